@@ -1,0 +1,225 @@
+use std::{
+    error::Error,
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use super::{BoxError, FailureClass, FetchError, FetchErrorKind};
+
+/// Why a request could not be given a token.
+///
+/// It is cheap to clone, since every request that waited for a failed fetch gets the same one. Services return it
+/// boxed; [`OAuthError::find`] finds it again under whatever other layers wrapped around it.
+///
+/// Its `Display` names the source, the step and what was wrong, and says when the next try may be made. It never
+/// holds a secret, a token or the body of a token endpoint's answer.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::{BoxError, OAuthError};
+///
+/// fn status_for(error: &BoxError) -> u16 {
+///     match OAuthError::find(error.as_ref()) {
+///         Some(oauth) if oauth.is_timeout() => 504,
+///         Some(oauth) if oauth.retry_at().is_some() => 503,
+///         Some(_) => 500,
+///         None => 502,
+///     }
+/// }
+///
+/// assert_eq!(status_for(&"connection reset".into()), 502);
+/// ```
+#[derive(Clone)]
+pub struct OAuthError {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    source_name: Arc<str>,
+    kind: OAuthErrorKind,
+    retry_at: Option<SystemTime>,
+}
+
+#[derive(Debug)]
+pub(crate) enum OAuthErrorKind {
+    /// A flight ended without a token, after this many attempts.
+    Fetch {
+        error: FetchError,
+        attempts: u32,
+    },
+    /// The waiter's own bound passed; the flight goes on.
+    AcquireTimeout(Duration),
+    /// The request is for an origin that the token is not for; the text says which rule it broke.
+    ForeignOrigin(String),
+    /// The fetcher's `poll_ready` failed: a Tower service must not be called after that.
+    FetcherClosed(BoxError),
+    FetcherPanicked,
+    ShutDown,
+    NoRuntime,
+}
+
+impl OAuthError {
+    /// Finds an `OAuthError` in an error or in anything that caused it.
+    pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
+        let mut link = Some(error);
+        while let Some(error) = link {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            link = error.source();
+        }
+        None
+    }
+
+    /// The name of the source, such as `anbima`.
+    pub fn source_name(&self) -> &str {
+        &self.inner.source_name
+    }
+
+    /// Waiting took too long: the fetch passed its own bound, or the request passed `acquire_timeout`.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.inner.kind, OAuthErrorKind::AcquireTimeout(_))
+            || self.has_fetch_kind(FetchErrorKind::TimedOut)
+    }
+
+    /// The token endpoint answered, and refused: the credentials, the scopes, the rate.
+    pub fn is_denied(&self) -> bool {
+        self.has_fetch_kind(FetchErrorKind::Denied)
+    }
+
+    /// The token endpoint answered with something that is not a usable token.
+    pub fn is_malformed(&self) -> bool {
+        self.has_fetch_kind(FetchErrorKind::Malformed)
+    }
+
+    /// The token endpoint could not be reached, or its answer broke off.
+    pub fn is_transport(&self) -> bool {
+        self.has_fetch_kind(FetchErrorKind::Transport)
+    }
+
+    /// The request is for an origin that the token may not be sent to. Nothing was sent.
+    pub fn is_foreign_origin(&self) -> bool {
+        matches!(self.inner.kind, OAuthErrorKind::ForeignOrigin(_))
+    }
+
+    /// The source is finished for good: it was shut down, or its fetcher reported itself closed.
+    pub fn is_closed(&self) -> bool {
+        matches!(
+            self.inner.kind,
+            OAuthErrorKind::ShutDown | OAuthErrorKind::FetcherClosed(_)
+        )
+    }
+
+    /// The failure's class, when a fetch failed.
+    pub fn class(&self) -> Option<FailureClass> {
+        self.fetch_error().map(FetchError::class)
+    }
+
+    /// What the fetch failed with, for its status, its RFC 6749 code and its description.
+    pub fn fetch_error(&self) -> Option<&FetchError> {
+        match &self.inner.kind {
+            OAuthErrorKind::Fetch { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+
+    /// When the source may contact the token endpoint again; until then, requests without a token get this same
+    /// error at once. `None` when waiting is not what the error is about.
+    pub fn retry_at(&self) -> Option<SystemTime> {
+        self.inner.retry_at
+    }
+
+    /// A word for counting: `timeout`, `denied`, `malformed`, `transport`, `foreign_origin`, `closed`, `fetcher`,
+    /// `no_runtime`.
+    pub fn kind(&self) -> &'static str {
+        match &self.inner.kind {
+            OAuthErrorKind::AcquireTimeout(_) => "timeout",
+            OAuthErrorKind::ForeignOrigin(_) => "foreign_origin",
+            OAuthErrorKind::FetcherClosed(_) | OAuthErrorKind::ShutDown => "closed",
+            OAuthErrorKind::FetcherPanicked => "fetcher",
+            OAuthErrorKind::NoRuntime => "no_runtime",
+            OAuthErrorKind::Fetch { error, .. } => match error.kind() {
+                FetchErrorKind::Denied => "denied",
+                FetchErrorKind::Malformed => "malformed",
+                FetchErrorKind::TimedOut => "timeout",
+                FetchErrorKind::Transport => "transport",
+                FetchErrorKind::Other => "fetcher",
+            },
+        }
+    }
+
+    pub(crate) fn new(source_name: Arc<str>, kind: OAuthErrorKind) -> Self {
+        Self::with_retry_at(source_name, kind, None)
+    }
+
+    pub(crate) fn with_retry_at(
+        source_name: Arc<str>,
+        kind: OAuthErrorKind,
+        retry_at: Option<SystemTime>,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                source_name,
+                kind,
+                retry_at,
+            }),
+        }
+    }
+
+    fn has_fetch_kind(&self, kind: FetchErrorKind) -> bool {
+        self.fetch_error().is_some_and(|error| error.kind() == kind)
+    }
+}
+
+impl fmt::Display for OAuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = &self.inner.source_name;
+        match &self.inner.kind {
+            OAuthErrorKind::Fetch { error, attempts } => {
+                write!(f, "{name}: no token after {attempts} attempt(s): {error}")?;
+            }
+            OAuthErrorKind::AcquireTimeout(bound) => write!(
+                f,
+                "{name}: no token within acquire_timeout ({bound:?}); the fetch goes on"
+            )?,
+            OAuthErrorKind::ForeignOrigin(rule) => write!(f, "{name}: token not sent: {rule}")?,
+            OAuthErrorKind::FetcherClosed(_) => write!(
+                f,
+                "{name}: the token fetcher is closed (its poll_ready failed); build a new source"
+            )?,
+            OAuthErrorKind::FetcherPanicked => write!(f, "{name}: the token fetcher panicked")?,
+            OAuthErrorKind::ShutDown => write!(f, "{name}: the token source was shut down")?,
+            OAuthErrorKind::NoRuntime => write!(
+                f,
+                "{name}: a token must be fetched, and no tokio runtime is here to do it"
+            )?,
+        }
+        match self.inner.retry_at.map(jiff::Timestamp::try_from) {
+            Some(Ok(at)) => write!(f, "; next try not before {at:.3}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for OAuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthError")
+            .field("source_name", &self.inner.source_name)
+            .field("kind", &self.inner.kind)
+            .field("retry_at", &self.inner.retry_at)
+            .finish()
+    }
+}
+
+impl Error for OAuthError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.inner.kind {
+            // The fetch error's own words are part of this error's `Display`: only what is beneath it follows.
+            OAuthErrorKind::Fetch { error, .. } => error.source(),
+            OAuthErrorKind::FetcherClosed(source) => Some(source.as_ref() as _),
+            _ => None,
+        }
+    }
+}

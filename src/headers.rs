@@ -1,0 +1,363 @@
+//! Which headers carry the token, as templates over what a token brings.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::{
+    error::{ConfigError, FetchError},
+    secret::ClientId,
+    token::Token,
+};
+
+/// The headers that an API wants to see the token in.
+///
+/// A template is literal text with `{token}`, `{client_id}` or the name of a secondary value, such as `{jwt_token}`,
+/// in braces. A header of the same name that the request already has is replaced.
+///
+/// In configuration it is a table from header name to template:
+///
+/// ```toml
+/// [headers]
+/// client_id = "{client_id}"
+/// access_token = "{token}"
+/// ```
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::TokenHeaders;
+///
+/// let bearer = TokenHeaders::bearer();
+/// let anbima = TokenHeaders::none()
+///     .with("client_id", "{client_id}")?
+///     .with("access_token", "{token}")?;
+/// # Ok::<(), tower_oauth::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    try_from = "BTreeMap<String, String>",
+    into = "BTreeMap<String, String>"
+)]
+pub struct TokenHeaders(Vec<(HeaderName, Template)>);
+
+impl TokenHeaders {
+    /// `Authorization: Bearer {token}` (RFC 6750 §2.1), the default.
+    pub fn bearer() -> Self {
+        let bearer = [
+            Part::Literal("Bearer ".into()),
+            Part::Value(Placeholder::Token),
+        ];
+        Self(vec![(AUTHORIZATION, Template(bearer.into()))])
+    }
+
+    /// No header yet: the start of a list that [`with`](Self::with) makes.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds a header.
+    ///
+    /// # Errors
+    ///
+    /// When the name is no header name or is there already, or the template's braces do not match.
+    pub fn with(mut self, name: &str, template: &str) -> Result<Self, ConfigError> {
+        let header = HeaderName::from_str(name)
+            .map_err(|_| ConfigError::new("headers", format!("{name:?} is not a header name")))?;
+        if self.0.iter().any(|(known, _)| *known == header) {
+            return Err(ConfigError::new(
+                "headers",
+                format!("{name} is named twice"),
+            ));
+        }
+        self.0.push((header, template.parse()?));
+        Ok(self)
+    }
+
+    /// Puts a client id in the place of `{client_id}`.
+    pub(crate) fn bind(mut self, id: &ClientId) -> Self {
+        for (_, template) in &mut self.0 {
+            template.bind(id);
+        }
+        self
+    }
+
+    /// Some header must carry the token, and no placeholder may be left that a token cannot fill.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let mut placeholders = self.0.iter().flat_map(|(_, template)| template.values());
+        if placeholders.clone().any(|it| *it == Placeholder::ClientId) {
+            return Err(ConfigError::new(
+                "headers",
+                "`{client_id}` needs a client id; with a fetcher of your own, write the id itself",
+            ));
+        }
+        if !placeholders.any(|it| *it == Placeholder::Token) {
+            return Err(ConfigError::new("headers", "must hold `{token}` somewhere"));
+        }
+        Ok(())
+    }
+
+    /// The finished headers of one token, marked sensitive.
+    pub(crate) fn render(
+        &self,
+        token: &Token,
+    ) -> Result<Vec<(HeaderName, HeaderValue)>, FetchError> {
+        self.0
+            .iter()
+            .map(|(name, template)| Ok((name.clone(), template.render(token)?)))
+            .collect()
+    }
+}
+
+impl Default for TokenHeaders {
+    fn default() -> Self {
+        Self::bearer()
+    }
+}
+
+impl TryFrom<BTreeMap<String, String>> for TokenHeaders {
+    type Error = ConfigError;
+
+    fn try_from(map: BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        map.iter()
+            .try_fold(Self::none(), |headers, (name, template)| {
+                headers.with(name, template)
+            })
+    }
+}
+
+impl From<TokenHeaders> for BTreeMap<String, String> {
+    fn from(headers: TokenHeaders) -> Self {
+        let pair =
+            |(name, template): (HeaderName, Template)| (name.to_string(), template.to_string());
+        headers.0.into_iter().map(pair).collect()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Template(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Literal(Box<str>),
+    Value(Placeholder),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Placeholder {
+    Token,
+    ClientId,
+    Secondary(Box<str>),
+}
+
+impl Placeholder {
+    fn named(name: &str) -> Result<Self, ConfigError> {
+        match name {
+            "token" => Ok(Self::Token),
+            "client_id" => Ok(Self::ClientId),
+            "" => Err(unmatched()),
+            name => Ok(Self::Secondary(name.into())),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Token => "token",
+            Self::ClientId => "client_id",
+            Self::Secondary(name) => name,
+        }
+    }
+
+    fn fill<'a>(&self, token: &'a Token) -> Result<&'a str, FetchError> {
+        match self {
+            Self::Token => Ok(token.expose()),
+            Self::ClientId => Err(FetchError::malformed("no client id to put into a header")),
+            Self::Secondary(name) => token.expose_secondary(name).ok_or_else(|| {
+                FetchError::malformed(format!(
+                    "the answer holds no `{name}`, which a header needs"
+                ))
+            }),
+        }
+    }
+}
+
+impl Template {
+    fn values(&self) -> impl Iterator<Item = &Placeholder> + Clone {
+        self.0.iter().filter_map(|part| match part {
+            Part::Value(placeholder) => Some(placeholder),
+            Part::Literal(_) => None,
+        })
+    }
+
+    fn bind(&mut self, id: &ClientId) {
+        for part in &mut self.0 {
+            if *part == Part::Value(Placeholder::ClientId) {
+                *part = Part::Literal(id.as_str().into());
+            }
+        }
+    }
+
+    fn render(&self, token: &Token) -> Result<HeaderValue, FetchError> {
+        let mut text = Zeroizing::new(String::with_capacity(token.expose().len() + 32));
+        for part in &self.0 {
+            text.push_str(match part {
+                Part::Literal(literal) => literal,
+                Part::Value(placeholder) => placeholder.fill(token)?,
+            });
+        }
+        // `HeaderValue` lets bytes from 0x80 on pass; no token and no proxy on the way is known to want them.
+        if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Err(FetchError::malformed(
+                "the token holds bytes that no header may hold",
+            ));
+        }
+        let mut value = HeaderValue::from_str(&text)
+            .map_err(|_| FetchError::malformed("the token does not fit into a header"))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+impl FromStr for Template {
+    type Err = ConfigError;
+
+    fn from_str(mut text: &str) -> Result<Self, ConfigError> {
+        let mut parts = Vec::new();
+        while let Some(open) = text.find(['{', '}']) {
+            let (literal, rest) = text.split_at(open);
+            let (name, after) = rest
+                .strip_prefix('{')
+                .and_then(|rest| rest.split_once('}'))
+                .ok_or_else(unmatched)?;
+            push_literal(&mut parts, literal);
+            parts.push(Part::Value(Placeholder::named(name)?));
+            text = after;
+        }
+        push_literal(&mut parts, text);
+        Ok(Self(parts))
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|part| match part {
+            Part::Literal(literal) => f.write_str(literal),
+            Part::Value(placeholder) => write!(f, "{{{}}}", placeholder.name()),
+        })
+    }
+}
+
+fn push_literal(parts: &mut Vec<Part>, literal: &str) {
+    if !literal.is_empty() {
+        parts.push(Part::Literal(literal.into()));
+    }
+}
+
+fn unmatched() -> ConfigError {
+    ConfigError::new("headers", "braces must come in pairs around a name")
+}
+
+/// Puts finished token headers on a request; the values are shared, not copied.
+pub(crate) fn attach(rendered: &[(HeaderName, HeaderValue)], headers: &mut HeaderMap) {
+    for (name, value) in rendered {
+        headers.insert(name.clone(), value.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rendered(headers: &TokenHeaders, token: &Token) -> Vec<(String, String)> {
+        let pairs = headers.render(token).unwrap();
+        assert!(pairs.iter().all(|(_, value)| value.is_sensitive()));
+        let text = |(name, value): &(HeaderName, HeaderValue)| {
+            (name.to_string(), value.to_str().unwrap().to_owned())
+        };
+        pairs.iter().map(text).collect()
+    }
+
+    fn pair(name: &str, value: &str) -> (String, String) {
+        (name.to_owned(), value.to_owned())
+    }
+
+    #[test]
+    fn bearer_raw_and_anbimas_pair() {
+        let token = Token::new("abc");
+        let raw = TokenHeaders::none()
+            .with("Authorization", "{token}")
+            .unwrap();
+        let anbima = TokenHeaders::none()
+            .with("client_id", "{client_id}")
+            .and_then(|headers| headers.with("access_token", "{token}"))
+            .unwrap()
+            .bind(&ClientId::new("me").unwrap());
+
+        assert_eq!(
+            rendered(&TokenHeaders::bearer(), &token),
+            [pair("authorization", "Bearer abc")]
+        );
+        assert_eq!(rendered(&raw, &token), [pair("authorization", "abc")]);
+        assert_eq!(
+            rendered(&anbima, &token),
+            [pair("client_id", "me"), pair("access_token", "abc")]
+        );
+    }
+
+    #[test]
+    fn a_secondary_is_filled_or_missed() {
+        let headers = TokenHeaders::bearer()
+            .with("jwt_token", "{jwt_token}")
+            .unwrap();
+        let whole = Token::new("abc").secondary("jwt_token", "xyz");
+        assert_eq!(rendered(&headers, &whole)[1], pair("jwt_token", "xyz"));
+        assert!(headers.render(&Token::new("abc")).is_err());
+    }
+
+    #[test]
+    fn bytes_that_no_header_may_hold_are_a_typed_error() {
+        for bad in ["a\r\nb", "a\nb", "a\tb", "ü", "a\0", "a\u{7f}"] {
+            assert!(
+                TokenHeaders::bearer().render(&Token::new(bad)).is_err(),
+                "{bad:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_existing_header_is_replaced() {
+        let mut headers = HeaderMap::new();
+        headers.append(AUTHORIZATION, HeaderValue::from_static("one"));
+        headers.append(AUTHORIZATION, HeaderValue::from_static("two"));
+        attach(
+            &TokenHeaders::bearer().render(&Token::new("abc")).unwrap(),
+            &mut headers,
+        );
+        let all: Vec<_> = headers.get_all(AUTHORIZATION).iter().collect();
+        assert_eq!(all, ["Bearer abc"]);
+    }
+
+    #[test]
+    fn mistakes_in_templates_are_named() {
+        for template in ["{token", "token}", "{}", "{token}}"] {
+            let error = TokenHeaders::none().with("x", template).unwrap_err();
+            assert_eq!(error.field(), "headers", "{template}");
+        }
+        assert!(TokenHeaders::none().with("bad name", "{token}").is_err());
+        assert!(
+            TokenHeaders::bearer()
+                .with("Authorization", "{token}")
+                .is_err()
+        );
+        assert!(TokenHeaders::none().check().is_err());
+        assert!(
+            TokenHeaders::bearer()
+                .with("id", "{client_id}")
+                .unwrap()
+                .check()
+                .is_err()
+        );
+    }
+}

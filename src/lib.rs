@@ -1,0 +1,15 @@
+#![doc = "A Tower layer that puts a valid OAuth 2 token on every outgoing request."]
+
+mod error;
+mod headers;
+mod origin;
+mod refusal;
+mod secret;
+mod token;
+
+pub use error::{BoxError, ConfigError, FailureClass, FetchError, OAuthError};
+pub use headers::TokenHeaders;
+pub use origin::Origin;
+pub use refusal::{Refusal, RefusalRule};
+pub use secret::{ClientId, ClientSecret, SecretRef};
+pub use token::{FetchCause, Generation, Token, TokenRequest};

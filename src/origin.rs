@@ -1,0 +1,348 @@
+//! Where a token may be sent: scheme, host and port, and nothing looser.
+
+use std::{fmt, net::Ipv4Addr, str::FromStr};
+
+use http::{Uri, uri::Authority};
+use serde::{Deserialize, Serialize};
+
+use crate::error::ConfigError;
+
+/// A scheme, a host and a port, such as `https://api.anbima.com.br`.
+///
+/// The host is compared without regard to case, a missing port is the scheme's own, and a trailing dot makes another
+/// host. Only `http` and `https` are known.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::Origin;
+///
+/// let origin: Origin = "HTTPS://API.example:443".parse()?;
+/// assert_eq!(origin.to_string(), "https://api.example");
+/// assert!("https://user@api.example".parse::<Origin>().is_err());
+/// # Ok::<(), tower_oauth::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Origin {
+    scheme: Scheme,
+    host: Box<str>,
+    port: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    fn parse(scheme: &str) -> Option<Self> {
+        if scheme.eq_ignore_ascii_case("https") {
+            Some(Self::Https)
+        } else if scheme.eq_ignore_ascii_case("http") {
+            Some(Self::Http)
+        } else {
+            None
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+/// The parts of a URI that make its origin, borrowed: the hit path compares them without allocating.
+struct Parts<'a> {
+    scheme: Scheme,
+    host: &'a str,
+    port: u16,
+}
+
+impl<'a> Parts<'a> {
+    fn of(uri: &'a Uri) -> Result<Self, &'static str> {
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err("the request's URI is relative; say `relative_to(origin)` on the layer");
+        };
+        let scheme = Scheme::parse(scheme).ok_or("the scheme is neither http nor https")?;
+        let port = match checked_port(authority)? {
+            Some(port) => port,
+            None => scheme.default_port(),
+        };
+        Ok(Self {
+            scheme,
+            host: authority.host(),
+            port,
+        })
+    }
+
+    fn is(&self, origin: &Origin) -> bool {
+        self.scheme == origin.scheme
+            && self.port == origin.port
+            && self.host.eq_ignore_ascii_case(&origin.host)
+    }
+
+    fn is_secure(&self) -> bool {
+        self.scheme == Scheme::Https || is_loopback(self.host)
+    }
+}
+
+/// The port as written; what else an authority may hold, and a token must not follow, is refused.
+fn checked_port(authority: &Authority) -> Result<Option<u16>, &'static str> {
+    if authority.as_str().contains('@') {
+        return Err("the URI holds user information (`…@`)");
+    }
+    if !authority.as_str().is_ascii() || authority.host().is_empty() {
+        return Err("the URI's host is empty or not ASCII");
+    }
+    match authority.port() {
+        None => Ok(None),
+        Some(port) => match port.as_u16() {
+            0 => Err("the URI's port is 0"),
+            port => Ok(Some(port)),
+        },
+    }
+}
+
+/// Loopback is exactly `localhost`, 127.0.0.0/8 and `[::1]`; no name is resolved.
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host == "[::1]"
+        || host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+impl Origin {
+    /// The origin of an absolute URI; its path and query do not matter.
+    ///
+    /// # Errors
+    ///
+    /// When the URI is relative, is neither `http` nor `https`, or holds user information.
+    pub fn of(uri: &Uri) -> Result<Self, ConfigError> {
+        let parts = Parts::of(uri).map_err(|rule| ConfigError::new("origin", rule))?;
+        Ok(Self {
+            scheme: parts.scheme,
+            host: parts.host.to_ascii_lowercase().into(),
+            port: parts.port,
+        })
+    }
+
+    /// Whether a secret may travel there: `https`, or this very machine.
+    pub fn is_secure(&self) -> bool {
+        self.scheme == Scheme::Https || is_loopback(&self.host)
+    }
+}
+
+impl FromStr for Origin {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let uri: Uri = text
+            .parse()
+            .map_err(|_| ConfigError::new("origin", "must be a URI such as https://api.example"))?;
+        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(ConfigError::new(
+                "origin",
+                "must hold no path and no query: an origin is scheme, host and port",
+            ));
+        }
+        Self::of(&uri)
+    }
+}
+
+impl TryFrom<String> for Origin {
+    type Error = ConfigError;
+
+    fn try_from(text: String) -> Result<Self, ConfigError> {
+        text.parse()
+    }
+}
+
+impl From<Origin> for String {
+    fn from(origin: Origin) -> Self {
+        origin.to_string()
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme.as_str(), self.host)?;
+        if self.port == self.scheme.default_port() {
+            return Ok(());
+        }
+        write!(f, ":{}", self.port)
+    }
+}
+
+/// The origins a token may be sent to. With none named: anything secure.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AllowedOrigins {
+    named: Vec<Origin>,
+    plain_http: Vec<Origin>,
+}
+
+impl AllowedOrigins {
+    pub(crate) fn allow(&mut self, origin: Origin) {
+        self.named.push(origin);
+    }
+
+    /// Names an origin whose `http` is safe for reasons this crate cannot see: a mesh that adds TLS, say.
+    pub(crate) fn danger_allow_http(&mut self, origin: Origin) {
+        self.plain_http.push(origin.clone());
+        self.named.push(origin);
+    }
+
+    /// Every named origin must be secure, or have been let in by name.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        for origin in &self.named {
+            if !origin.is_secure() && !self.plain_http.contains(origin) {
+                return Err(ConfigError::new(
+                    "origin",
+                    format!("{origin} must be https or loopback (see `danger_allow_http`)"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn permits(&self, uri: &Uri) -> Result<(), ForeignOrigin> {
+        let parts = Parts::of(uri).map_err(ForeignOrigin::Rule)?;
+        let allowed = match &self.named[..] {
+            [] => parts.is_secure(),
+            named => named.iter().any(|origin| parts.is(origin)),
+        };
+        if allowed {
+            return Ok(());
+        }
+        Err(match Origin::of(uri) {
+            Ok(origin) if self.named.is_empty() => ForeignOrigin::Insecure(origin),
+            Ok(origin) => ForeignOrigin::NotListed(origin),
+            Err(_) => ForeignOrigin::Rule("the URI has no origin"),
+        })
+    }
+}
+
+/// Why a request's URI may not have the token.
+#[derive(Debug)]
+pub(crate) enum ForeignOrigin {
+    Rule(&'static str),
+    Insecure(Origin),
+    NotListed(Origin),
+}
+
+impl fmt::Display for ForeignOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rule(rule) => f.write_str(rule),
+            Self::Insecure(origin) => write!(f, "{origin} is neither https nor loopback"),
+            Self::NotListed(origin) => write!(
+                f,
+                "{origin} is not among the source's origins; add it with `origin(…)` if the token is meant for it"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(origins: &[&str]) -> AllowedOrigins {
+        let mut allowed = AllowedOrigins::default();
+        for origin in origins {
+            allowed.allow(origin.parse().unwrap());
+        }
+        allowed
+    }
+
+    fn permits(allowed: &AllowedOrigins, uri: &str) -> bool {
+        allowed.permits(&uri.parse().unwrap()).is_ok()
+    }
+
+    #[test]
+    fn without_a_list_https_and_loopback_only() {
+        let any = allowed(&[]);
+        for uri in [
+            "https://api.example/x",
+            "http://localhost:1/",
+            "http://LOCALHOST/",
+            "http://127.9.9.9/",
+            "http://[::1]:80/",
+        ] {
+            assert!(permits(&any, uri), "{uri}");
+        }
+        for uri in [
+            "http://api.example/",
+            "http://localhost.example/",
+            "http://localhost./",
+            "http://127.0.0.1.example/",
+            "http://128.0.0.1/",
+            "http://[::2]/",
+            "/relative",
+            "ftp://localhost/",
+        ] {
+            assert!(!permits(&any, uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_listed_origin_is_scheme_host_and_port() {
+        let listed = allowed(&["https://api.example"]);
+        for uri in [
+            "https://api.example/cob",
+            "https://API.EXAMPLE:443/cob?x=1",
+            "HTTPS://api.example",
+        ] {
+            assert!(permits(&listed, uri), "{uri}");
+        }
+        for uri in [
+            "http://api.example/",
+            "https://api.example:8443/",
+            "https://api.example.evil/",
+            "https://api.example./",
+            "https://user@api.example/",
+            "https://api.example@evil.example/",
+            "https://api.example:pw@evil.example/",
+            "https://localhost/",
+        ] {
+            assert!(!permits(&listed, uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn ipv6_is_compared_with_its_brackets() {
+        let listed = allowed(&["https://[2001:db8::1]:8443"]);
+        assert!(permits(&listed, "https://[2001:DB8::1]:8443/"));
+        assert!(!permits(&listed, "https://[2001:db8::1]/"));
+    }
+
+    #[test]
+    fn plain_http_is_refused_unless_let_in_by_name() {
+        assert!(allowed(&["http://mesh.internal"]).check().is_err());
+        let mut mesh = AllowedOrigins::default();
+        mesh.danger_allow_http("http://mesh.internal".parse().unwrap());
+        assert!(mesh.check().is_ok());
+        assert!(permits(&mesh, "http://mesh.internal/x"));
+    }
+
+    #[test]
+    fn an_origin_has_no_path() {
+        for text in [
+            "https://a.example/path",
+            "https://a.example?x",
+            "a.example",
+            "",
+        ] {
+            assert!(text.parse::<Origin>().is_err(), "{text}");
+        }
+    }
+}

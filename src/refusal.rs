@@ -1,0 +1,169 @@
+//! Which answers of an API mean that it refuses the token.
+
+use std::{fmt, sync::Arc};
+
+use http::{HeaderMap, StatusCode, header::WWW_AUTHENTICATE};
+
+/// How surely an answer says that the token is bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The token is bad: it is suspended, and a new one is fetched before further requests go out.
+    Definite,
+    /// The token may be bad, or the request may ask for what it is not allowed (ANBIMA's 403): one new token is
+    /// fetched while the present one stays in use.
+    Ambiguous,
+}
+
+/// What counts as a refusal of the token: by default a `401`, definite.
+///
+/// A `403` with `WWW-Authenticate: Bearer error="insufficient_scope"` (RFC 6750 §3.1) never counts: a new token would
+/// have the same scopes.
+///
+/// # Examples
+///
+/// ```
+/// use http::StatusCode;
+/// use tower_oauth::{Refusal, RefusalRule};
+///
+/// // By status alone.
+/// let anbima = RefusalRule::statuses([StatusCode::UNAUTHORIZED], [StatusCode::FORBIDDEN]);
+///
+/// // By anything in the response's head.
+/// let serpro = RefusalRule::by(|status, headers| match status.as_u16() {
+///     401 => Some(Refusal::Definite),
+///     403 if headers.contains_key("x-token-expired") => Some(Refusal::Definite),
+///     _ => None,
+/// });
+/// ```
+#[derive(Clone)]
+pub struct RefusalRule(Rule);
+
+type Predicate = dyn Fn(StatusCode, &HeaderMap) -> Option<Refusal> + Send + Sync;
+
+#[derive(Clone)]
+enum Rule {
+    Statuses {
+        definite: Arc<[StatusCode]>,
+        ambiguous: Arc<[StatusCode]>,
+    },
+    Predicate(Arc<Predicate>),
+}
+
+impl RefusalRule {
+    /// Goes by the status: those that are a definite refusal, and those that are an ambiguous one.
+    pub fn statuses(
+        definite: impl IntoIterator<Item = StatusCode>,
+        ambiguous: impl IntoIterator<Item = StatusCode>,
+    ) -> Self {
+        Self(Rule::Statuses {
+            definite: definite.into_iter().collect(),
+            ambiguous: ambiguous.into_iter().collect(),
+        })
+    }
+
+    /// Goes by whatever the function makes of the response's head. It runs on every response: keep it short.
+    pub fn by(
+        predicate: impl Fn(StatusCode, &HeaderMap) -> Option<Refusal> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Rule::Predicate(Arc::new(predicate)))
+    }
+
+    pub(crate) fn judge(&self, status: StatusCode, headers: &HeaderMap) -> Option<Refusal> {
+        let refusal = match &self.0 {
+            // The common answer is told apart by one comparison.
+            Rule::Statuses { .. } if status.is_success() => return None,
+            Rule::Statuses { definite, .. } if definite.contains(&status) => Refusal::Definite,
+            Rule::Statuses { ambiguous, .. } if ambiguous.contains(&status) => Refusal::Ambiguous,
+            Rule::Statuses { .. } => return None,
+            Rule::Predicate(predicate) => predicate(status, headers)?,
+        };
+        (!lacks_scope(headers)).then_some(refusal)
+    }
+}
+
+impl Default for RefusalRule {
+    fn default() -> Self {
+        Self::statuses([StatusCode::UNAUTHORIZED], [])
+    }
+}
+
+impl fmt::Debug for RefusalRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Rule::Statuses {
+                definite,
+                ambiguous,
+            } => f
+                .debug_struct("RefusalRule")
+                .field("definite", definite)
+                .field("ambiguous", ambiguous)
+                .finish(),
+            Rule::Predicate(_) => f.write_str("RefusalRule(a predicate)"),
+        }
+    }
+}
+
+/// Whether a Bearer challenge says that the token is good and its scopes are not enough.
+fn lacks_scope(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(WWW_AUTHENTICATE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(challenge_lacks_scope)
+}
+
+fn challenge_lacks_scope(challenge: &str) -> bool {
+    let challenge = challenge.to_ascii_lowercase();
+    challenge.contains("bearer")
+        && challenge.split(',').any(|parameter| {
+            let Some((name, value)) = parameter.split_once('=') else {
+                return false;
+            };
+            let name = name.trim().rsplit(' ').next();
+            name == Some("error") && value.trim().trim_matches('"') == "insufficient_scope"
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(rule: &RefusalRule, status: u16, challenge: Option<&'static str>) -> Option<Refusal> {
+        let mut headers = HeaderMap::new();
+        if let Some(challenge) = challenge {
+            headers.insert(WWW_AUTHENTICATE, challenge.parse().unwrap());
+        }
+        rule.judge(StatusCode::from_u16(status).unwrap(), &headers)
+    }
+
+    #[test]
+    fn by_default_only_a_401_counts() {
+        let rule = RefusalRule::default();
+        assert_eq!(judge(&rule, 401, None), Some(Refusal::Definite));
+        for status in [200, 204, 302, 400, 403, 407, 500] {
+            assert_eq!(judge(&rule, status, None), None, "{status}");
+        }
+    }
+
+    #[test]
+    fn insufficient_scope_never_counts() {
+        let rule = RefusalRule::statuses([StatusCode::UNAUTHORIZED], [StatusCode::FORBIDDEN]);
+        for challenge in [
+            r#"Bearer realm="x", error="insufficient_scope""#,
+            r#"Bearer error="insufficient_scope", scope="a b""#,
+            r#"bearer error=insufficient_scope"#,
+        ] {
+            assert_eq!(judge(&rule, 403, Some(challenge)), None, "{challenge}");
+            assert_eq!(judge(&rule, 401, Some(challenge)), None, "{challenge}");
+        }
+        for challenge in [
+            r#"Bearer error="invalid_token""#,
+            r#"Bearer realm="insufficient_scope""#,
+            "Basic",
+        ] {
+            let refusal = judge(&rule, 403, Some(challenge));
+            assert_eq!(refusal, Some(Refusal::Ambiguous), "{challenge}");
+        }
+    }
+}

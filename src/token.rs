@@ -1,0 +1,214 @@
+//! A token as a fetcher hands it over, and the request it answers.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// Which of a source's tokens this is: 1 for the first, one more for each that differs from the one before.
+///
+/// Every response that the API refused carries the generation of the token it was sent with in its extensions, so that
+/// a late refusal of an old token cannot evict a newer one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(pub(crate) u64);
+
+impl Generation {
+    /// The number, for logs.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a fetcher returns: the token's text, and what is known of its life.
+///
+/// Its life begins when the attempt that got it was started, unless [`issued_at`](Self::issued_at) says otherwise.
+/// Without [`expires_in`](Self::expires_in) or [`expires_at`](Self::expires_at), the source's default lifetime counts
+/// (5 minutes unless set).
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_oauth::Token;
+///
+/// let token = Token::new("eyJhbGciOi…").expires_in(Duration::from_secs(300));
+/// assert!(!format!("{token:?}").contains("eyJ"));
+/// ```
+#[derive(Clone)]
+pub struct Token {
+    value: SecretString,
+    life: Life,
+    issued_at: Option<SystemTime>,
+    secondaries: Vec<(Box<str>, SecretString)>,
+}
+
+/// How a fetcher said when the token ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    Unstated,
+    For(Duration),
+    Until(SystemTime),
+}
+
+impl Token {
+    /// A token of unstated lifetime.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self {
+            value: SecretString::from(value.into()),
+            life: Life::Unstated,
+            issued_at: None,
+            secondaries: Vec::new(),
+        }
+    }
+
+    /// The whole lifetime, counted from when the token was issued.
+    #[must_use]
+    pub fn expires_in(mut self, lifetime: Duration) -> Self {
+        self.life = Life::For(lifetime);
+        self
+    }
+
+    /// The moment of expiry, by the wall clock.
+    #[must_use]
+    pub fn expires_at(mut self, at: SystemTime) -> Self {
+        self.life = Life::Until(at);
+        self
+    }
+
+    /// When the token was issued, for a fetcher that keeps tokens itself and hands out one of some age. A moment in
+    /// the future counts as now.
+    #[must_use]
+    pub fn issued_at(mut self, at: SystemTime) -> Self {
+        self.issued_at = Some(at);
+        self
+    }
+
+    /// A further value that came with the token and that header templates may use by its name, such as Serpro's
+    /// `jwt_token`.
+    #[must_use]
+    pub fn secondary(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let value = SecretString::from(value.into());
+        self.secondaries.push((name.into().into(), value));
+        self
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        self.value.expose_secret()
+    }
+
+    pub(crate) fn expose_secondary(&self, name: &str) -> Option<&str> {
+        let (_, value) = self
+            .secondaries
+            .iter()
+            .find(|(known, _)| &**known == name)?;
+        Some(value.expose_secret())
+    }
+
+    pub(crate) fn life(&self) -> Life {
+        self.life
+    }
+
+    pub(crate) fn issued(&self) -> Option<SystemTime> {
+        self.issued_at
+    }
+
+    /// Whether an endpoint has handed out this very token again.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+            && self.secondaries.len() == other.secondaries.len()
+            && self
+                .secondaries
+                .iter()
+                .all(|(name, value)| other.expose_secondary(name) == Some(value.expose_secret()))
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secondaries: Vec<_> = self.secondaries.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Token")
+            .field("value", &"[secret elided]")
+            .field("life", &self.life)
+            .field("issued_at", &self.issued_at)
+            .field("secondaries", &secondaries)
+            .finish()
+    }
+}
+
+/// Why a token is being fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FetchCause {
+    /// There was none yet.
+    Missing,
+    /// The one there was has reached the end of its use.
+    Expired,
+    /// It is renewed ahead of its expiry, behind the requests.
+    Ahead,
+    /// The API refused the token in so many words (a 401).
+    Refused,
+    /// The API answered something that may or may not mean that the token is bad (ANBIMA's 403).
+    MaybeRefused,
+}
+
+impl FetchCause {
+    /// The word that logs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Expired => "expired",
+            Self::Ahead => "ahead",
+            Self::Refused => "refused",
+            Self::MaybeRefused => "maybe_refused",
+        }
+    }
+}
+
+/// What a fetcher is asked: one attempt to get a token.
+///
+/// Most fetchers need nothing of it. It is made by the source; in a fetcher's own tests, use
+/// [`TokenRequest::first`].
+#[derive(Clone, Debug)]
+pub struct TokenRequest {
+    attempt: u32,
+    cause: FetchCause,
+    started_at: SystemTime,
+}
+
+impl TokenRequest {
+    /// The first attempt of a fetch because there is no token yet, started at the given moment.
+    pub fn first(started_at: SystemTime) -> Self {
+        Self::new(1, FetchCause::Missing, started_at)
+    }
+
+    pub(crate) fn new(attempt: u32, cause: FetchCause, started_at: SystemTime) -> Self {
+        Self {
+            attempt,
+            cause,
+            started_at,
+        }
+    }
+
+    /// Which attempt of its flight this is, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Why a token is wanted.
+    pub fn cause(&self) -> FetchCause {
+        self.cause
+    }
+
+    /// The wall clock just before the attempt: time stamps in an answer are turned into lifetimes from here.
+    pub fn started_at(&self) -> SystemTime {
+        self.started_at
+    }
+}
