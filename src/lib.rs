@@ -2,6 +2,9 @@
 
 mod error;
 mod headers;
+mod lifecycle;
+mod margin;
+mod middleware;
 mod origin;
 mod refusal;
 mod secret;
@@ -9,6 +12,12 @@ mod token;
 
 pub use error::{BoxError, ConfigError, FailureClass, FetchError, OAuthError};
 pub use headers::TokenHeaders;
+pub use lifecycle::{
+    BackOff, Changes, Clock, CountersSnapshot, IssuedToken, Policy, SourceState, Status,
+    TokenSource, TokenSourceBuilder,
+};
+pub use margin::Margin;
+pub use middleware::{NoReplay, OAuth, OAuthLayer, Replay, ResponseFuture};
 pub use origin::Origin;
 pub use refusal::{Refusal, RefusalRule};
 pub use secret::{ClientId, ClientSecret, SecretRef};

@@ -15,6 +15,9 @@ use secrecy::{ExposeSecret, SecretString};
 pub struct Generation(pub(crate) u64);
 
 impl Generation {
+    /// No token's generation: of a request that has not been given one yet.
+    pub(crate) const NONE: Self = Self(0);
+
     /// The number, for logs.
     pub fn get(self) -> u64 {
         self.0

@@ -1,0 +1,163 @@
+//! Puts a source together and checks it whole.
+
+use std::{fmt, sync::Arc};
+
+use tower::{Service, ServiceExt, util::BoxService};
+
+use super::{
+    clock::Clock,
+    core::{Core, Parts},
+    policy::Policy,
+    source::TokenSource,
+    state::Fetcher,
+};
+use crate::{
+    error::{BoxError, ConfigError},
+    headers::TokenHeaders,
+    origin::{AllowedOrigins, Origin},
+    refusal::RefusalRule,
+    token::{Token, TokenRequest},
+};
+
+/// Puts a [`TokenSource`] together; made by [`TokenSource::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use tower::service_fn;
+/// use tower_oauth::{BoxError, Token, TokenHeaders, TokenRequest, TokenSource};
+///
+/// let fetcher = service_fn(|_: TokenRequest| async { Ok::<_, BoxError>(Token::new("abc")) });
+/// let source = TokenSource::builder(fetcher)
+///     .name("vault")
+///     .headers(TokenHeaders::none().with("x-vault-token", "{token}")?)
+///     .origin("https://api.example")
+///     .build()?;
+/// # Ok::<(), tower_oauth::ConfigError>(())
+/// ```
+#[must_use]
+pub struct TokenSourceBuilder {
+    fetcher: Fetcher,
+    name: Arc<str>,
+    headers: TokenHeaders,
+    /// The first mistake among the origins, kept for [`build`](Self::build) to report.
+    origins: Result<AllowedOrigins, ConfigError>,
+    refusal: RefusalRule,
+    policy: Policy,
+    clock: Clock,
+    rng: fastrand::Rng,
+}
+
+impl TokenSourceBuilder {
+    pub(crate) fn new<F>(fetcher: F) -> Self
+    where
+        F: Service<TokenRequest, Response = Token> + Send + 'static,
+        F::Error: Into<BoxError>,
+        F::Future: Send + 'static,
+    {
+        Self {
+            fetcher: BoxService::new(fetcher.map_err(Into::into)),
+            name: "oauth".into(),
+            headers: TokenHeaders::bearer(),
+            origins: Ok(AllowedOrigins::default()),
+            refusal: RefusalRule::default(),
+            policy: Policy::default(),
+            clock: Clock::system(),
+            rng: fastrand::Rng::new(),
+        }
+    }
+
+    /// The name in errors, logs and status. Default: `oauth`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into().into();
+        self
+    }
+
+    /// The headers that carry the token. Default: [`TokenHeaders::bearer`].
+    pub fn headers(mut self, headers: TokenHeaders) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Adds an origin that the token may be sent to. With none, any `https` origin and loopback may have it: name
+    /// yours, unless requests come from a place you trust wholly.
+    pub fn origin(self, origin: impl AsRef<str>) -> Self {
+        self.with_origin(origin.as_ref(), AllowedOrigins::allow)
+    }
+
+    /// Adds an origin whose plain `http` is safe for reasons this crate cannot see, such as a mesh that adds TLS. Not
+    /// for anything that leaves the machine in the clear: the token is readable to everyone on the way.
+    pub fn danger_allow_http(self, origin: impl AsRef<str>) -> Self {
+        self.with_origin(origin.as_ref(), AllowedOrigins::danger_allow_http)
+    }
+
+    /// What counts as a refusal of the token. Default: a `401`.
+    pub fn refusal(mut self, rule: RefusalRule) -> Self {
+        self.refusal = rule;
+        self
+    }
+
+    /// Changes numbers of the policy.
+    pub fn policy(mut self, change: impl FnOnce(&mut Policy)) -> Self {
+        change(&mut self.policy);
+        self
+    }
+
+    /// The clocks. Default: [`Clock::system`]; tests with paused time use [`Clock::tokio`].
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Makes jitter and back-off repeatable, for simulations. Not for production: replicas would act in step.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.rng = fastrand::Rng::with_seed(seed);
+        self
+    }
+
+    /// Builds the source. Nothing is fetched yet.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that cannot work, by name: an empty name, headers without `{token}`, an origin that is
+    /// neither `https` nor loopback, numbers that contradict each other.
+    pub fn build(self) -> Result<TokenSource, ConfigError> {
+        if self.name.is_empty() {
+            return Err(ConfigError::new("name", "must not be empty"));
+        }
+        self.headers.check()?;
+        self.policy.check()?;
+        let origins = self.origins?;
+        origins.check()?;
+        let parts = Parts {
+            name: self.name,
+            policy: self.policy,
+            clock: self.clock,
+            headers: self.headers,
+            origins,
+            refusal: self.refusal,
+        };
+        Ok(TokenSource::new(Core::new(parts, self.fetcher, self.rng)))
+    }
+
+    fn with_origin(mut self, origin: &str, add: fn(&mut AllowedOrigins, Origin)) -> Self {
+        self.origins = self.origins.and_then(|mut origins| {
+            add(&mut origins, origin.parse()?);
+            Ok(origins)
+        });
+        self
+    }
+}
+
+impl fmt::Debug for TokenSourceBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenSourceBuilder")
+            .field("name", &self.name)
+            .field("headers", &self.headers)
+            .field("origins", &self.origins)
+            .field("refusal", &self.refusal)
+            .field("policy", &self.policy)
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,146 @@
+//! The current token, made ready for attaching, and the cell that every request reads it from.
+
+use std::{fmt, sync::Arc, time::SystemTime};
+
+use arc_swap::ArcSwapOption;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::{
+    clock::{Moment, Now},
+    sync::{AtomicU8, Ordering},
+};
+use crate::{
+    headers,
+    token::{Generation, Token},
+};
+
+/// A token in use: all that a request needs of it, prepared once.
+pub(crate) struct Issued {
+    pub(crate) generation: Generation,
+    pub(crate) token: Token,
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) refresh_at: Moment,
+    pub(crate) use_until: Moment,
+    pub(crate) expires_at: Moment,
+    /// Changed only under the state's lock; read without it.
+    pub(crate) standing: AtomicU8,
+}
+
+/// What the API has made of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Standing {
+    Good = 0,
+    /// Refused: requests wait for the fetch that is to replace it.
+    Suspended = 1,
+    /// Refused, and the fetch failed: it serves again, and its replacement is sought behind the requests.
+    Reinstated = 2,
+    /// Refused, and the endpoint handed out the very same: it serves until its renewal is due anyway.
+    Repeated = 3,
+}
+
+/// What a request is to do about a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Attach it.
+    Fresh,
+    /// Attach it, and see that a renewal is under way.
+    Stale,
+    /// Wait for the fetch; should that fail, the token serves again.
+    Suspended,
+    /// Wait for the fetch.
+    Expired,
+}
+
+impl Issued {
+    pub(crate) fn phase(&self, now: Now) -> Phase {
+        if self.use_until.is_reached(now) {
+            return Phase::Expired;
+        }
+        match self.standing() {
+            Standing::Suspended => Phase::Suspended,
+            Standing::Reinstated => Phase::Stale,
+            _ if self.refresh_at.is_reached(now) => Phase::Stale,
+            Standing::Good | Standing::Repeated => Phase::Fresh,
+        }
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        match self.standing.load(Ordering::Relaxed) {
+            0 => Standing::Good,
+            1 => Standing::Suspended,
+            2 => Standing::Reinstated,
+            _ => Standing::Repeated,
+        }
+    }
+
+    pub(crate) fn set_standing(&self, standing: Standing) {
+        self.standing.store(standing as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) fn attach(&self, to: &mut HeaderMap) {
+        headers::attach(&self.headers, to);
+    }
+}
+
+impl fmt::Debug for Issued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issued")
+            .field("generation", &self.generation)
+            .field("standing", &self.standing())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A token that a [`TokenSource`](crate::TokenSource) handed out. Cheap to clone.
+///
+/// Ask the source again for each use rather than keep one: it knows when the token is over.
+#[derive(Clone, Debug)]
+pub struct IssuedToken(pub(crate) Arc<Issued>);
+
+impl IssuedToken {
+    /// Which of the source's tokens this is.
+    pub fn generation(&self) -> Generation {
+        self.0.generation
+    }
+
+    /// The token's text, for places that no header template reaches (a WebSocket's first message, say).
+    pub fn expose_token(&self) -> &str {
+        self.0.token.expose()
+    }
+
+    /// The finished headers, with their values marked sensitive.
+    pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        self.0.headers.iter().map(|(name, value)| (name, value))
+    }
+
+    /// When it expires, by the wall clock. The source stops using it a little before.
+    pub fn expires_at(&self) -> SystemTime {
+        self.0.expires_at.wall_time()
+    }
+}
+
+/// The place of the current token.
+///
+/// # Invariants
+///
+/// 1. Once it holds a token it is never emptied: a new token takes the place of the old one in one step, so no
+///    request ever finds nothing where there was something.
+/// 2. Only a landing flight writes it, under the state's lock; generations therefore never go back.
+#[derive(Debug, Default)]
+pub(crate) struct Cell(ArcSwapOption<Issued>);
+
+impl Cell {
+    /// Runs `read` on the current token, without a lock and without counting a reference.
+    pub(crate) fn with<T>(&self, read: impl FnOnce(&Issued) -> T) -> Option<T> {
+        self.0.load().as_deref().map(read)
+    }
+
+    pub(crate) fn get(&self) -> Option<Arc<Issued>> {
+        self.0.load_full()
+    }
+
+    pub(crate) fn put(&self, issued: Arc<Issued>) {
+        self.0.store(Some(issued));
+    }
+}

@@ -1,0 +1,263 @@
+//! The one room that reads clocks. Everything else takes `now` as a parameter.
+
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "this is the room that the rule sends everyone to"
+)]
+
+use std::{
+    fmt,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// The two clocks that a token's life runs on: a monotonic one, which stands still while a machine is suspended, and
+/// the wall clock, which can step. A life ends on whichever says so first.
+///
+/// # Examples
+///
+/// A test that drives both clocks:
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_oauth::Clock;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() {
+/// let clock = Clock::tokio();
+/// let before = clock.wall();
+/// tokio::time::advance(Duration::from_secs(60)).await; // both clocks run
+/// clock.step_wall_forward(Duration::from_secs(3600)); // a suspend: only the wall clock moved on
+/// assert_eq!(clock.wall().duration_since(before).unwrap(), Duration::from_secs(3660));
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Clock(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    System,
+    Tokio(Arc<Tokio>),
+}
+
+/// tokio's clock, with a wall clock that follows it at an adjustable distance.
+struct Tokio {
+    started: tokio::time::Instant,
+    started_wall: Duration,
+    /// Nanoseconds by which the wall clock has been stepped.
+    stepped: AtomicI64,
+}
+
+impl Clock {
+    /// The machine's own clocks, the default.
+    pub fn system() -> Self {
+        Self(Kind::System)
+    }
+
+    /// tokio's clock, which tests can pause and advance. Its wall clock starts at the present time, runs with tokio's
+    /// clock and can be stepped. Clones share the steps. Not for production: it is slower to read.
+    pub fn tokio() -> Self {
+        Self(Kind::Tokio(Arc::new(Tokio {
+            started: tokio::time::Instant::now(),
+            started_wall: since_epoch(SystemTime::now()),
+            stepped: AtomicI64::new(0),
+        })))
+    }
+
+    /// The wall clock's time.
+    pub fn wall(&self) -> SystemTime {
+        self.now().wall_time()
+    }
+
+    /// Steps the wall clock forward while the monotonic clock stands still, as a suspend does. Without effect on the
+    /// [system](Self::system) clock.
+    pub fn step_wall_forward(&self, by: Duration) {
+        self.step(nanos(by));
+    }
+
+    /// Steps the wall clock back, as an administrator may. Without effect on the [system](Self::system) clock.
+    pub fn step_wall_back(&self, by: Duration) {
+        self.step(-nanos(by));
+    }
+
+    fn step(&self, by: i64) {
+        if let Kind::Tokio(tokio) = &self.0 {
+            tokio.stepped.fetch_add(by, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        match &self.0 {
+            Kind::System => Now {
+                monotonic: START.elapsed(),
+                wall: since_epoch(SystemTime::now()),
+            },
+            Kind::Tokio(tokio) => tokio.now(),
+        }
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Kind::System => "Clock::system()",
+            Kind::Tokio(_) => "Clock::tokio()",
+        })
+    }
+}
+
+static START: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+
+impl Tokio {
+    fn now(&self) -> Now {
+        let monotonic = self.started.elapsed();
+        let stepped = self.stepped.load(Ordering::Relaxed);
+        let wall = self.started_wall + monotonic;
+        let distance = Duration::from_nanos(stepped.unsigned_abs());
+        Now {
+            monotonic,
+            wall: if stepped < 0 {
+                wall.saturating_sub(distance)
+            } else {
+                wall + distance
+            },
+        }
+    }
+}
+
+/// A reading of both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Now {
+    /// Since a start that is the same for all readings of one clock.
+    pub(crate) monotonic: Duration,
+    /// Since the Unix epoch.
+    pub(crate) wall: Duration,
+}
+
+impl Now {
+    pub(crate) fn wall_time(self) -> SystemTime {
+        UNIX_EPOCH + self.wall
+    }
+
+    /// The moment that is `wait` from now on either clock.
+    pub(crate) fn after(self, wait: Duration) -> Moment {
+        Moment {
+            monotonic: self.monotonic.saturating_add(wait),
+            wall: self.wall.saturating_add(wait),
+        }
+    }
+
+    /// The same reading, taken that much earlier.
+    pub(crate) fn earlier(self, by: Duration) -> Earlier {
+        Earlier { now: self, by }
+    }
+}
+
+/// A reading from before now, which may lie before the monotonic clock's own start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Earlier {
+    now: Now,
+    by: Duration,
+}
+
+impl Earlier {
+    /// The moment that is `wait` after this one.
+    pub(crate) fn after(self, wait: Duration) -> Moment {
+        self.now.after(wait.saturating_sub(self.by))
+    }
+}
+
+/// A point on both clocks. It is reached when either clock gets there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    monotonic: Duration,
+    wall: Duration,
+}
+
+impl Moment {
+    pub(crate) fn is_reached(self, now: Now) -> bool {
+        now.monotonic >= self.monotonic || now.wall >= self.wall
+    }
+
+    /// How long until it is reached; zero when it is.
+    pub(crate) fn remaining(self, now: Now) -> Duration {
+        let monotonic = self.monotonic.saturating_sub(now.monotonic);
+        monotonic.min(self.wall.saturating_sub(now.wall))
+    }
+
+    pub(crate) fn earlier_of(self, other: Self) -> Self {
+        Self {
+            monotonic: self.monotonic.min(other.monotonic),
+            wall: self.wall.min(other.wall),
+        }
+    }
+
+    pub(crate) fn wall_time(self) -> SystemTime {
+        UNIX_EPOCH + self.wall
+    }
+}
+
+pub(crate) fn since_epoch(at: SystemTime) -> Duration {
+    at.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn now(monotonic: u64, wall: u64) -> Now {
+        Now {
+            monotonic: Duration::from_nanos(monotonic),
+            wall: Duration::from_nanos(wall),
+        }
+    }
+
+    #[test]
+    fn a_moment_is_reached_to_the_nanosecond_on_either_clock() {
+        let moment = now(100, 1000).after(Duration::from_nanos(50));
+        assert!(!moment.is_reached(now(149, 1049)));
+        assert!(moment.is_reached(now(150, 0)));
+        assert!(moment.is_reached(now(0, 1050)));
+    }
+
+    #[test]
+    fn what_remains_is_the_shorter_of_both() {
+        let moment = now(100, 1000).after(Duration::from_nanos(50));
+        assert_eq!(moment.remaining(now(110, 1030)), Duration::from_nanos(20));
+        assert_eq!(moment.remaining(now(151, 1000)), Duration::ZERO);
+    }
+
+    #[test]
+    fn an_earlier_start_may_lie_before_the_clock_began() {
+        let start = now(10, 1000).earlier(Duration::from_nanos(500));
+        assert_eq!(
+            start.after(Duration::from_nanos(600)),
+            now(110, 1100).moment()
+        );
+        assert!(
+            start
+                .after(Duration::from_nanos(500))
+                .is_reached(now(10, 1000))
+        );
+    }
+
+    impl Now {
+        fn moment(self) -> Moment {
+            self.after(Duration::ZERO)
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! What all handles of one source share.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::{sync::watch, task::AbortHandle};
+
+use super::{
+    cell::{Cell, Issued, Phase, Standing},
+    clock::{Clock, Earlier, Moment, Now, since_epoch},
+    policy::{Policy, Window},
+    state::{Boarding, Fetcher, Remedy, State},
+    status::Counters,
+    sync::{AtomicU8, AtomicU64, Mutex, Ordering},
+};
+use crate::{
+    error::{FetchError, OAuthError, OAuthErrorKind},
+    headers::TokenHeaders,
+    origin::AllowedOrigins,
+    refusal::{Refusal, RefusalRule},
+    token::{FetchCause, Generation, Life, Token},
+};
+
+/// # Lock order
+///
+/// `state` and `task` are never held together, and neither is held while a waker, a user's code or another lock is
+/// called: what must be told is told after the lock is released.
+pub(crate) struct Core {
+    pub(crate) name: Arc<str>,
+    pub(crate) policy: Policy,
+    pub(crate) clock: Clock,
+    pub(crate) headers: TokenHeaders,
+    pub(crate) origins: AllowedOrigins,
+    pub(crate) refusal: RefusalRule,
+    pub(crate) cell: Cell,
+    pub(crate) counters: Counters,
+    pub(crate) changes: watch::Sender<()>,
+    state: Mutex<State>,
+    /// The task that drives the flight under way.
+    task: Mutex<Option<AbortHandle>>,
+    /// [`State::renewal_closed_until`] in nanoseconds, so that a stale token costs requests no lock while nothing can
+    /// be done about it. It may lag behind the state, which decides.
+    renewal_closed_until: AtomicU64,
+    /// [`State::suspect`], 0 for none, and when it last succeeded, in nanoseconds on the monotonic clock.
+    suspect: AtomicU64,
+    last_success: AtomicU64,
+}
+
+/// What the configured parts are called; see [`Core`].
+pub(crate) struct Parts {
+    pub(crate) name: Arc<str>,
+    pub(crate) policy: Policy,
+    pub(crate) clock: Clock,
+    pub(crate) headers: TokenHeaders,
+    pub(crate) origins: AllowedOrigins,
+    pub(crate) refusal: RefusalRule,
+}
+
+/// The way in for a request that found no token it may use.
+pub(crate) enum Admission {
+    Token(Arc<Issued>),
+    Boarding(Boarding),
+}
+
+/// A token that has arrived, checked and made ready, before it is known which generation it is.
+pub(crate) struct Arrival {
+    token: Token,
+    headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    start: Earlier,
+    window: Window,
+}
+
+impl Core {
+    pub(crate) fn new(parts: Parts, fetcher: Fetcher, rng: fastrand::Rng) -> Self {
+        Self {
+            state: Mutex::new(State::new(fetcher, &parts.policy, rng)),
+            name: parts.name,
+            policy: parts.policy,
+            clock: parts.clock,
+            headers: parts.headers,
+            origins: parts.origins,
+            refusal: parts.refusal,
+            cell: Cell::default(),
+            counters: Counters::default(),
+            changes: watch::Sender::new(()),
+            task: Mutex::default(),
+            renewal_closed_until: AtomicU64::new(0),
+            suspect: AtomicU64::new(0),
+            last_success: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    pub(crate) fn error(&self, kind: OAuthErrorKind) -> OAuthError {
+        OAuthError::new(self.name.clone(), kind)
+    }
+
+    /// Runs a step of the state under its lock, and mirrors what requests read without it.
+    pub(crate) fn step<T>(&self, step: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.state.lock();
+        let result = step(&mut state);
+        let closed_until = nanos(state.renewal_closed_until());
+        let suspect = state.suspect().map_or(0, Generation::get);
+        self.renewal_closed_until
+            .store(closed_until, Ordering::Relaxed);
+        self.suspect.store(suspect, Ordering::Relaxed);
+        result
+    }
+
+    /// Whether there is any point in asking for a renewal now.
+    pub(crate) fn may_renew(&self, now: Now) -> bool {
+        nanos(now.monotonic) >= self.renewal_closed_until.load(Ordering::Relaxed)
+    }
+
+    /// Looks at the cell once more, under the lock that a landing flight holds too, and only then asks for a fetch: a
+    /// flight that has just landed is never followed by a needless one.
+    pub(crate) fn admit(&self) -> Admission {
+        let now = self.now();
+        self.step(|state| {
+            let current = self.cell.get();
+            let cause = match current.as_deref().map(|issued| issued.phase(now)) {
+                None => FetchCause::Missing,
+                Some(Phase::Expired) => FetchCause::Expired,
+                Some(Phase::Suspended) => FetchCause::Refused,
+                Some(Phase::Fresh | Phase::Stale) => FetchCause::Ahead,
+            };
+            match current {
+                Some(issued) if cause == FetchCause::Ahead => Admission::Token(issued),
+                _ => Admission::Boarding(state.board(cause, now, &self.policy)),
+            }
+        })
+    }
+
+    /// Asks for a renewal that nobody waits for.
+    pub(crate) fn board_behind(&self) -> Boarding {
+        let now = self.now();
+        self.step(|state| state.board(FetchCause::Ahead, now, &self.policy))
+    }
+
+    pub(crate) fn refused(&self, generation: Generation, refusal: Refusal) -> Remedy {
+        let now = self.now();
+        let last_success = Duration::from_nanos(self.last_success.load(Ordering::Relaxed));
+        self.step(|state| match self.cell.get() {
+            Some(current) => state.refused(
+                &current,
+                (generation, refusal),
+                last_success,
+                now,
+                &self.policy,
+            ),
+            None => Remedy::HandOn,
+        })
+    }
+
+    /// Takes note of a good answer, if this is the generation that is in doubt.
+    pub(crate) fn succeeded(&self, generation: Generation) {
+        if self.suspect.load(Ordering::Relaxed) == generation.get() {
+            let now = nanos(self.now().monotonic);
+            self.last_success.fetch_max(now, Ordering::Relaxed);
+        }
+    }
+
+    /// The current token if it can serve at all, suspended or not.
+    pub(crate) fn serviceable(&self) -> Option<Arc<Issued>> {
+        let now = self.now();
+        self.cell
+            .get()
+            .filter(|issued| issued.phase(now) != Phase::Expired)
+    }
+
+    /// Checks and prepares a token that an attempt begun at `anchor` brought.
+    pub(crate) fn prepare(
+        &self,
+        token: Token,
+        anchor: Now,
+        rng: &mut fastrand::Rng,
+    ) -> Result<Arrival, FetchError> {
+        if token.expose().is_empty() {
+            return Err(FetchError::malformed("the token is empty"));
+        }
+        let age = token.issued().map_or(Duration::ZERO, |at| {
+            anchor.wall.saturating_sub(since_epoch(at))
+        });
+        let lifetime = match token.life() {
+            Life::Unstated => self.policy.default_lifetime,
+            Life::For(lifetime) => lifetime,
+            Life::Until(end) => age + since_epoch(end).saturating_sub(anchor.wall),
+        };
+        let arrival = Arrival {
+            headers: self.headers.render(&token)?,
+            token,
+            start: anchor.earlier(age),
+            window: self.policy.window(lifetime, rng.f64()),
+        };
+        match arrival.use_until().is_reached(self.now()) {
+            true => Err(FetchError::malformed(
+                "the token had no life left when it arrived",
+            )),
+            false => Ok(arrival),
+        }
+    }
+
+    /// Puts a token into the cell, and the fetcher back. The token is published first, and the flight's outcome last:
+    /// whoever learns that the flight has landed finds the token.
+    pub(crate) fn install(
+        &self,
+        arrival: Arrival,
+        (fetcher, cause): (Fetcher, FetchCause),
+    ) -> (Arc<Issued>, bool) {
+        let now = self.now();
+        self.step(|state| {
+            let current = self.cell.get();
+            let same = current
+                .as_deref()
+                .filter(|current| current.token.is_same_as(&arrival.token));
+            let repeated = same.is_some();
+            let issued = Arc::new(match same {
+                Some(current) => arrival.repeats(current, now),
+                None => arrival.issue(state.next_generation()),
+            });
+            self.cell.put(issued.clone());
+            let generation = issued.generation;
+            state.landed((fetcher, cause), (generation, repeated), now, &self.policy);
+            (issued, repeated)
+        })
+    }
+
+    /// Lets a suspended token serve again, since nothing better is to be had.
+    pub(crate) fn reinstate(&self) {
+        self.cell.with(|issued| {
+            if issued.standing() == Standing::Suspended {
+                issued.set_standing(Standing::Reinstated);
+            }
+        });
+    }
+
+    /// Keeps the handle of the task that drives a flight, so that the source can end it.
+    pub(crate) fn own(&self, task: AbortHandle) {
+        if self.step(|state| state.is_shut_down()) {
+            task.abort();
+        }
+        *self.task.lock() = Some(task);
+    }
+
+    /// Ends what runs in the background, and lets nothing start again.
+    pub(crate) fn shut_down(&self) {
+        let error = self.error(OAuthErrorKind::ShutDown);
+        self.step(|state| state.shut_down(error));
+        // Taken out first: an abort may drop the flight here and now, and the flight wants locks of its own.
+        let task = self.task.lock().take();
+        if let Some(task) = task {
+            task.abort();
+        }
+        self.changes.send_replace(());
+    }
+}
+
+impl Arrival {
+    fn use_until(&self) -> Moment {
+        self.start.after(self.window.use_for)
+    }
+
+    /// How long it lives in all.
+    pub(crate) fn lifetime(&self) -> Duration {
+        self.window.lifetime
+    }
+
+    fn issue(self, generation: Generation) -> Issued {
+        let refresh_at = self.start.after(self.window.refresh_after);
+        self.with(generation, refresh_at, Standing::Good)
+    }
+
+    /// The endpoint handed out the token we have: the same generation, renewed no sooner than it must be, and with the
+    /// mark of a refusal if it bore one.
+    fn repeats(self, current: &Issued, now: Now) -> Issued {
+        let standing = match current.standing() {
+            Standing::Good => Standing::Good,
+            _ => Standing::Repeated,
+        };
+        let due = self.use_until();
+        let mut issued = self.with(current.generation, due, standing);
+        if !current.use_until.is_reached(now) {
+            // While the first answer's word on its life holds, a later one does not lengthen it.
+            issued.use_until = issued.use_until.earlier_of(current.use_until);
+            issued.expires_at = issued.expires_at.earlier_of(current.expires_at);
+            issued.refresh_at = issued.use_until;
+        }
+        issued
+    }
+
+    fn with(self, generation: Generation, refresh_at: Moment, standing: Standing) -> Issued {
+        Issued {
+            generation,
+            refresh_at,
+            use_until: self.use_until(),
+            expires_at: self.start.after(self.window.lifetime),
+            token: self.token,
+            headers: self.headers,
+            standing: AtomicU8::new(standing as u8),
+        }
+    }
+}
+
+/// The moment a back-off ends, for those who are told about it.
+pub(crate) fn retry_at(now: Now, wait: Duration) -> SystemTime {
+    now.after(wait).wall_time()
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

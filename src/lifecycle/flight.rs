@@ -1,0 +1,48 @@
+//! One fetch under way, and how those who wait for it learn its outcome.
+
+use std::sync::OnceLock;
+
+use super::sync::Notify;
+use crate::error::OAuthError;
+
+/// How a flight ended. Cheap to clone: every waiter gets the same.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    /// The token is in the cell.
+    Landed,
+    Failed(OAuthError),
+    /// Whatever drove it is gone (its runtime, most likely): whoever still waits may start another.
+    Lost,
+}
+
+/// A fetch under way.
+///
+/// # Invariants
+///
+/// 1. The outcome is written once, and before the waiters are woken.
+/// 2. A waiter keeps the flight it joined: a later flight's outcome is never taken for its own.
+/// 3. A waiter that is dropped takes nothing with it: the flight is driven by a task of the source.
+#[derive(Debug, Default)]
+pub(crate) struct Flight {
+    outcome: OnceLock<Outcome>,
+    landed: Notify,
+}
+
+impl Flight {
+    pub(crate) async fn outcome(&self) -> Outcome {
+        // Registered before the outcome is looked for: one that is written in between still wakes us.
+        let landed = self.landed.notified();
+        match self.outcome.get() {
+            Some(outcome) => return outcome.clone(),
+            None => landed.await,
+        }
+        // `Notify` wakes for nothing else, and `land` writes first.
+        self.outcome.get().cloned().unwrap_or(Outcome::Lost)
+    }
+
+    pub(crate) fn land(&self, outcome: Outcome) {
+        // A second outcome cannot come: a flight has one guard, and the guard lands it once.
+        let _ = self.outcome.set(outcome);
+        self.landed.notify_waiters();
+    }
+}

@@ -1,0 +1,24 @@
+//! Renewal without traffic.
+
+use std::{sync::Weak, time::Duration};
+
+use tokio::{sync::watch, time};
+
+use super::source::{Handle, TokenSource};
+
+/// The longest sleep. A timer stands still while the machine is suspended, so the wall clock must be looked at now
+/// and then.
+const LONGEST_NAP: Duration = Duration::from_secs(60);
+
+/// Sees to a renewal whenever one is due. Holds the source only for the moment of looking.
+pub(crate) async fn run(source: Weak<Handle>, mut changed: watch::Receiver<()>) {
+    loop {
+        let nap = match source.upgrade().map(TokenSource::from_handle) {
+            Some(source) if !source.is_shut_down() => source.renew_if_due(),
+            _ => return,
+        };
+        // The sender lives in the core, which a flight may keep for a moment longer than the handles: the look at the
+        // handle above, and not the channel's end, is what ends us.
+        let _ = time::timeout(nap.min(LONGEST_NAP), changed.changed()).await;
+    }
+}

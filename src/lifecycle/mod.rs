@@ -1,0 +1,29 @@
+//! The life of a token, from the fetch that brings it to the one that replaces it.
+//!
+//! ```text
+//! source ──> core ──> cell      what requests read
+//!              │ └──> state     what is decided under the lock, by policy and restraint
+//!              └────> refresh   what a flight does, on the fetcher
+//! ```
+
+mod builder;
+mod cell;
+mod clock;
+mod core;
+mod flight;
+mod keep_fresh;
+mod policy;
+mod refresh;
+mod restraint;
+mod source;
+mod state;
+mod status;
+mod sync;
+mod telemetry;
+
+pub use builder::TokenSourceBuilder;
+pub use cell::IssuedToken;
+pub use clock::Clock;
+pub use policy::{BackOff, Policy};
+pub use source::TokenSource;
+pub use status::{Changes, CountersSnapshot, SourceState, Status};

@@ -1,0 +1,418 @@
+//! Every number of a token's life, its default, and the arithmetic on it.
+
+use std::time::Duration;
+
+use crate::{
+    error::{ConfigError, FailureClass},
+    margin::Margin,
+};
+
+/// The numbers that a [`TokenSource`](crate::TokenSource) lives by.
+///
+/// The defaults suit a bank. They are checked together when the source is built.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower::service_fn;
+/// use tower_oauth::{BoxError, Token, TokenRequest, TokenSource};
+///
+/// let fetcher = service_fn(|_: TokenRequest| async { Ok::<_, BoxError>(Token::new("abc")) });
+/// let error = TokenSource::builder(fetcher)
+///     .policy(|policy| policy.acquire_timeout = Duration::from_secs(10))
+///     .build()
+///     .unwrap_err();
+/// assert_eq!(error.field(), "acquire_timeout"); // shorter than `flight_timeout`
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Policy {
+    /// How long before expiry a token is renewed. Default: 20 % of the lifetime.
+    ///
+    /// Not to be made small: a token endpoint that is down for longer than the margin costs requests.
+    pub refresh_margin: Margin,
+    /// The longest margin that [`Margin::Fraction`] may come to. Default: 1 hour.
+    pub max_refresh_margin: Duration,
+    /// The largest part of the lifetime by which renewal is moved ahead at random, once per token, so that replicas
+    /// started together do not renew together. Default: 0.1. Margin and jitter together never exceed half the lifetime.
+    pub jitter: f64,
+    /// How long before its expiry a token is no longer attached, for clock skew and time on the wire. Default: 10 s,
+    /// and never more than 5 % of the lifetime.
+    pub expiry_leeway: Duration,
+    /// The lifetime of a token whose answer states none. Default: 5 minutes.
+    pub default_lifetime: Duration,
+    /// The longest lifetime that is believed. Default: 24 hours.
+    pub max_lifetime: Duration,
+    /// A new token ends the client's older ones: renewal then waits for `use_until`, and requests wait for it.
+    /// Default: `false`. More than one replica at such a bank needs one shared source.
+    pub single_active: bool,
+    /// The bound of one attempt, its body included. Default: 8 s.
+    pub attempt_timeout: Duration,
+    /// The bound of one flight: all its attempts and the waits between them. Default: 20 s.
+    pub flight_timeout: Duration,
+    /// The bound of one request's wait for a token; the flight goes on without it. Default: 25 s. It must exceed
+    /// `flight_timeout` and `min_flight_interval` together, so that a waiter sees the flight's error and not its own
+    /// time-out.
+    pub acquire_timeout: Duration,
+    /// The attempts in one flight, of which all but the last end in a transient failure. Default: 3.
+    pub attempts: u32,
+    /// The first wait between attempts is drawn from zero to this, and each further one from twice the range.
+    /// Default: 200 ms.
+    pub retry_wait: Duration,
+    /// The longest `Retry-After` that is waited for within a flight. Default: 5 s.
+    pub max_retry_after_in_flight: Duration,
+    /// The longest `Retry-After` that is believed. Default: 5 minutes.
+    pub max_retry_after: Duration,
+    /// Back-off after a flight that failed for a transient reason. Default: 1 s, doubling to 60 s.
+    pub transient_back_off: BackOff,
+    /// Back-off after a flight that failed for an unclear reason. Default: 5 s, doubling to 60 s.
+    pub unclear_back_off: BackOff,
+    /// Back-off after a flight that the token endpoint refused for good. Default: 5 s, doubling to 5 minutes.
+    pub permanent_back_off: BackOff,
+    /// The shortest time between the starts of two flights, whatever their causes. Default: 1 s.
+    pub min_flight_interval: Duration,
+    /// How many tokens may be fetched in a row because of definite refusals. Default: 3.
+    pub refusal_burst: u32,
+    /// The time in which one more such fetch is earned. Default: 20 s.
+    pub refusal_refill: Duration,
+    /// After an ambiguous refusal that a new token did not cure: how long until another fetch for that reason.
+    /// Default: 30 s, doubling to 2 minutes.
+    pub suspicion: BackOff,
+}
+
+/// A wait that doubles from one failure to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackOff {
+    /// The wait after the first failure.
+    pub first: Duration,
+    /// The longest wait.
+    pub max: Duration,
+}
+
+impl BackOff {
+    /// A wait that doubles from `first` to `max`.
+    pub const fn new(first: Duration, max: Duration) -> Self {
+        Self { first, max }
+    }
+
+    /// The wait after that many failures in a row.
+    fn after(self, failures: u32) -> Duration {
+        let doublings = failures.saturating_sub(1).min(31);
+        self.first.saturating_mul(1 << doublings).min(self.max)
+    }
+
+    pub(crate) fn doubled(self, wait: Duration) -> Duration {
+        wait.saturating_mul(2).min(self.max)
+    }
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Back-off is spread by this part in both directions, so that replicas do not come back in step.
+const BACK_OFF_SPREAD: f64 = 0.25;
+
+/// A `Retry-After` is lengthened by up to this part, for the same reason, and never shortened.
+const RETRY_AFTER_SPREAD: f64 = 0.1;
+
+/// The leeway's share of a lifetime, for tokens too short for the whole of it.
+const LARGEST_LEEWAY: f64 = 0.05;
+
+impl Default for Policy {
+    fn default() -> Self {
+        const fn secs(secs: u64) -> Duration {
+            Duration::from_secs(secs)
+        }
+        Self {
+            refresh_margin: Margin::Fraction(0.2),
+            max_refresh_margin: secs(3600),
+            jitter: 0.1,
+            expiry_leeway: secs(10),
+            default_lifetime: secs(300),
+            max_lifetime: secs(24 * 3600),
+            single_active: false,
+            attempt_timeout: secs(8),
+            flight_timeout: secs(20),
+            acquire_timeout: secs(25),
+            attempts: 3,
+            retry_wait: Duration::from_millis(200),
+            max_retry_after_in_flight: secs(5),
+            max_retry_after: secs(300),
+            transient_back_off: BackOff::new(secs(1), secs(60)),
+            unclear_back_off: BackOff::new(secs(5), secs(60)),
+            permanent_back_off: BackOff::new(secs(5), secs(300)),
+            min_flight_interval: secs(1),
+            refusal_burst: 3,
+            refusal_refill: secs(20),
+            suspicion: BackOff::new(secs(30), secs(120)),
+        }
+    }
+}
+
+/// The parts of one token's life, counted from its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) refresh_after: Duration,
+    pub(crate) use_for: Duration,
+    pub(crate) lifetime: Duration,
+}
+
+impl Policy {
+    /// Divides a lifetime. `draw` is the token's own random number, from 0 to 1.
+    pub(crate) fn window(&self, stated: Duration, draw: f64) -> Window {
+        let lifetime = stated.min(self.max_lifetime);
+        let leeway = self.expiry_leeway.min(lifetime.mul_f64(LARGEST_LEEWAY));
+        let use_for = lifetime - leeway;
+        let refresh_after = if self.single_active {
+            use_for
+        } else {
+            (lifetime - self.renewal_ahead(lifetime, draw)).min(use_for)
+        };
+        Window {
+            refresh_after,
+            use_for,
+            lifetime,
+        }
+    }
+
+    /// Margin and jitter, together at most half of the lifetime.
+    fn renewal_ahead(&self, lifetime: Duration, draw: f64) -> Duration {
+        let margin = match self.refresh_margin {
+            Margin::Fixed(margin) => margin,
+            Margin::Fraction(part) => lifetime.mul_f64(part).min(self.max_refresh_margin),
+        };
+        let jitter = lifetime.mul_f64(self.jitter * draw);
+        margin.saturating_add(jitter).min(lifetime / 2)
+    }
+
+    /// The wait before the attempt after number `attempt` of a flight: all of it random, from a range that doubles.
+    pub(crate) fn wait_between_attempts(&self, attempt: u32, draw: f64) -> Duration {
+        let doublings = attempt.saturating_sub(1).min(31);
+        self.retry_wait.saturating_mul(1 << doublings).mul_f64(draw)
+    }
+
+    /// What a server asked for, as far as it is believed, lengthened a little.
+    pub(crate) fn believed_retry_after(&self, asked: Duration, draw: f64) -> Duration {
+        asked
+            .min(self.max_retry_after)
+            .mul_f64(1.0 + RETRY_AFTER_SPREAD * draw)
+    }
+
+    /// The back-off after that many failed flights in a row.
+    pub(crate) fn back_off(&self, class: FailureClass, failures: u32, draw: f64) -> Duration {
+        let back_off = match class {
+            FailureClass::Transient => self.transient_back_off,
+            FailureClass::Unclear => self.unclear_back_off,
+            FailureClass::Permanent => self.permanent_back_off,
+        };
+        let spread = 1.0 - BACK_OFF_SPREAD + 2.0 * BACK_OFF_SPREAD * draw;
+        back_off.after(failures).mul_f64(spread)
+    }
+
+    /// Checks the numbers one by one and against each other.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        self.check_bounds()?;
+        self.check_lifetimes()?;
+        self.check_back_offs()
+    }
+
+    fn check_bounds(&self) -> Result<(), ConfigError> {
+        let rules = [
+            ("attempts", self.attempts > 0, "must be at least 1"),
+            (
+                "attempt_timeout",
+                !self.attempt_timeout.is_zero(),
+                "must be above zero",
+            ),
+            (
+                "flight_timeout",
+                self.flight_timeout >= self.attempt_timeout,
+                "must be at least `attempt_timeout`",
+            ),
+            (
+                "acquire_timeout",
+                self.acquire_timeout > self.flight_timeout.saturating_add(self.min_flight_interval),
+                "must exceed `flight_timeout` and `min_flight_interval` together",
+            ),
+            (
+                "max_retry_after_in_flight",
+                self.max_retry_after_in_flight < self.flight_timeout,
+                "must be below `flight_timeout`",
+            ),
+            (
+                "max_retry_after",
+                self.max_retry_after >= self.max_retry_after_in_flight
+                    && self.max_retry_after <= DAY,
+                "must be at least `max_retry_after_in_flight` and at most a day",
+            ),
+            (
+                "min_flight_interval",
+                self.min_flight_interval >= Duration::from_millis(1),
+                "must be at least a millisecond",
+            ),
+            (
+                "refusal_refill",
+                !self.refusal_refill.is_zero(),
+                "must be above zero",
+            ),
+        ];
+        first_broken(&rules)
+    }
+
+    fn check_lifetimes(&self) -> Result<(), ConfigError> {
+        let margin_fits = match self.refresh_margin {
+            Margin::Fixed(margin) => margin <= self.max_lifetime / 2,
+            Margin::Fraction(part) => part > 0.0 && part <= 0.5,
+        };
+        let rules = [
+            (
+                "max_lifetime",
+                self.max_lifetime <= 366 * DAY,
+                "must be at most 366 days",
+            ),
+            (
+                "default_lifetime",
+                !self.default_lifetime.is_zero() && self.default_lifetime <= self.max_lifetime,
+                "must be above zero and at most `max_lifetime`",
+            ),
+            (
+                "refresh_margin",
+                margin_fits,
+                "must be above zero and at most half of the lifetime",
+            ),
+            (
+                "jitter",
+                (0.0..=0.5).contains(&self.jitter),
+                "must be from 0 to 0.5",
+            ),
+        ];
+        first_broken(&rules)
+    }
+
+    fn check_back_offs(&self) -> Result<(), ConfigError> {
+        let rule = "must start above zero, and end at or above its start and within a day";
+        let rules = [
+            ("transient_back_off", self.transient_back_off),
+            ("unclear_back_off", self.unclear_back_off),
+            ("permanent_back_off", self.permanent_back_off),
+            ("suspicion", self.suspicion),
+        ]
+        .map(|(field, it)| {
+            (
+                field,
+                !it.first.is_zero() && it.first <= it.max && it.max <= DAY,
+                rule,
+            )
+        });
+        first_broken(&rules)
+    }
+}
+
+/// Every rule is a field, whether it is kept, and how it reads.
+fn first_broken(rules: &[(&'static str, bool, &'static str)]) -> Result<(), ConfigError> {
+    match rules.iter().find(|(_, kept, _)| !kept) {
+        Some((field, _, rule)) => Err(ConfigError::new(*field, *rule)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    #[test]
+    fn an_hour_is_renewed_between_twenty_and_thirty_percent_before_its_end() {
+        let policy = Policy::default();
+        let latest = policy.window(secs(3600), 0.0);
+        let earliest = policy.window(secs(3600), 1.0);
+        assert_eq!(latest.refresh_after, secs(2880));
+        assert_eq!(earliest.refresh_after, secs(2520));
+        assert_eq!(latest.use_for, secs(3590));
+    }
+
+    #[test]
+    fn no_lifetime_is_renewed_before_its_half() {
+        let mut policy = Policy::default();
+        for margin in [Margin::Fixed(secs(300)), Margin::Fraction(0.5)] {
+            policy.refresh_margin = margin;
+            for lifetime in (1..86_400).step_by(61) {
+                let window = policy.window(secs(lifetime), 1.0);
+                assert!(window.refresh_after >= secs(lifetime) / 2, "{lifetime}");
+                assert!(window.refresh_after <= window.use_for, "{lifetime}");
+                assert!(window.use_for < window.lifetime, "{lifetime}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_day_is_believed_and_no_more_and_renewed_an_hour_ahead() {
+        let policy = Policy::default();
+        let window = policy.window(Duration::MAX, 0.0);
+        assert_eq!(window.lifetime, secs(86_400));
+        assert_eq!(window.refresh_after, secs(82_800));
+    }
+
+    #[test]
+    fn a_single_active_token_is_used_up() {
+        let policy = Policy {
+            single_active: true,
+            ..Policy::default()
+        };
+        let window = policy.window(secs(3600), 1.0);
+        assert_eq!(window.refresh_after, window.use_for);
+    }
+
+    #[test]
+    fn back_off_doubles_to_its_maximum_within_a_quarter() {
+        let policy = Policy::default();
+        let at = |class, failures, draw| policy.back_off(class, failures, draw);
+        assert_eq!(at(FailureClass::Transient, 1, 0.5), secs(1));
+        assert_eq!(at(FailureClass::Transient, 3, 0.5), secs(4));
+        assert_eq!(at(FailureClass::Transient, 1000, 0.5), secs(60));
+        assert_eq!(at(FailureClass::Unclear, 1, 0.5), secs(5));
+        assert_eq!(at(FailureClass::Permanent, 40, 0.5), secs(300));
+        assert_eq!(at(FailureClass::Permanent, 40, 0.0), secs(225));
+        assert_eq!(at(FailureClass::Permanent, 40, 1.0), secs(375));
+    }
+
+    #[test]
+    fn a_retry_after_is_capped_and_never_cut_short() {
+        let policy = Policy::default();
+        assert_eq!(policy.believed_retry_after(secs(4), 0.0), secs(4));
+        assert_eq!(policy.believed_retry_after(secs(100), 1.0), secs(110));
+        assert_eq!(policy.believed_retry_after(Duration::MAX, 0.0), secs(300));
+    }
+
+    #[test]
+    fn numbers_that_contradict_each_other_are_named() {
+        type Change = fn(&mut Policy);
+        let broken: [(&str, Change); 10] = [
+            ("attempts", |it| it.attempts = 0),
+            ("attempt_timeout", |it| it.attempt_timeout = secs(0)),
+            ("flight_timeout", |it| it.flight_timeout = secs(7)),
+            ("acquire_timeout", |it| it.acquire_timeout = secs(21)),
+            ("max_retry_after_in_flight", |it| {
+                it.max_retry_after_in_flight = secs(20);
+            }),
+            ("default_lifetime", |it| it.default_lifetime = secs(86_401)),
+            ("refresh_margin", |it| {
+                it.refresh_margin = Margin::Fraction(0.51);
+            }),
+            ("refresh_margin", |it| {
+                it.refresh_margin = Margin::Fixed(secs(43_201));
+            }),
+            ("jitter", |it| it.jitter = f64::NAN),
+            ("suspicion", |it| it.suspicion.first = secs(121)),
+        ];
+        for (field, change) in broken {
+            let mut policy = Policy::default();
+            change(&mut policy);
+            assert_eq!(policy.check().unwrap_err().field(), field);
+        }
+        assert_eq!(Policy::default().check(), Ok(()));
+    }
+}

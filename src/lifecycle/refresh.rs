@@ -1,0 +1,236 @@
+//! Drives one flight: the wait before it, its attempts, and its landing, whatever way it ends.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{runtime, time};
+use tower::{Service, ServiceExt};
+use tracing::Instrument;
+
+use super::{
+    clock::Now,
+    core::{Arrival, Core, retry_at},
+    flight::{Flight, Outcome},
+    state::{Departure, Fetcher},
+    status::Counters,
+    telemetry,
+};
+use crate::{
+    error::{BoxError, FailureClass, FetchError, OAuthError, OAuthErrorKind},
+    token::{FetchCause, TokenRequest},
+};
+
+/// Launches a flight on the runtime at hand, as a task that the source owns.
+///
+/// # Errors
+///
+/// Without a runtime; the flight is lost then, and the fetcher back in its place.
+pub(crate) fn launch(core: &Arc<Core>, departure: Departure) -> Result<Arc<Flight>, OAuthError> {
+    let flight = departure.flight.clone();
+    let span = telemetry::fetch_span(core, departure.cause);
+    let pilot = Pilot::new(core.clone(), departure);
+    let Ok(runtime) = runtime::Handle::try_current() else {
+        return Err(core.error(OAuthErrorKind::NoRuntime));
+    };
+    core.own(runtime.spawn(pilot.fly().instrument(span)).abort_handle());
+    Ok(flight)
+}
+
+/// Holds the fetcher while a flight is under way.
+///
+/// # Invariant
+///
+/// A pilot lands its flight exactly once, and gives the fetcher back when it does: through [`land`](Self::land), or,
+/// when its task is dropped or panics, through `Drop`. Nobody waits for a flight that cannot land.
+struct Pilot {
+    core: Arc<Core>,
+    flight: Arc<Flight>,
+    cause: FetchCause,
+    delay: Duration,
+    rng: fastrand::Rng,
+    attempts: u32,
+    last_failure: Option<FetchError>,
+    /// `None` once the flight has landed.
+    fetcher: Option<Fetcher>,
+}
+
+enum Failure {
+    Fetch(FetchError),
+    /// The fetcher's readiness failed: by Tower's contract it must not be called again.
+    Closed(BoxError),
+    Panicked,
+}
+
+impl Pilot {
+    fn new(core: Arc<Core>, departure: Departure) -> Self {
+        Self {
+            core,
+            flight: departure.flight,
+            cause: departure.cause,
+            delay: departure.delay,
+            rng: departure.rng,
+            attempts: 0,
+            last_failure: None,
+            fetcher: Some(departure.fetcher),
+        }
+    }
+
+    async fn fly(mut self) {
+        time::sleep(self.delay).await;
+        let started = self.core.now();
+        Counters::count(&self.core.counters.flights);
+        if self.cause == FetchCause::Ahead {
+            Counters::count(&self.core.counters.refreshes_ahead);
+        }
+        let bound = self.core.policy.flight_timeout;
+        let result = match time::timeout(bound, self.attempts()).await {
+            Ok(result) => result,
+            Err(_) => Err(Failure::Fetch(self.out_of_time())),
+        };
+        self.land(result, started);
+    }
+
+    /// Attempts until one succeeds, one fails for a reason that another cannot cure, or there are no more.
+    async fn attempts(&mut self) -> Result<Arrival, Failure> {
+        loop {
+            self.attempts += 1;
+            let error = match self.attempt().await {
+                Err(Failure::Fetch(error)) => error,
+                ended => return ended,
+            };
+            Counters::count(&self.core.counters.failures);
+            let Some(wait) = self.wait_after(&error) else {
+                return Err(Failure::Fetch(error));
+            };
+            telemetry::attempt_failed(self.attempts, &error, wait);
+            self.last_failure = Some(error);
+            time::sleep(wait).await;
+        }
+    }
+
+    async fn attempt(&mut self) -> Result<Arrival, Failure> {
+        let Some(fetcher) = &mut self.fetcher else {
+            return Err(Failure::Panicked);
+        };
+        // Not bounded by the attempt's time-out: a rate limit around the fetcher may hold it back for longer.
+        let fetcher = fetcher.ready().await.map_err(Failure::Closed)?;
+        // Just before the request is sent: a slow answer must not lengthen the token's life.
+        let anchor = self.core.now();
+        Counters::count(&self.core.counters.fetches);
+        let request = TokenRequest::new(self.attempts, self.cause, anchor.wall_time());
+        let answer = time::timeout(self.core.policy.attempt_timeout, fetcher.call(request)).await;
+        let token = match answer {
+            Ok(answer) => answer.map_err(FetchError::from_fetcher),
+            Err(_) => Err(FetchError::timed_out(
+                "the token endpoint did not answer within attempt_timeout",
+            )),
+        };
+        token
+            .and_then(|token| self.core.prepare(token, anchor, &mut self.rng))
+            .map_err(Failure::Fetch)
+    }
+
+    /// How long to wait before another attempt, if there is to be one.
+    fn wait_after(&mut self, error: &FetchError) -> Option<Duration> {
+        let policy = &self.core.policy;
+        if self.attempts >= policy.attempts || !error.may_retry_within_flight() {
+            return None;
+        }
+        match error.wait() {
+            None => Some(policy.wait_between_attempts(self.attempts, self.rng.f64())),
+            Some(asked) if asked <= policy.max_retry_after_in_flight => {
+                Some(policy.believed_retry_after(asked, self.rng.f64()))
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// The flight's own bound passed. What its last attempt failed with says more than that, if there was one.
+    fn out_of_time(&mut self) -> FetchError {
+        self.last_failure.take().unwrap_or_else(|| {
+            FetchError::timed_out("the token endpoint did not answer within flight_timeout")
+        })
+    }
+
+    fn land(&mut self, result: Result<Arrival, Failure>, started: Now) {
+        let Some(fetcher) = self.fetcher.take() else {
+            return;
+        };
+        let outcome = match result {
+            Ok(arrival) => self.succeed(arrival, fetcher, started),
+            Err(failure) => Outcome::Failed(self.fail(failure, fetcher, started)),
+        };
+        self.flight.land(outcome);
+        self.core.changes.send_replace(());
+    }
+
+    fn succeed(&self, arrival: Arrival, fetcher: Fetcher, started: Now) -> Outcome {
+        let lifetime = arrival.lifetime();
+        let (issued, repeated) = self.core.install(arrival, (fetcher, self.cause));
+        let took = self.took(started);
+        telemetry::fetched(self.attempts, issued.generation, lifetime, repeated, took);
+        Outcome::Landed
+    }
+
+    fn fail(&self, failure: Failure, fetcher: Fetcher, started: Now) -> OAuthError {
+        let error = match failure {
+            Failure::Closed(source) => self.close(source),
+            Failure::Fetch(error) => {
+                let class = error.class();
+                let retry_after = error.wait();
+                let kind = OAuthErrorKind::Fetch {
+                    error,
+                    attempts: self.attempts,
+                };
+                self.back_off(kind, (class, retry_after), fetcher)
+            }
+            Failure::Panicked => {
+                let kind = OAuthErrorKind::FetcherPanicked;
+                self.back_off(kind, (FailureClass::Unclear, None), fetcher)
+            }
+        };
+        self.core.reinstate();
+        telemetry::fetch_failed(&error, self.took(started));
+        error
+    }
+
+    fn close(&self, source: BoxError) -> OAuthError {
+        let error = self.core.error(OAuthErrorKind::FetcherClosed(source));
+        self.core.step(|state| state.fetcher_closed(error.clone()));
+        error
+    }
+
+    /// Puts the fetcher back and the back-off in force in one step: nobody can start a flight in between.
+    fn back_off(
+        &self,
+        kind: OAuthErrorKind,
+        failure: (FailureClass, Option<Duration>),
+        fetcher: Fetcher,
+    ) -> OAuthError {
+        let core = &self.core;
+        let now = core.now();
+        core.step(|state| {
+            let wait = state.failed((fetcher, self.cause), failure, &core.policy);
+            let error =
+                OAuthError::with_retry_at(core.name.clone(), kind, Some(retry_at(now, wait)));
+            state.back_off(now.monotonic + wait, error.clone());
+            error
+        })
+    }
+
+    fn took(&self, started: Now) -> Duration {
+        self.core.now().monotonic.saturating_sub(started.monotonic)
+    }
+}
+
+impl Drop for Pilot {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let now = self.core.now();
+            return self.land(Err(Failure::Panicked), now);
+        }
+        if let Some(fetcher) = self.fetcher.take() {
+            self.core.step(|state| state.lost(fetcher, self.cause));
+            self.flight.land(Outcome::Lost);
+        }
+    }
+}

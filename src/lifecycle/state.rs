@@ -1,0 +1,301 @@
+//! What a source decides under its lock: who may start a fetch, what a refusal means, what a landing changes.
+//!
+//! Everything here is a function of the state and of `now`. No clock is read, nothing is awaited, and no code of the
+//! user's runs: the lock around it is held for nanoseconds.
+
+use std::{sync::Arc, time::Duration};
+
+use tower::util::BoxService;
+
+use super::{
+    cell::{Issued, Standing},
+    clock::Now,
+    flight::Flight,
+    policy::Policy,
+    restraint::{Bucket, Suspicion},
+};
+use crate::{
+    error::{BoxError, FailureClass, OAuthError},
+    refusal::Refusal,
+    token::{FetchCause, Generation, Token, TokenRequest},
+};
+
+/// The user's fetcher with its type erased. It is `Send`, and neither `Clone` nor `Sync`: one flight at a time owns it.
+pub(crate) type Fetcher = BoxService<TokenRequest, Token, BoxError>;
+
+/// # Invariants
+///
+/// 1. At most one fetch is in flight: it cannot start without the fetcher, there is one fetcher, and while a flight
+///    has it the slot holds the flight instead.
+/// 2. Every flight that starts ends in exactly one of [`landed`](State::landed), [`failed`](State::failed),
+///    [`lost`](State::lost) or [`fetcher_closed`](State::fetcher_closed), which put the fetcher (or its end) back.
+pub(crate) struct State {
+    slot: Slot,
+    back_off: Option<BackingOff>,
+    /// Failed flights in a row.
+    failures: u32,
+    /// The start of the last flight, on the monotonic clock; it may lie a little ahead.
+    last_start: Option<Duration>,
+    last_generation: u64,
+    bucket: Bucket,
+    suspicion: Option<Suspicion>,
+    shut_down: Option<OAuthError>,
+    rng: fastrand::Rng,
+}
+
+enum Slot {
+    Ready(Fetcher),
+    Flying(Arc<Flight>),
+    Closed(OAuthError),
+}
+
+/// No contact before `until`, on the monotonic clock alone: a wall clock that steps must not cut a wait short.
+#[derive(Clone, Debug)]
+pub(crate) struct BackingOff {
+    pub(crate) until: Duration,
+    pub(crate) error: OAuthError,
+}
+
+/// The answer to whoever wants a fetch.
+pub(crate) enum Boarding {
+    /// One is under way.
+    Joined(Arc<Flight>),
+    /// The caller is to launch it.
+    Started(Departure),
+    /// None may be started, for this reason.
+    Barred(OAuthError),
+}
+
+/// A flight that has been granted and has not left yet.
+pub(crate) struct Departure {
+    pub(crate) flight: Arc<Flight>,
+    pub(crate) fetcher: Fetcher,
+    pub(crate) cause: FetchCause,
+    /// How long to wait before the first attempt, to keep the distance from the flight before.
+    pub(crate) delay: Duration,
+    pub(crate) rng: fastrand::Rng,
+}
+
+/// What is to be done about a refused request.
+pub(crate) enum Remedy {
+    /// The caller gets the response.
+    HandOn,
+    /// A newer generation is there, or about to be: try again with it.
+    Newer,
+    /// The fetch that may bring a newer one.
+    Fetch(Boarding),
+}
+
+impl State {
+    pub(crate) fn new(fetcher: Fetcher, policy: &Policy, rng: fastrand::Rng) -> Self {
+        Self {
+            slot: Slot::Ready(fetcher),
+            back_off: None,
+            failures: 0,
+            last_start: None,
+            last_generation: 0,
+            bucket: Bucket::new(policy),
+            suspicion: None,
+            shut_down: None,
+            rng,
+        }
+    }
+
+    /// Joins the flight under way, or starts one if nothing speaks against it.
+    pub(crate) fn board(&mut self, cause: FetchCause, now: Now, policy: &Policy) -> Boarding {
+        if let Some(error) = self.barred(now) {
+            return Boarding::Barred(error);
+        }
+        let flight = Arc::new(Flight::default());
+        match std::mem::replace(&mut self.slot, Slot::Flying(flight.clone())) {
+            Slot::Ready(fetcher) => Boarding::Started(Departure {
+                flight,
+                fetcher,
+                cause,
+                delay: self.take_start(now.monotonic, policy),
+                rng: self.rng.fork(),
+            }),
+            Slot::Flying(under_way) => {
+                self.slot = Slot::Flying(under_way.clone());
+                Boarding::Joined(under_way)
+            }
+            Slot::Closed(error) => {
+                self.slot = Slot::Closed(error.clone());
+                Boarding::Barred(error)
+            }
+        }
+    }
+
+    /// How long the next flight must wait to keep its distance from the one before.
+    fn take_start(&mut self, now: Duration, policy: &Policy) -> Duration {
+        let earliest = self
+            .last_start
+            .map_or(Duration::ZERO, |start| start + policy.min_flight_interval);
+        let start = earliest.max(now);
+        self.last_start = Some(start);
+        start - now
+    }
+
+    /// Why no fetch may be started, nor joined: the source is finished, or it is backing off. (During a back-off there
+    /// is no flight.)
+    fn barred(&self, now: Now) -> Option<OAuthError> {
+        if let Some(error) = &self.shut_down {
+            return Some(error.clone());
+        }
+        if let Slot::Closed(error) = &self.slot {
+            return Some(error.clone());
+        }
+        self.backing_off(now).map(|back_off| back_off.error.clone())
+    }
+
+    pub(crate) fn backing_off(&self, now: Now) -> Option<&BackingOff> {
+        self.back_off
+            .as_ref()
+            .filter(|back_off| now.monotonic < back_off.until)
+    }
+
+    pub(crate) fn end_back_off(&mut self) {
+        self.back_off = None;
+        self.failures = 0;
+    }
+
+    /// The API refused a request that carried `generation`. Only that generation is touched.
+    pub(crate) fn refused(
+        &mut self,
+        current: &Issued,
+        (generation, refusal): (Generation, Refusal),
+        last_success: Duration,
+        now: Now,
+        policy: &Policy,
+    ) -> Remedy {
+        if current.generation != generation {
+            return Remedy::Newer;
+        }
+        if self.barred(now).is_some() {
+            return Remedy::HandOn;
+        }
+        // Joining a flight is never restrained, only starting one.
+        if !self.is_fetching() && !self.may_fetch(current, refusal, last_success, now, policy) {
+            return Remedy::HandOn;
+        }
+        if refusal == Refusal::Definite && current.standing() == Standing::Good {
+            current.set_standing(Standing::Suspended);
+        }
+        let cause = match refusal {
+            Refusal::Definite => FetchCause::Refused,
+            Refusal::Ambiguous => FetchCause::MaybeRefused,
+        };
+        Remedy::Fetch(self.board(cause, now, policy))
+    }
+
+    fn may_fetch(
+        &mut self,
+        current: &Issued,
+        refusal: Refusal,
+        last_success: Duration,
+        now: Now,
+        policy: &Policy,
+    ) -> bool {
+        // An endpoint that repeated a refused token is asked again as rarely as for an ambiguous refusal.
+        let ambiguous = refusal == Refusal::Ambiguous || current.standing() == Standing::Repeated;
+        match &mut self.suspicion {
+            Some(suspicion) if ambiguous => suspicion.refused(now.monotonic, last_success, policy),
+            None if ambiguous => true,
+            _ => self.bucket.draw(now.monotonic),
+        }
+    }
+
+    /// A flight brought a token; `repeated` when it is the one we have.
+    pub(crate) fn landed(
+        &mut self,
+        (fetcher, cause): (Fetcher, FetchCause),
+        (generation, repeated): (Generation, bool),
+        now: Now,
+        policy: &Policy,
+    ) {
+        self.arrive(fetcher);
+        self.end_back_off();
+        self.last_generation = self.last_generation.max(generation.get());
+        let suspicion = self.suspicion.take();
+        let wait = suspicion
+            .as_ref()
+            .map_or(policy.suspicion.first, Suspicion::wait);
+        self.suspicion = match (cause, repeated) {
+            (FetchCause::Refused | FetchCause::MaybeRefused, true) => {
+                Some(Suspicion::confirmed(generation, wait, now.monotonic))
+            }
+            (FetchCause::MaybeRefused, false) => Some(Suspicion::probation(generation, wait)),
+            (FetchCause::Refused, false) => None,
+            _ => suspicion.map(|it| it.inherited_by(generation)),
+        };
+    }
+
+    /// A flight failed; returns how long the source backs off.
+    pub(crate) fn failed(
+        &mut self,
+        (fetcher, cause): (Fetcher, FetchCause),
+        (class, retry_after): (FailureClass, Option<Duration>),
+        policy: &Policy,
+    ) -> Duration {
+        self.lost(fetcher, cause);
+        self.failures = self.failures.saturating_add(1);
+        let own = policy.back_off(class, self.failures, self.rng.f64());
+        let asked = retry_after.map(|asked| policy.believed_retry_after(asked, self.rng.f64()));
+        own.max(asked.unwrap_or_default())
+    }
+
+    pub(crate) fn back_off(&mut self, until: Duration, error: OAuthError) {
+        self.back_off = Some(BackingOff { until, error });
+    }
+
+    /// A flight ended without an outcome: its fetcher comes back, and the next may start.
+    pub(crate) fn lost(&mut self, fetcher: Fetcher, cause: FetchCause) {
+        self.arrive(fetcher);
+        if cause == FetchCause::Refused {
+            self.bucket.give_back();
+        }
+    }
+
+    /// The fetcher reported, through its readiness, that it is finished for good.
+    pub(crate) fn fetcher_closed(&mut self, error: OAuthError) {
+        self.slot = Slot::Closed(error);
+    }
+
+    fn arrive(&mut self, fetcher: Fetcher) {
+        self.slot = Slot::Ready(fetcher);
+    }
+
+    pub(crate) fn shut_down(&mut self, error: OAuthError) {
+        self.shut_down.get_or_insert(error);
+    }
+
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.shut_down.is_some()
+    }
+
+    pub(crate) fn is_fetching(&self) -> bool {
+        matches!(self.slot, Slot::Flying(_))
+    }
+
+    pub(crate) fn next_generation(&self) -> Generation {
+        Generation(self.last_generation + 1)
+    }
+
+    /// The generation whose successes are worth recording.
+    pub(crate) fn suspect(&self) -> Option<Generation> {
+        self.suspicion
+            .as_ref()
+            .filter(|suspicion| suspicion.is_confirmed())
+            .map(|suspicion| suspicion.generation)
+    }
+
+    /// Before when, on the monotonic clock, nobody need ask for a renewal.
+    pub(crate) fn renewal_closed_until(&self) -> Duration {
+        if self.shut_down.is_some() || !matches!(self.slot, Slot::Ready(_)) {
+            return Duration::MAX;
+        }
+        self.back_off
+            .as_ref()
+            .map_or(Duration::ZERO, |back_off| back_off.until)
+    }
+}

@@ -1,0 +1,109 @@
+//! What the lifecycle tells `tracing`. Levels: a fetched token is `INFO` (about two lines per lifetime), a failed
+//! flight `WARN` (bounded by the back-off), all else `DEBUG`.
+
+use std::{error::Error, time::Duration};
+
+use tracing::{Span, debug, field, info, info_span, warn};
+
+use super::core::Core;
+use crate::{
+    error::{FetchError, OAuthError},
+    refusal::Refusal,
+    token::{FetchCause, Generation},
+};
+
+/// A root span: a fetch belongs to the source and not to the request that happened to start it.
+pub(crate) fn fetch_span(core: &Core, cause: FetchCause) -> Span {
+    info_span!(
+        parent: None,
+        "token_fetch",
+        provider = &*core.name,
+        cause = cause.as_str(),
+        outcome = field::Empty,
+    )
+}
+
+pub(crate) fn attempt_failed(attempt: u32, error: &FetchError, wait: Duration) {
+    debug!(
+        attempt,
+        class = error.class().as_str(),
+        error = %chain(error),
+        wait_ms = millis(wait),
+        "token attempt failed, trying again"
+    );
+}
+
+pub(crate) fn fetched(
+    attempts: u32,
+    generation: Generation,
+    lifetime: Duration,
+    repeated: bool,
+    took: Duration,
+) {
+    Span::current().record("outcome", if repeated { "repeated" } else { "new" });
+    info!(
+        attempts,
+        generation = generation.get(),
+        lifetime_s = lifetime.as_secs(),
+        repeated,
+        duration_ms = millis(took),
+        "token fetched"
+    );
+}
+
+pub(crate) fn fetch_failed(error: &OAuthError, took: Duration) {
+    Span::current().record("outcome", "failed");
+    warn!(
+        class = error.class().map(|class| class.as_str()),
+        kind = error.kind(),
+        error = %chain(error),
+        duration_ms = millis(took),
+        "token fetch failed, backing off"
+    );
+}
+
+/// `remedy`: none, or a newer token that is there, or one that a flight is fetching.
+pub(crate) fn refused<F>(
+    core: &Core,
+    generation: Generation,
+    refusal: Refusal,
+    remedy: Option<&Option<F>>,
+) {
+    let remedy = match remedy {
+        None => "none",
+        Some(None) => "newer_token",
+        Some(Some(_)) => "fetch",
+    };
+    debug!(
+        provider = &*core.name,
+        generation = generation.get(),
+        refusal = ?refusal,
+        remedy,
+        "the API refused a token"
+    );
+}
+
+pub(crate) fn replayed(core: &Core, from: Generation, to: Generation) {
+    debug!(
+        provider = &*core.name,
+        from = from.get(),
+        to = to.get(),
+        "request replayed with a newer token"
+    );
+}
+
+/// An error with all its causes on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

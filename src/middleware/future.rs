@@ -1,0 +1,197 @@
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower::{Service, ServiceExt};
+
+use super::replay::{BoxFuture, Keep};
+use crate::{error::BoxError, lifecycle::TokenSource, refusal::Refusal, token::Generation};
+
+pin_project! {
+    /// The response of [`OAuth`](crate::OAuth).
+    ///
+    /// `F` is the inner service's future, `K` what is kept of the request for a replay, `C` the response's body. With a
+    /// usable token it is the inner future and four words; only waiting and replaying allocate.
+    pub struct ResponseFuture<F, K, C> {
+        #[pin]
+        state: State<F, C>,
+        // Taken when the inner future is done.
+        settling: Option<Settling<K>>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F, C> {
+        // The request is out, with a token.
+        Sent { #[pin] inner: F },
+        // The request waits for a token, or is being replayed; or there is nothing but an error.
+        Slow { inner: BoxFuture<C> },
+    }
+}
+
+/// What is done with a response when it is there.
+#[derive(Debug)]
+pub(super) struct Settling<K> {
+    pub(super) source: TokenSource,
+    /// The token that the request carried.
+    pub(super) generation: Generation,
+    pub(super) expose_generation: bool,
+    pub(super) kept: K,
+}
+
+/// A response, or the way to a better one.
+enum Settled<C> {
+    Done(Response<C>),
+    Again(BoxFuture<C>),
+}
+
+impl<F, K, C> ResponseFuture<F, K, C>
+where
+    K: Keep<C> + Send + 'static,
+    C: Send + 'static,
+{
+    pub(super) fn sent(inner: F, settling: Settling<K>) -> Self {
+        Self {
+            state: State::Sent { inner },
+            settling: Some(settling),
+        }
+    }
+
+    pub(super) fn waiting<S, B>(service: S, request: Request<B>, settling: Settling<K>) -> Self
+    where
+        S: Service<Request<B>, Response = Response<C>, Future = F> + Send + 'static,
+        S::Error: Into<BoxError>,
+        F: Send,
+        B: Send + 'static,
+    {
+        Self::slow(Box::pin(settling.wait_and_send(service, request)))
+    }
+
+    pub(super) fn failed(error: BoxError) -> Self {
+        Self::slow(Box::pin(std::future::ready(Err(error))))
+    }
+
+    fn slow(inner: BoxFuture<C>) -> Self {
+        Self {
+            state: State::Slow { inner },
+            settling: None,
+        }
+    }
+}
+
+impl<F, K, C, E> Future for ResponseFuture<F, K, C>
+where
+    F: Future<Output = Result<Response<C>, E>>,
+    E: Into<BoxError>,
+    K: Keep<C> + Send + 'static,
+    C: Send + 'static,
+{
+    type Output = Result<Response<C>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            let response = match this.state.as_mut().project() {
+                StateProj::Slow { inner } => return inner.as_mut().poll(cx),
+                StateProj::Sent { inner } => ready!(inner.poll(cx)).map_err(Into::into)?,
+            };
+            let settled = match this.settling.take() {
+                Some(settling) => settling.settle(response),
+                None => Settled::Done(response),
+            };
+            match settled {
+                Settled::Done(response) => return Poll::Ready(Ok(response)),
+                // The first response's future is dropped here, before a replay asks for readiness: a permit that it
+                // holds may be the one that the replay needs.
+                Settled::Again(inner) => this.state.set(State::Slow { inner }),
+            }
+        }
+    }
+}
+
+impl<K> Settling<K> {
+    async fn wait_and_send<S, B, C>(
+        mut self,
+        service: S,
+        mut request: Request<B>,
+    ) -> Result<Response<C>, BoxError>
+    where
+        S: Service<Request<B>, Response = Response<C>>,
+        S::Error: Into<BoxError>,
+        K: Keep<C> + Send + 'static,
+        C: Send + 'static,
+    {
+        let token = self.source.acquire().await?;
+        token.0.attach(request.headers_mut());
+        self.generation = token.generation();
+        let response = service.oneshot(request).await.map_err(Into::into)?;
+        match self.settle(response) {
+            Settled::Done(response) => Ok(response),
+            Settled::Again(again) => again.await,
+        }
+    }
+
+    /// Looks at a response: whether it refuses the token, and what follows from that.
+    fn settle<C>(self, mut response: Response<C>) -> Settled<C>
+    where
+        K: Keep<C> + Send + 'static,
+        C: Send + 'static,
+    {
+        let Some(refusal) = judge(&self.source, self.generation, &response) else {
+            if self.expose_generation {
+                response.extensions_mut().insert(self.generation);
+            }
+            return Settled::Done(response);
+        };
+        response.extensions_mut().insert(self.generation);
+        // The source hears of every refusal; only then is it asked whether this request may be sent again.
+        let Some(refused) = self.source.refused(self.generation, refusal) else {
+            return Settled::Done(response);
+        };
+        let Some(resend) = self.kept.resend(refusal) else {
+            return Settled::Done(response);
+        };
+        Settled::Again(Box::pin(async move {
+            let Some(token) = self.source.replacement(refused).await else {
+                return Ok(response);
+            };
+            drop(response);
+            let mut second = resend(&token).await?;
+            let generation = token.generation();
+            let refusal = judge(&self.source, generation, &second);
+            if let Some(refusal) = refusal {
+                self.source.refused(generation, refusal);
+            }
+            if refusal.is_some() || self.expose_generation {
+                second.extensions_mut().insert(generation);
+            }
+            Ok(second)
+        }))
+    }
+}
+
+/// Whether a response refuses the token; a good one is noted, since it clears a token in doubt.
+fn judge<C>(
+    source: &TokenSource,
+    generation: Generation,
+    response: &Response<C>,
+) -> Option<Refusal> {
+    let refusal = source
+        .refusal_rule()
+        .judge(response.status(), response.headers());
+    if refusal.is_none() && response.status().is_success() {
+        source.succeeded(generation);
+    }
+    refusal
+}
+
+impl<F, K, C> fmt::Debug for ResponseFuture<F, K, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,140 @@
+use tower::Layer;
+
+use super::{NoReplay, OAuth, Replay};
+use crate::{error::ConfigError, lifecycle::TokenSource, origin::Origin};
+
+/// Puts a token on every request of the service it wraps.
+///
+/// It belongs **inside** layers that send a request more than once or elsewhere (`Retry`, `FollowRedirect`), so that
+/// every attempt and every hop gets its own look at the token and at the origin, and **outside** those that only carry
+/// bytes.
+///
+/// # Examples
+///
+/// ```
+/// use http::{Request, Response};
+/// use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+/// use tower_oauth::{BoxError, OAuthLayer, Token, TokenRequest, TokenSource};
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), BoxError> {
+/// let source = TokenSource::builder(service_fn(|_: TokenRequest| async {
+///     Ok::<_, BoxError>(Token::new("abc"))
+/// }))
+/// .origin("https://api.example")
+/// .build()?;
+///
+/// // Any `Service<http::Request<B>>`: hyper-util's client, the reqwest adapter, an axum `Router`.
+/// let client = service_fn(|request: Request<String>| async move {
+///     assert_eq!(request.headers()["authorization"], "Bearer abc");
+///     Ok::<_, BoxError>(Response::new(()))
+/// });
+/// let mut api = ServiceBuilder::new()
+///     .layer(OAuthLayer::new(source).replay())
+///     .service(client);
+///
+/// let request = Request::get("https://api.example/cob/1").body(String::new())?;
+/// api.ready().await?.call(request).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct OAuthLayer<R = NoReplay> {
+    source: TokenSource,
+    relative_to: Option<Origin>,
+    expose_generation: bool,
+    replay: R,
+}
+
+impl OAuthLayer {
+    /// A layer over a source. A refused request is not sent again unless [`replay`](Self::replay) is said.
+    pub fn new(source: TokenSource) -> Self {
+        Self {
+            source,
+            relative_to: None,
+            expose_generation: false,
+            replay: NoReplay(()),
+        }
+    }
+
+    /// Sends a refused request once more, with a newer token.
+    ///
+    /// Each request is cloned for it, so its body must be `Clone` (`Full<Bytes>` is cheap). Bodies that are not, such
+    /// as axum's and reqwest's, do not compile under it:
+    ///
+    /// ```compile_fail
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # use tower_oauth::{BoxError, OAuthLayer, Token, TokenRequest, TokenSource};
+    /// # let source = TokenSource::builder(service_fn(|_: TokenRequest| async {
+    /// #     Ok::<_, BoxError>(Token::new("abc"))
+    /// # })).build().unwrap();
+    /// struct Stream; // a body that can be read once
+    /// let client = service_fn(|_: http::Request<Stream>| async {
+    ///     Ok::<_, BoxError>(http::Response::new(()))
+    /// });
+    /// let api = OAuthLayer::new(source).replay().layer(client);
+    /// api.oneshot(http::Request::new(Stream)); // `Stream: Clone` is not satisfied
+    /// ```
+    ///
+    /// Buffer such a body into `Full<Bytes>` if it is small, or leave replay out: the refused response is handed on,
+    /// and the next request has a new token.
+    pub fn replay(self) -> OAuthLayer<Replay> {
+        OAuthLayer {
+            source: self.source,
+            relative_to: self.relative_to,
+            expose_generation: self.expose_generation,
+            replay: Replay {
+                unsafe_methods: false,
+            },
+        }
+    }
+}
+
+impl OAuthLayer<Replay> {
+    /// Replays requests of any method also after an *ambiguous* refusal (ANBIMA's 403). By default only GET, HEAD and
+    /// OPTIONS are: a 403 may come after something was done. Do not use it where a request done twice does harm.
+    #[must_use]
+    pub fn replay_unsafe(mut self) -> Self {
+        self.replay.unsafe_methods = true;
+        self
+    }
+}
+
+impl<R> OAuthLayer<R> {
+    /// Lets requests without scheme and authority through, for an inner service that sends them all to one place, as a
+    /// tonic channel or an axum `Router` does.
+    ///
+    /// # Errors
+    ///
+    /// When the origin is not one that the source's token may be sent to.
+    pub fn relative_to(mut self, origin: impl AsRef<str>) -> Result<Self, ConfigError> {
+        let origin: Origin = origin.as_ref().parse()?;
+        self.source.permits_origin(&origin)?;
+        self.relative_to = Some(origin);
+        Ok(self)
+    }
+
+    /// Puts the [`Generation`](crate::Generation) into the extensions of every response, for callers that find an error
+    /// inside a 200 and want to [`invalidate`](TokenSource::invalidate) its token.
+    ///
+    /// Without it only refused responses carry theirs. Extensions allocate: leave it out if you need it not.
+    #[must_use]
+    pub fn expose_generation(mut self) -> Self {
+        self.expose_generation = true;
+        self
+    }
+}
+
+impl<S, R: Clone> Layer<S> for OAuthLayer<R> {
+    type Service = OAuth<S, R>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        OAuth {
+            inner,
+            source: self.source.clone(),
+            takes_relative: self.relative_to.is_some(),
+            expose_generation: self.expose_generation,
+            replay: self.replay.clone(),
+        }
+    }
+}

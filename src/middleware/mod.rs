@@ -1,0 +1,11 @@
+//! The Tower middleware: checks where a request goes, attaches the token, and sees to refusals.
+
+mod future;
+mod layer;
+mod replay;
+mod service;
+
+pub use future::ResponseFuture;
+pub use layer::OAuthLayer;
+pub use replay::{NoReplay, Replay};
+pub use service::OAuth;

@@ -1,0 +1,101 @@
+use std::pin::Pin;
+
+use http::{Method, Request, Response};
+use tower::{Service, ServiceExt};
+
+use crate::{error::BoxError, lifecycle::IssuedToken, refusal::Refusal};
+
+/// Refused responses are handed on as they are; the default.
+#[derive(Clone, Copy, Debug)]
+pub struct NoReplay(pub(super) ());
+
+/// Refused requests are sent once more; see [`OAuthLayer::replay`](crate::OAuthLayer::replay).
+#[derive(Clone, Copy, Debug)]
+pub struct Replay {
+    pub(super) unsafe_methods: bool,
+}
+
+/// How to keep a request in case it is refused. Sealed: the two modes are all there are.
+pub trait Mode<S, B, C> {
+    /// What is kept while the request is under way.
+    type Kept: Keep<C> + Send + 'static;
+
+    #[doc(hidden)]
+    fn keep(&self, service: &S, request: &Request<B>) -> Self::Kept;
+}
+
+/// What was kept of a request. Sealed with [`Mode`].
+pub trait Keep<C> {
+    #[doc(hidden)]
+    fn resend(self, refusal: Refusal) -> Option<Resend<C>>;
+}
+
+pub(super) type BoxFuture<C> = Pin<Box<dyn Future<Output = Result<Response<C>, BoxError>> + Send>>;
+
+/// Sends a request again with the token it is given. Boxed: this is the slow path.
+pub type Resend<C> = Box<dyn FnOnce(&IssuedToken) -> BoxFuture<C> + Send>;
+
+impl<S, B, C> Mode<S, B, C> for NoReplay {
+    type Kept = ();
+
+    fn keep(&self, _: &S, _: &Request<B>) {}
+}
+
+impl<C> Keep<C> for () {
+    fn resend(self, _: Refusal) -> Option<Resend<C>> {
+        None
+    }
+}
+
+impl<S, B, C> Mode<S, B, C> for Replay
+where
+    S: Service<Request<B>, Response = Response<C>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Clone + Send + 'static,
+{
+    type Kept = Kept<S, B>;
+
+    fn keep(&self, service: &S, request: &Request<B>) -> Kept<S, B> {
+        Kept {
+            service: service.clone(),
+            request: request.clone(),
+            unsafe_methods: self.unsafe_methods,
+        }
+    }
+}
+
+/// A request as it was before its token, and the service to send it through.
+#[derive(Debug)]
+pub struct Kept<S, B> {
+    service: S,
+    request: Request<B>,
+    unsafe_methods: bool,
+}
+
+impl<S, B, C> Keep<C> for Kept<S, B>
+where
+    S: Service<Request<B>, Response = Response<C>> + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Send + 'static,
+{
+    fn resend(mut self, refusal: Refusal) -> Option<Resend<C>> {
+        let harmless = match refusal {
+            // The API looked at the token first, and went no further.
+            Refusal::Definite => true,
+            Refusal::Ambiguous => self.unsafe_methods || is_safe(self.request.method()),
+        };
+        harmless.then(|| -> Resend<C> {
+            Box::new(move |token| {
+                token.0.attach(self.request.headers_mut());
+                let response = self.service.oneshot(self.request);
+                Box::pin(async { response.await.map_err(Into::into) })
+            })
+        })
+    }
+}
+
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}

@@ -1,0 +1,111 @@
+use std::{
+    mem,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response, Uri};
+use tower::Service;
+
+use super::{NoReplay, ResponseFuture, future::Settling, replay::Mode};
+use crate::{
+    error::{BoxError, OAuthError},
+    lifecycle::TokenSource,
+    token::Generation,
+};
+
+/// The service that [`OAuthLayer`](crate::OAuthLayer) makes.
+///
+/// A request that finds a usable token goes straight to the inner service. One that must wait gives the readied
+/// inner service back, waits for the token, and then waits for the readiness of a clone: while it waits it holds no
+/// permit, connection or place in a queue, which the token fetch itself may need.
+///
+/// # Clone
+///
+/// A clone shares the token source; the inner service is cloned.
+#[derive(Clone, Debug)]
+pub struct OAuth<S, R = NoReplay> {
+    pub(super) inner: S,
+    pub(super) source: TokenSource,
+    pub(super) takes_relative: bool,
+    pub(super) expose_generation: bool,
+    pub(super) replay: R,
+}
+
+impl<S, R> OAuth<S, R> {
+    /// The token source.
+    pub fn source(&self) -> &TokenSource {
+        &self.source
+    }
+
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service, mutably.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service, for good.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S: Clone, R> OAuth<S, R> {
+    /// Lets go of whatever readiness stands for (a permit, a place in a queue), and returns a service to wait with.
+    fn give_readiness_back(&mut self) -> S {
+        let unready = self.inner.clone();
+        drop(mem::replace(&mut self.inner, unready));
+        self.inner.clone()
+    }
+}
+
+impl<S, B, C, R> Service<Request<B>> for OAuth<S, R>
+where
+    S: Service<Request<B>, Response = Response<C>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Send + 'static,
+    C: Send + 'static,
+    R: Mode<S, B, C>,
+{
+    type Response = Response<C>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S::Future, R::Kept, C>;
+
+    /// Readiness is the inner service's alone. A token that cannot be had is an error of the call: one reported here
+    /// would end a `Buffer` around us for good.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Into::into))
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        if let Err(error) = self.check_origin(request.uri()) {
+            self.give_readiness_back();
+            return ResponseFuture::failed(error.into());
+        }
+        let kept = self.replay.keep(&self.inner, &request);
+        let attached = self.source.attach(request.headers_mut());
+        let settling = Settling {
+            source: self.source.clone(),
+            generation: attached.unwrap_or(Generation::NONE),
+            expose_generation: self.expose_generation,
+            kept,
+        };
+        match attached {
+            Some(_) => ResponseFuture::sent(self.inner.call(request), settling),
+            None => ResponseFuture::waiting(self.give_readiness_back(), request, settling),
+        }
+    }
+}
+
+impl<S, R> OAuth<S, R> {
+    fn check_origin(&self, uri: &Uri) -> Result<(), OAuthError> {
+        if self.takes_relative && uri.scheme().is_none() && uri.authority().is_none() {
+            return Ok(());
+        }
+        self.source.permits(uri)
+    }
+}
