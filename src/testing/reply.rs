@@ -78,7 +78,6 @@ impl Answer {
         .header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
     }
 
-
     pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.head.headers_mut().insert(name, value);
         self

@@ -111,7 +111,10 @@ async fn perform(
     let body = body.collect().await.map_err(|_| Broken::CutOff)?;
     match handler.handle(&Request::from_parts(head, body.to_bytes())) {
         Reply::Respond { after, response } => {
-            sleep(after).await;
+            // Even a sleep of nothing lasts until the timer's next millisecond.
+            if !after.is_zero() {
+                sleep(after).await;
+            }
             Ok(response)
         }
         Reply::Hang => pending().await,
