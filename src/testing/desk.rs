@@ -117,11 +117,11 @@ impl Desk {
     fn grant(&self, endpoint: &TokenEndpoint, request: &Request<Bytes>) -> Result<Answer, Refused> {
         let requested = token_request::read(request, endpoint, &self.client)?;
         let scopes = self.allowed(requested)?;
+        let (now, wall) = (self.clock.now(), self.clock.wall());
         let mut books = self.books();
         let lifetime = books.lifetime;
-        let now = self.clock.now();
         let grant = books.ledger.grant(self.custom, &scopes, lifetime, now);
-        let expires_in = books.expires_in.json(grant.left, self.clock.wall());
+        let expires_in = books.expires_in.json(grant.left, wall);
         drop(books);
         self.count(|counters| counters.tokens_issued += u64::from(grant.new));
         Ok(self.token_answer(grant, expires_in, &scopes))
@@ -175,10 +175,11 @@ impl Desk {
     fn admit(&self, route: &Route, request: &Request<Bytes>) -> Result<(), Refused> {
         let attachment = self.contract.attachment;
         let token = attachment.token(request.headers(), &self.client)?;
+        let now = self.clock.now();
         let books = self.books();
         let scopes = books
             .ledger
-            .check(token, self.clock.now())
+            .check(token, now)
             .map_err(|bad| attachment.refuse(bad))?;
         match route.needs {
             Some(scope) if !scopes.iter().any(|held| held == scope) => {

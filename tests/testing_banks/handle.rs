@@ -47,7 +47,7 @@ async fn a_stopped_bank_frees_its_port_for_the_next() {
 }
 
 #[tokio::test]
-async fn a_dropped_bank_ends_its_connections() {
+async fn a_dropped_bank_serves_no_more() {
     let bank = Bank::avista().start().await.unwrap();
     let request = token_request(&bank);
     drop(bank);
