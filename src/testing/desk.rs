@@ -210,10 +210,3 @@ impl Handler for Desk {
         reply
     }
 }
-
-impl Route {
-    fn covers(&self, path: &str) -> bool {
-        path.strip_prefix(self.path)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    }
-}

@@ -6,7 +6,7 @@ use super::{Attachment, Contract, Encoding, Expected, Route, Scopes, TokenEndpoi
 
 /// ANBIMA, as the page on authentication of its developers' portal has it, worked example included.
 ///
-/// Its document names no status for a token; its gateway answers 201.
+/// Its document names no status for a token, and clients have met both 200 and 201: here it is the rarer one.
 pub(in crate::testing) const ANBIMA: Contract = Contract {
     name: "anbima",
     client_id: "aC2yaac23",

@@ -82,3 +82,10 @@ pub(super) struct Route {
     /// The scope (at ANBIMA: the product of the contracted plan) that a token must hold.
     pub(super) needs: Option<&'static str>,
 }
+
+impl Route {
+    pub(super) fn covers(&self, path: &str) -> bool {
+        path.strip_prefix(self.path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
