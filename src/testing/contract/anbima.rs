@@ -6,7 +6,8 @@ use super::{Attachment, Contract, Encoding, Expected, Route, Scopes, TokenEndpoi
 
 /// ANBIMA, as the page on authentication of its developers' portal has it, worked example included.
 ///
-/// Its document names no status for a token, and clients have met both 200 and 201: here it is the rarer one.
+/// Its document names no status for a token, and clients have met both 200 and 201: here it is 201, which catches a
+/// client that insists on 200.
 pub(in crate::testing) const ANBIMA: Contract = Contract {
     name: "anbima",
     client_id: "aC2yaac23",
