@@ -10,6 +10,9 @@ mod refusal;
 mod secret;
 mod token;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 pub use error::{BoxError, ConfigError, FailureClass, FetchError, OAuthError};
 pub use headers::TokenHeaders;
 pub use lifecycle::{
