@@ -1,14 +1,18 @@
 #![doc = "A Tower layer that puts a valid OAuth 2 token on every outgoing request."]
 
+pub mod client_credentials;
+mod duration;
 mod error;
 mod headers;
 mod lifecycle;
 mod margin;
 mod middleware;
 mod origin;
+pub mod provider;
 mod refusal;
 mod secret;
 mod token;
+pub mod transport;
 
 #[cfg(feature = "testing")]
 pub mod testing;

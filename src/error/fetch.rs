@@ -1,6 +1,7 @@
 use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
 use http::StatusCode;
+use serde::{Deserialize, Serialize};
 
 use super::BoxError;
 
@@ -8,7 +9,8 @@ use super::BoxError;
 const LONGEST_CODE: usize = 64;
 
 /// How a failed fetch is treated: whether it is tried again at once, and how long the source backs off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FailureClass {
     /// Passing trouble (a connection, a time-out, 408, 425, 429, 5xx): tried again within the same flight.
