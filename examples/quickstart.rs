@@ -6,16 +6,14 @@
 //!
 //! Exit status 1 if a promise did not hold.
 
-use std::{
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::{process::ExitCode, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::{join_all, try_join_all};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tokio::time::Instant;
 use tower::{Service, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 use tower_oauth::{
     BoxError, ClientId, ClientSecret, OAuthError, OAuthLayer, Origin, TokenSource,
