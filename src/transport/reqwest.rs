@@ -2,6 +2,7 @@
 
 use std::{
     error::Error,
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll},
@@ -33,7 +34,7 @@ use crate::{BoxError, ConfigError, Origin};
 /// let service = ReqwestService::new(reqwest::Client::builder(), &api)?;
 /// # Ok::<(), tower_oauth::ConfigError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ReqwestService {
     client: Client,
     /// A proxy may be in use: then nothing that is meant for this machine may go out.
@@ -73,7 +74,7 @@ impl ReqwestService {
         }
     }
 
-    /// The client, for requests that are made without Tower.
+    /// The client, for requests that are made without Tower. It does not refuse those to this machine.
     pub fn client(&self) -> &Client {
         &self.client
     }
@@ -109,6 +110,13 @@ where
             let response = client.execute(request).await;
             Ok(response.map_err(reqwest::Error::without_url)?.into())
         })
+    }
+}
+
+/// Without the client, whose own `Debug` shows its default headers.
+impl fmt::Debug for ReqwestService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReqwestService").finish_non_exhaustive()
     }
 }
 
