@@ -1,5 +1,5 @@
-//! The providers that are known by name: each is one [`Dialect`](crate::client_credentials::Dialect), with the link to
-//! the document it is taken from, and the ways to begin with it.
+//! The providers that are known by name: each is one [`Dialect`], with the link to the document it is taken from, and
+//! the ways to begin with it.
 //!
 //! Facts are marked with where they come from: `[doc]` the provider's page on authentication, `[docs]` other pages of
 //! the provider, `[client]` clients seen at work, `[?]` disputed, and therefore easy to change. Every URL can be

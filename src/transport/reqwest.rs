@@ -54,13 +54,15 @@ impl ReqwestService {
     /// When `reqwest` cannot build the client: a machine without certificate authorities, say.
     pub fn new(builder: ClientBuilder, destination: &Origin) -> Result<Self, ConfigError> {
         let builder = builder.redirect(redirect::Policy::none()).referer(false);
-        let builder = match destination.is_loopback() {
-            true => builder.no_proxy(),
-            false => builder,
+        let is_local = destination.is_loopback();
+        let builder = if is_local {
+            builder.no_proxy()
+        } else {
+            builder
         };
         Ok(Self {
             client: builder.build().map_err(|error| unbuildable(&error))?,
-            refuses_loopback: !destination.is_loopback(),
+            refuses_loopback: !is_local,
         })
     }
 
