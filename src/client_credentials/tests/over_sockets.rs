@@ -53,7 +53,7 @@ async fn connections_that_break_are_trouble_in_passing() {
             .await
             .unwrap_err();
         assert_eq!(error.class(), FailureClass::Transient, "{answer:?}");
-        assert_eq!(error.kind(), FetchErrorKind::Transport, "{answer:?}");
+        assert_eq!(error.kind(), FetchErrorKind::Unavailable, "{answer:?}");
     }
 }
 
@@ -64,7 +64,7 @@ async fn nobody_there_is_trouble_in_passing() {
         .await
         .unwrap_err();
     assert_eq!(error.class(), FailureClass::Transient);
-    assert_eq!(error.kind(), FetchErrorKind::Transport);
+    assert_eq!(error.kind(), FetchErrorKind::Unavailable);
 }
 
 #[tokio::test]
@@ -93,6 +93,6 @@ async fn a_peer_that_speaks_no_tls_is_no_passing_trouble() {
         .await
         .unwrap_err();
     assert_eq!(error.class(), FailureClass::Unclear);
-    assert_eq!(error.kind(), FetchErrorKind::Transport);
+    assert_eq!(error.kind(), FetchErrorKind::Unavailable);
     assert!(error.to_string().starts_with("TLS "), "{error}");
 }
