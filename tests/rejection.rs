@@ -39,7 +39,11 @@ async fn a_burst_of_401s_makes_one_fetch() {
     let service = layer.layer(delayed(api.service(), millis(10)));
 
     let responses = join_all((0..100).map(|_| service.clone().oneshot(get("/")))).await;
-    assert!(responses.iter().all(|it| it.as_ref().unwrap().status() == 200));
+    assert!(
+        responses
+            .iter()
+            .all(|it| it.as_ref().unwrap().status() == 200)
+    );
     assert_eq!(api.calls(), 200);
     assert_eq!(source.status().counters.rejections, 100);
     assert_eq!(endpoint.fetches(), 2);
@@ -182,7 +186,11 @@ async fn one_routes_401_with_a_dead_endpoint_leaves_the_other_routes_alone() {
     assert!(started.elapsed() < secs(61), "{:?}", started.elapsed());
     assert!(api.tokens().iter().all(|token| token == "token-1"));
     // The back-off: 5 s, 10 s, 20 s, 40 s, each a quarter more or less.
-    assert!((4..=6).contains(&endpoint.fetches()), "{}", endpoint.fetches());
+    assert!(
+        (4..=6).contains(&endpoint.fetches()),
+        "{}",
+        endpoint.fetches()
+    );
 }
 
 #[tokio::test(start_paused = true)]

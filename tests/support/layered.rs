@@ -66,7 +66,9 @@ impl Revoked {
     }
 
     pub fn includes(&self, request: &Request<String>) -> bool {
-        let number = bearer(request).strip_prefix("token-").map(str::parse::<usize>);
+        let number = bearer(request)
+            .strip_prefix("token-")
+            .map(str::parse::<usize>);
         number.unwrap().unwrap() <= self.0.load(Ordering::SeqCst)
     }
 
