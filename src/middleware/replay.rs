@@ -33,7 +33,7 @@ pub trait Keep<C> {
 pub(super) type BoxFuture<C> = Pin<Box<dyn Future<Output = Result<Response<C>, BoxError>> + Send>>;
 
 /// Sends a request again with the token it is given. Boxed: this is the slow path.
-pub type Resend<C> = Box<dyn FnOnce(&IssuedToken) -> BoxFuture<C> + Send>;
+pub(super) type Resend<C> = Box<dyn FnOnce(&IssuedToken) -> BoxFuture<C> + Send>;
 
 impl<S, B, C> Mode<S, B, C> for NoReplay {
     type Kept = ();
