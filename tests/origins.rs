@@ -4,11 +4,9 @@ mod support;
 
 use http::{Request, Uri};
 use support::{
-    Api, Endpoint, bearer,
+    Api, Endpoint,
     layered::{plain, refuse, status},
 };
-use tower::{Layer, ServiceExt};
-use tower_oauth::OAuthLayer;
 
 fn to(uri: &str) -> Request<String> {
     Request::get(uri).body(String::new()).unwrap()
@@ -170,68 +168,6 @@ async fn the_host_header_is_ignored() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_relative_uri_needs_relative_to() {
-    let endpoint = Endpoint::new();
-    let source = endpoint
-        .builder()
-        .origin("https://api.example")
-        .build()
-        .unwrap();
-    let api = Api::ok();
-    for uri in ["/cob", "*", "api.example:443"] {
-        assert!(
-            refuse(&plain(&source, &api), to(uri))
-                .await
-                .is_foreign_origin(),
-            "{uri}"
-        );
-    }
-    assert_eq!((api.calls(), endpoint.fetches()), (0, 0));
-
-    let layer = OAuthLayer::new(source)
-        .relative_to("https://api.example")
-        .unwrap();
-    let service = layer.layer(api.service());
-    let response = service.clone().oneshot(to("/cob")).await.unwrap();
-    assert_eq!(response.status(), 200);
-    assert_eq!(api.tokens(), ["token-1"]);
-    for uri in [
-        "https://evil.example/cob",
-        "http://api.example/cob",
-        "api.example:443",
-    ] {
-        assert!(service.clone().oneshot(to(uri)).await.is_err(), "{uri}");
-    }
-    assert_eq!((api.calls(), endpoint.fetches()), (1, 1));
-}
-
-#[tokio::test(start_paused = true)]
-async fn relative_to_must_be_one_of_the_sources_origins() {
-    let endpoint = Endpoint::new();
-    let listed = endpoint
-        .builder()
-        .origin("https://api.example")
-        .build()
-        .unwrap();
-    let any = endpoint.source();
-    for (source, origin) in [
-        (&listed, "https://evil.example"),
-        (&listed, "http://api.example"),
-        (&any, "http://api.example"),
-    ] {
-        let error = OAuthLayer::new(source.clone())
-            .relative_to(origin)
-            .unwrap_err();
-        assert_eq!(error.field(), "relative_to", "{origin}");
-    }
-    assert!(
-        OAuthLayer::new(any)
-            .relative_to("http://localhost:3000")
-            .is_ok()
-    );
-}
-
-#[tokio::test(start_paused = true)]
 async fn plain_http_is_an_error_when_built_unless_let_in_by_name() {
     let endpoint = Endpoint::new();
     let error = endpoint
@@ -297,26 +233,5 @@ async fn the_error_names_the_origin_and_nothing_else_of_the_uri() {
     assert!(
         !format!("{error} {error:?}").contains("canary"),
         "{error:?}"
-    );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_request_that_brings_a_token_of_its_own_gets_ours_or_nothing() {
-    let endpoint = Endpoint::new();
-    let source = endpoint
-        .builder()
-        .origin("https://api.example")
-        .build()
-        .unwrap();
-    let api = Api::ok();
-    let service = plain(&source, &api);
-    let mut request = to("https://api.example/");
-    request
-        .headers_mut()
-        .insert("authorization", "Bearer stale".parse().unwrap());
-    assert_eq!(status(&service, request).await, 200);
-    assert_eq!(
-        api.requests().iter().map(bearer).collect::<Vec<_>>(),
-        ["token-1"]
     );
 }

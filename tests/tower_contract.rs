@@ -12,9 +12,10 @@ use tower_oauth::{OAuth, OAuthError, OAuthLayer, Replay, TokenSource};
 use tower_test::mock::{self, Handle, Mock};
 
 type Peer = Handle<Request<String>, Response<String>>;
+type Mocked = OAuth<Mock<Request<String>, Response<String>>, Replay>;
 
 /// The layer over a mock that panics when it is called without having been readied.
-fn mocked(source: &TokenSource) -> (OAuth<Mock<Request<String>, Response<String>>, Replay>, Peer) {
+fn mocked(source: &TokenSource) -> (Mocked, Peer) {
     let (inner, peer) = mock::pair();
     (OAuthLayer::new(source.clone()).replay().layer(inner), peer)
 }
