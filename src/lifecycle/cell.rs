@@ -121,7 +121,11 @@ impl IssuedToken {
 
     /// The finished headers, with their values marked sensitive.
     pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-        self.0.headers.pairs().iter().map(|(name, value)| (name, value))
+        self.0
+            .headers
+            .pairs()
+            .iter()
+            .map(|(name, value)| (name, value))
     }
 
     /// When it expires, by the wall clock. The source stops using it a little before.

@@ -152,9 +152,7 @@ impl Handle {
             let flight = match self.core.admit() {
                 Admission::Token(issued) => return Ok(issued),
                 Admission::Boarding(Boarding::Joined(flight)) => flight,
-                Admission::Boarding(Boarding::Started(departure)) => {
-                    launch(&self.core, departure)?
-                }
+                Admission::Boarding(Boarding::Started(departure)) => launch(&self.core, departure)?,
                 Admission::Boarding(Boarding::Barred(error)) => {
                     return self.or_serviceable(|| error);
                 }

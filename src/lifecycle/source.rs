@@ -193,7 +193,10 @@ impl TokenSource {
     /// # }
     /// ```
     pub fn changes(&self) -> Changes {
-        Changes::new(Arc::downgrade(self.handle()), self.core().changes.subscribe())
+        Changes::new(
+            Arc::downgrade(self.handle()),
+            self.core().changes.subscribe(),
+        )
     }
 
     /// Renews the token ahead of its expiry also when there is no traffic, for a service whose first request after a
@@ -217,7 +220,10 @@ impl TokenSource {
     /// # }
     /// ```
     pub fn keep_fresh(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
-        super::keep_fresh::run(Arc::downgrade(self.handle()), self.core().changes.subscribe())
+        super::keep_fresh::run(
+            Arc::downgrade(self.handle()),
+            self.core().changes.subscribe(),
+        )
     }
 
     /// A hold on the source for one request, counted in the thread's own lane.

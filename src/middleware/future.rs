@@ -186,11 +186,7 @@ impl<K> Settling<K> {
 }
 
 /// Whether a response refuses the token; a good one is noted, since it clears a token in doubt.
-fn judge<C>(
-    source: &Hold,
-    generation: Generation,
-    response: &Response<C>,
-) -> Option<Refusal> {
+fn judge<C>(source: &Hold, generation: Generation, response: &Response<C>) -> Option<Refusal> {
     let refusal = source
         .refusal_rule()
         .judge(response.status(), response.headers());
