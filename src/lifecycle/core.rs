@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{sync::watch, task::AbortHandle};
+use tokio::sync::watch;
 
 use super::{
     cell::{Cell, Issued, Phase, Standing},
@@ -25,8 +25,8 @@ use crate::{
 
 /// # Lock order
 ///
-/// `state` and `task` are never held together, and neither is held while a waker, a user's code or another lock is
-/// called: what must be told is told after the lock is released.
+/// `state` is not held while a waker, a user's code or another lock is called: what must be told is told after it is
+/// released.
 pub(crate) struct Core {
     pub(crate) name: Arc<str>,
     pub(crate) policy: Policy,
@@ -38,8 +38,6 @@ pub(crate) struct Core {
     pub(crate) counters: Counters,
     pub(crate) changes: watch::Sender<()>,
     state: Mutex<State>,
-    /// The task that drives the flight under way.
-    task: Mutex<Option<AbortHandle>>,
     /// [`State::renewal_closed_until`] in nanoseconds, so that a stale token costs requests no lock while nothing can
     /// be done about it. It may lag behind the state, which decides.
     renewal_closed_until: AtomicU64,
@@ -85,7 +83,6 @@ impl Core {
             cell: Cell::default(),
             counters: Counters::default(),
             changes: watch::Sender::new(()),
-            task: Mutex::default(),
             renewal_closed_until: AtomicU64::new(0),
             suspect: AtomicU64::new(0),
             last_success: AtomicU64::new(0),
@@ -232,29 +229,22 @@ impl Core {
 
     /// Lets a suspended token serve again, since nothing better is to be had.
     pub(crate) fn reinstate(&self) {
-        self.cell.with(|issued| {
-            if issued.standing() == Standing::Suspended {
-                issued.set_standing(Standing::Reinstated);
-            }
+        self.step(|_| {
+            self.cell.with(|issued| {
+                if issued.standing() == Standing::Suspended {
+                    issued.set_standing(Standing::Reinstated);
+                }
+            })
         });
-    }
-
-    /// Keeps the handle of the task that drives a flight, so that the source can end it.
-    pub(crate) fn own(&self, task: AbortHandle) {
-        if self.step(|state| state.is_shut_down()) {
-            task.abort();
-        }
-        *self.task.lock() = Some(task);
     }
 
     /// Ends what runs in the background, and lets nothing start again.
     pub(crate) fn shut_down(&self) {
         let error = self.error(OAuthErrorKind::ShutDown);
-        self.step(|state| state.shut_down(error));
-        // Taken out first: an abort may drop the flight here and now, and the flight wants locks of its own.
-        let task = self.task.lock().take();
-        if let Some(task) = task {
-            task.abort();
+        let under_way = self.step(|state| state.shut_down(error));
+        // Without the lock: an abort may drop what drives the flight here and now, and that wants the lock.
+        if let Some(flight) = under_way {
+            flight.abort();
         }
         self.changes.send_replace(());
     }

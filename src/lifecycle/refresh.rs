@@ -23,7 +23,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// Without a runtime; the flight is lost then, and the fetcher back in its place.
+/// Without a runtime that takes the task; the flight is lost then, and the fetcher back in its place.
 pub(crate) fn launch(core: &Arc<Core>, departure: Departure) -> Result<Arc<Flight>, OAuthError> {
     let flight = departure.flight.clone();
     let span = telemetry::fetch_span(core, departure.cause);
@@ -31,7 +31,16 @@ pub(crate) fn launch(core: &Arc<Core>, departure: Departure) -> Result<Arc<Fligh
     let Ok(runtime) = runtime::Handle::try_current() else {
         return Err(core.error(OAuthErrorKind::NoRuntime));
     };
-    core.own(runtime.spawn(pilot.fly().instrument(span)).abort_handle());
+    let task = runtime.spawn(pilot.fly().instrument(span));
+    // Nobody can have aborted it yet: the runtime is shutting down, and waiting for it would never end.
+    if flight.is_lost() {
+        return Err(core.error(OAuthErrorKind::NoRuntime));
+    }
+    flight.driven_by(task.abort_handle());
+    // Looked at only now: a shutdown from before this line may have found no task to abort.
+    if core.step(|state| state.is_shut_down()) {
+        flight.abort();
+    }
     Ok(flight)
 }
 
@@ -231,6 +240,7 @@ impl Drop for Pilot {
         if let Some(fetcher) = self.fetcher.take() {
             self.core.step(|state| state.lost(fetcher, self.cause));
             self.flight.land(Outcome::Lost);
+            self.core.changes.send_replace(());
         }
     }
 }
