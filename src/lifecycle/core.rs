@@ -120,23 +120,27 @@ impl Core {
         let now = self.now();
         self.step(|state| {
             let current = self.cell.get();
-            let cause = match current.as_deref().map(|issued| issued.phase(now)) {
-                None => FetchCause::Missing,
-                Some(Phase::Expired) => FetchCause::Expired,
-                Some(Phase::Suspended) => FetchCause::Refused,
-                Some(Phase::Fresh | Phase::Stale) => FetchCause::Ahead,
-            };
-            match current {
-                Some(issued) if cause == FetchCause::Ahead => Admission::Token(issued),
-                _ => Admission::Boarding(state.board(cause, now, &self.policy)),
+            match (self.cause(now), current) {
+                (FetchCause::Ahead, Some(issued)) => Admission::Token(issued),
+                (cause, _) => Admission::Boarding(state.board(cause, now, &self.policy)),
             }
         })
+    }
+
+    /// Why a fetch would be made.
+    fn cause(&self, now: Now) -> FetchCause {
+        match self.cell.with(|issued| issued.phase(now)) {
+            None => FetchCause::Missing,
+            Some(Phase::Expired) => FetchCause::Expired,
+            Some(Phase::Suspended) => FetchCause::Refused,
+            Some(Phase::Fresh | Phase::Stale) => FetchCause::Ahead,
+        }
     }
 
     /// Asks for a renewal that nobody waits for.
     pub(crate) fn board_behind(&self) -> Boarding {
         let now = self.now();
-        self.step(|state| state.board(FetchCause::Ahead, now, &self.policy))
+        self.step(|state| state.board(self.cause(now), now, &self.policy))
     }
 
     pub(crate) fn refused(&self, generation: Generation, refusal: Refusal) -> Remedy {

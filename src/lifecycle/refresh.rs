@@ -101,12 +101,10 @@ impl Pilot {
     /// Attempts until one succeeds, one fails for a reason that another cannot cure, or there are no more.
     async fn attempts(&mut self) -> Result<Arrival, Failure> {
         loop {
-            self.attempts += 1;
             let error = match self.attempt().await {
                 Err(Failure::Fetch(error)) => error,
                 ended => return ended,
             };
-            Counters::count(&self.core.counters.failures);
             let Some(wait) = self.wait_after(&error) else {
                 return Err(Failure::Fetch(error));
             };
@@ -124,6 +122,7 @@ impl Pilot {
         let fetcher = fetcher.ready().await.map_err(Failure::Closed)?;
         // Just before the request is sent: a slow answer must not lengthen the token's life.
         let anchor = self.core.now();
+        self.attempts += 1;
         Counters::count(&self.core.counters.fetches);
         let request = TokenRequest::new(self.attempts, self.cause, anchor.wall_time());
         let answer = time::timeout(self.core.policy.attempt_timeout, fetcher.call(request)).await;
@@ -164,6 +163,9 @@ impl Pilot {
         let Some(fetcher) = self.fetcher.take() else {
             return;
         };
+        // Also one that the flight's bound cut short, or that panicked.
+        let failures = self.attempts - u32::from(result.is_ok());
+        Counters::add(&self.core.counters.failures, failures);
         let outcome = match result {
             Ok(arrival) => self.succeed(arrival, fetcher, started),
             Err(failure) => Outcome::Failed(self.fail(failure, fetcher, started)),

@@ -71,7 +71,7 @@ impl SourceState {
 pub struct CountersSnapshot {
     /// Token requests sent, retries included.
     pub fetches: u64,
-    /// Those of them that failed.
+    /// Those of them that failed; counted when the fetch they belong to has ended.
     pub failures: u64,
     /// Fetches, each of one or more token requests, that were started.
     pub flights: u64,
@@ -96,7 +96,11 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn count(counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::Relaxed);
+        Self::add(counter, 1);
+    }
+
+    pub(crate) fn add(counter: &AtomicU64, number: u32) {
+        counter.fetch_add(number.into(), Ordering::Relaxed);
     }
 
     fn snapshot(&self) -> CountersSnapshot {
