@@ -169,9 +169,15 @@ impl Changes {
     ///
     /// Cancel safe: a change that was not returned is returned by the next call.
     pub async fn next(&mut self) -> Option<Status> {
+        self.source()?;
         self.changed.changed().await.ok()?;
+        self.source().map(|source| source.status())
+    }
+
+    /// The source, unless it has ended.
+    fn source(&self) -> Option<TokenSource> {
         let source = self.source.upgrade().map(TokenSource::from_handle)?;
-        (!source.is_shut_down()).then(|| source.status())
+        (!source.is_shut_down()).then_some(source)
     }
 }
 
