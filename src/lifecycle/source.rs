@@ -134,20 +134,19 @@ impl TokenSource {
     ///
     /// Cancel safe, as [`token`](Self::token) is.
     pub async fn ready(&self) -> Result<(), OAuthError> {
+        let mut changed = self.core().changes.subscribe();
         loop {
             let error = match self.token().await {
                 Ok(_) => return Ok(()),
                 Err(error) => error,
             };
-            if error.class() == Some(FailureClass::Permanent) {
+            let passes = error.retry_at().is_some() || error.is_timeout();
+            if !passes || error.class() == Some(FailureClass::Permanent) {
                 return Err(error);
             }
-            match self.handle().back_off_left() {
-                Some(wait) => time::sleep(wait).await,
-                // Its own bound passed and the fetch goes on: wait with it.
-                None if error.is_timeout() => {}
-                None => return Err(error),
-            }
+            // A change may be the end of the back-off, or of the source.
+            let wait = self.handle().back_off_left().unwrap_or_default();
+            let _ = time::timeout(wait, changed.changed()).await;
         }
     }
 
