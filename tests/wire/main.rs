@@ -1,0 +1,7 @@
+//! The whole stack over real sockets: a provider's preset, its token source, the layer and a client, against the
+//! embedded banks; everything once with hyper-util's client and once with reqwest.
+
+mod stack;
+
+mod answers;
+mod banks;
