@@ -4,4 +4,9 @@
 mod stack;
 
 mod answers;
+mod bad_answers;
 mod banks;
+mod credentials;
+mod proxy;
+mod redirects;
+mod slow_answers;

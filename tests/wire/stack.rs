@@ -14,7 +14,8 @@ use hyper_util::{
 use tokio::time::timeout;
 use tower::{Layer, Service, ServiceExt, util::BoxCloneSyncService};
 use tower_oauth::{
-    BoxError, ClientId, ClientSecret, Clock, OAuth, OAuthLayer, Replay, Status, TokenSource,
+    BackOff, BoxError, ClientId, ClientSecret, Clock, OAuth, OAuthLayer, Replay, Status,
+    TokenSource,
     client_credentials::ClientCredentialsBuilder,
     provider,
     testing::{Bank, BankBuilder, Counters},
@@ -36,6 +37,8 @@ pub(crate) const UNTIL_EXPIRED: Duration = Duration::from_secs(3595);
 
 /// Longer than anything here takes, so that a test fails instead of hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+const BACK_OFF: BackOff = BackOff::new(PATIENCE, PATIENCE);
 
 /// Which client carries the requests, to the token endpoint and to the API.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +99,7 @@ where
     }))
 }
 
-/// The preset of a bank, pointed at the embedded one, with waits that no test has to sit through.
+/// The preset of a bank, pointed at the embedded one, with waits that no test has to sit through and back-offs that none outlasts.
 pub(crate) fn preset(bank: &Bank) -> ClientCredentialsBuilder {
     let id = ClientId::new(bank.client_id()).unwrap();
     let secret = ClientSecret::new(bank.client_secret());
@@ -117,6 +120,9 @@ pub(crate) fn at(bank: &Bank, builder: ClientCredentialsBuilder) -> ClientCreden
         .policy(|policy| {
             policy.min_flight_interval = Duration::from_millis(1);
             policy.retry_wait = Duration::from_millis(1);
+            policy.transient_back_off = BACK_OFF;
+            policy.unclear_back_off = BACK_OFF;
+            policy.permanent_back_off = BACK_OFF;
         })
 }
 
@@ -154,15 +160,16 @@ impl Stack {
         format!("{} by {:?}", self.bank.name(), self.client)
     }
 
-    pub(crate) async fn call(
+    /// A request, under way once it is polled.
+    pub(crate) fn call(
         &self,
         method: Method,
         url: &str,
         body: &'static str,
-    ) -> Result<Response<Bytes>, BoxError> {
+    ) -> impl Future<Output = Result<Response<Bytes>, BoxError>> + Send + use<> {
         let request = Request::builder().method(method).uri(url);
         let request = request.body(Full::from(body)).unwrap();
-        self.api.clone().oneshot(request).await
+        self.api.clone().oneshot(request)
     }
 
     pub(crate) async fn get(&self, url: &str) -> StatusCode {
