@@ -5,10 +5,10 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use serde_json::Value;
 use tower::{Layer, ServiceExt};
-use tower_oauth::{OAuthLayer, testing::Bank};
+use tower_oauth::{ClientId, OAuthLayer, provider, testing::Bank};
 
 use crate::stack::{
-    CLIENTS, Stack, UNTIL_EXPIRED, UNTIL_STALE, every_stack, every_stack_of, preset,
+    BANKS, CLIENTS, Stack, UNTIL_EXPIRED, UNTIL_STALE, every_stack, every_stack_of, preset,
 };
 
 #[tokio::test]
@@ -146,6 +146,21 @@ async fn a_scope_that_bankly_does_not_grant_is_a_denial_that_names_it() {
     }
 }
 
+/// The endpoint for clients that show a certificate takes an id, and no secret.
+#[tokio::test]
+async fn bankly_by_certificate_gets_no_secret() {
+    for client in CLIENTS {
+        let bank = Bank::bankly().start().await.unwrap();
+        let id = ClientId::new(bank.client_id()).unwrap();
+        let url = bank.mtls_token_url().unwrap();
+        let builder = provider::bankly::mtls_sandbox(id).scopes(["boleto.read"]);
+        let builder = builder.token_url(url).origin(bank.api_origin());
+        let stack = Stack::of(bank, client, builder);
+        assert_eq!(stack.get(&stack.bank.api_url()).await, StatusCode::OK);
+        stack.assert_fetches(1);
+    }
+}
+
 /// Nobody waits for it, and the old token serves until the new one is there.
 #[tokio::test]
 async fn a_token_is_renewed_behind_the_requests() {
@@ -187,7 +202,7 @@ async fn an_expired_token_is_never_sent() {
 /// Where a new token kills the old one, none is fetched ahead, and none is used after its death.
 #[tokio::test]
 async fn a_single_active_token_is_used_up() {
-    for open in crate::stack::BANKS {
+    for open in BANKS {
         for client in CLIENTS {
             let bank = open().single_active().lifetime(Duration::from_secs(3600));
             let bank = bank.start().await.unwrap();
@@ -210,7 +225,7 @@ async fn a_single_active_token_is_used_up() {
 /// An endpoint behind a cache repeats the revoked token: the refusals are handed on, and no loop begins.
 #[tokio::test]
 async fn a_revoked_token_that_the_bank_repeats_makes_no_loop() {
-    for stack in every_stack_of(&crate::stack::BANKS, |bank| bank.same_token_until_expiry()).await {
+    for stack in every_stack_of(&BANKS, |bank| bank.same_token_until_expiry()).await {
         let refused = match stack.bank.name() {
             "anbima" => StatusCode::FORBIDDEN,
             _ => StatusCode::UNAUTHORIZED,

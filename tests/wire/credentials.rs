@@ -2,13 +2,13 @@
 
 use http::StatusCode;
 use tower_oauth::{
-    ClientId, ClientSecret,
+    ClientId, ClientSecret, FailureClass, OAuthError,
     client_credentials::{ClientCredentialsBuilder, CredentialPlacement},
     provider,
     testing::Bank,
 };
 
-use crate::stack::{BANKS, CLIENTS, Stack, at, preset};
+use crate::stack::{BANKS, CLIENTS, Stack, at, preset, reqwest_builder};
 
 const SECRET: &str = ":s%e+c r/ü&=\"\\?";
 
@@ -62,9 +62,7 @@ async fn an_id_that_cannot_travel_is_an_error_when_built() {
         (BANKS[0], "ü", "headers"),
     ] {
         let bank = open().credentials(id, SECRET).start().await.unwrap();
-        let error = preset(&bank)
-            .build(crate::stack::reqwest_builder())
-            .unwrap_err();
+        let error = preset(&bank).build(reqwest_builder()).unwrap_err();
         assert_eq!(error.field(), field, "{}: {id}", bank.name());
         assert_eq!(bank.counters().token_requests, 0);
     }
@@ -84,7 +82,7 @@ async fn a_wrong_secret_is_denied_for_good() {
                 .origin(right.api_origin());
             let stack = Stack::of(right, client, builder);
             let error = stack.error().await;
-            let oauth = tower_oauth::OAuthError::find(&*error).unwrap();
+            let oauth = OAuthError::find(&*error).unwrap();
             let case = stack.case();
             assert!(oauth.is_denied(), "{case}: {oauth}");
             assert_eq!(
@@ -92,11 +90,7 @@ async fn a_wrong_secret_is_denied_for_good() {
                 Some("invalid_client"),
                 "{case}"
             );
-            assert_eq!(
-                oauth.class(),
-                Some(tower_oauth::FailureClass::Permanent),
-                "{case}"
-            );
+            assert_eq!(oauth.class(), Some(FailureClass::Permanent), "{case}");
             assert!(!format!("{error} {error:?}").contains("c4n4ry"), "{case}");
             assert_eq!(stack.counters().token_requests, 1, "{case}");
         }

@@ -16,7 +16,7 @@ use tower_oauth::{
     testing::{Bank, BankBuilder, Fault, Foreign},
 };
 
-use crate::stack::{BANKS, CLIENTS, Client, Stack, at};
+use crate::stack::{BANKS, CLIENTS, Client, Stack, UNTIL_STALE, at};
 
 const REDIRECTS: [StatusCode; 5] = [
     StatusCode::MOVED_PERMANENTLY,
@@ -152,7 +152,7 @@ async fn a_renewal_that_is_led_astray_costs_nothing() {
         let stack = &lure.stack;
         stack.source.ready().await.unwrap();
         stack.bank.token_fault_always(lure.fault());
-        stack.clock.step_wall_forward(crate::stack::UNTIL_STALE);
+        stack.clock.step_wall_forward(UNTIL_STALE);
         let url = stack.bank.api_url();
         assert_eq!(stack.get(&url).await, StatusCode::OK);
         stack.wait_until(|status| status.error.is_some()).await;
