@@ -10,6 +10,8 @@ mod middleware;
 mod origin;
 pub mod provider;
 mod refusal;
+#[cfg(feature = "reqwest-middleware")]
+mod reqwest_middleware;
 mod secret;
 mod token;
 pub mod transport;
@@ -17,6 +19,8 @@ pub mod transport;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[cfg(feature = "reqwest-middleware")]
+pub use self::reqwest_middleware::OAuthMiddleware;
 pub use error::{BoxError, ConfigError, FailureClass, FetchError, OAuthError};
 pub use headers::TokenHeaders;
 pub use lifecycle::{

@@ -25,5 +25,6 @@ pub use builder::TokenSourceBuilder;
 pub use cell::IssuedToken;
 pub use clock::Clock;
 pub use policy::{BackOff, Policy};
+pub(crate) use source::Refused;
 pub use source::TokenSource;
 pub use status::{Changes, CountersSnapshot, SourceState, Status};

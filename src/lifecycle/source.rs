@@ -396,7 +396,11 @@ impl TokenSource {
         };
         telemetry::refused(core, generation, refusal, remedy.as_ref());
         core.changes.send_replace(());
-        remedy.map(|flight| Refused { generation, flight })
+        remedy.map(|flight| Refused {
+            generation,
+            refusal,
+            flight,
+        })
     }
 
     /// The token to try a refused request again with, if one comes.
@@ -420,7 +424,14 @@ impl TokenSource {
 /// A refused request that may be tried again: with the token that is there, or the one that this flight brings.
 pub(crate) struct Refused {
     generation: Generation,
+    refusal: Refusal,
     flight: Option<Arc<Flight>>,
+}
+
+impl Refused {
+    pub(crate) fn refusal(&self) -> Refusal {
+        self.refusal
+    }
 }
 
 impl fmt::Debug for TokenSource {

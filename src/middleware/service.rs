@@ -6,7 +6,7 @@ use std::{
 use http::{Request, Response, Uri};
 use tower::Service;
 
-use super::{NoReplay, ResponseFuture, future::Settling, replay::Mode};
+use super::{NoReplay, ResponseFuture, carried::Carried, future::Settling, replay::Mode};
 use crate::{
     error::{BoxError, OAuthError},
     lifecycle::TokenSource,
@@ -89,9 +89,11 @@ where
         let kept = self.replay.keep(&self.inner, &request);
         let attached = self.source.attach(request.headers_mut());
         let settling = Settling {
-            source: self.source.clone(),
-            generation: attached.unwrap_or(Generation::NONE),
-            expose_generation: self.expose_generation,
+            carried: Carried {
+                source: self.source.clone(),
+                generation: attached.unwrap_or(Generation::NONE),
+                expose_generation: self.expose_generation,
+            },
             kept,
         };
         match attached {
