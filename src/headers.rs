@@ -84,8 +84,13 @@ impl TokenHeaders {
         self
     }
 
-    /// Some header must carry the token, and no placeholder may be left that a token cannot fill.
+    /// Some header must carry the token, no placeholder may be left that a token cannot fill, and what is written out
+    /// must fit into a header.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let mut literals = self.0.iter().flat_map(|(_, template)| template.literals());
+        if !literals.all(fits_a_header) {
+            return Err(ConfigError::new("headers", "must be visible ASCII"));
+        }
         let mut placeholders = self.0.iter().flat_map(|(_, template)| template.values());
         if placeholders.clone().any(|it| *it == Placeholder::ClientId) {
             return Err(ConfigError::new(
@@ -191,6 +196,13 @@ impl Template {
         })
     }
 
+    fn literals(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Literal(literal) => Some(&**literal),
+            Part::Value(_) => None,
+        })
+    }
+
     fn bind(&mut self, id: &ClientId) {
         for part in &mut self.0 {
             if *part == Part::Value(Placeholder::ClientId) {
@@ -207,8 +219,7 @@ impl Template {
                 Part::Value(placeholder) => placeholder.fill(token)?,
             });
         }
-        // `HeaderValue` lets bytes from 0x80 on pass; no token and no proxy on the way is known to want them.
-        if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        if !fits_a_header(&text) {
             return Err(FetchError::malformed(
                 "the token holds bytes that no header may hold",
             ));
@@ -247,6 +258,11 @@ impl fmt::Display for Template {
             Part::Value(placeholder) => write!(f, "{{{}}}", placeholder.name()),
         })
     }
+}
+
+/// `HeaderValue` lets bytes from 0x80 on pass; no token and no proxy on the way is known to want them.
+fn fits_a_header(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 fn push_literal(parts: &mut Vec<Part>, literal: &str) {

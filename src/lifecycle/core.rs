@@ -230,7 +230,7 @@ impl Core {
         })
     }
 
-    /// Lets a suspended token serve again, since nothing better is to be had.
+    /// Lets a suspended token serve again, since nothing better is to be had. A part of a [`step`](Self::step).
     pub(crate) fn reinstate(&self) {
         self.cell.with(|issued| {
             if issued.standing() == Standing::Suspended {

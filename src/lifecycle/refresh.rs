@@ -188,18 +188,21 @@ impl Pilot {
                 self.back_off(kind, (FailureClass::Unclear, None), fetcher)
             }
         };
-        self.core.reinstate();
         telemetry::fetch_failed(&error, self.took(started));
         error
     }
 
     fn close(&self, source: BoxError) -> OAuthError {
         let error = self.core.error(OAuthErrorKind::FetcherClosed(source));
-        self.core.step(|state| state.fetcher_closed(error.clone()));
+        self.core.step(|state| {
+            state.fetcher_closed(error.clone());
+            self.core.reinstate();
+        });
         error
     }
 
-    /// Puts the fetcher back and the back-off in force in one step: nobody can start a flight in between.
+    /// Puts the fetcher back and the back-off in force in one step: nobody can start a flight in between, nor have a
+    /// newer token suspended, which would then be reinstated in place of the one that this flight was for.
     fn back_off(
         &self,
         kind: OAuthErrorKind,
@@ -213,6 +216,7 @@ impl Pilot {
             let error =
                 OAuthError::with_retry_at(core.name.clone(), kind, Some(retry_at(now, wait)));
             state.back_off(now.monotonic + wait, error.clone());
+            core.reinstate();
             error
         })
     }

@@ -6,6 +6,7 @@ use std::{
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
+use sync_wrapper::SyncWrapper;
 use tower::{Service, ServiceExt};
 
 use super::{
@@ -33,7 +34,16 @@ pin_project! {
         // The request is out, with a token.
         Sent { #[pin] inner: F },
         // The request waits for a token, or is being replayed; or there is nothing but an error.
-        Slow { inner: BoxFuture<C> },
+        // Wrapped, as tower's futures are `Sync` where the inner one is, and `boxed_clone_sync` asks for it.
+        Slow { inner: SyncWrapper<BoxFuture<C>> },
+    }
+}
+
+impl<F, C> State<F, C> {
+    fn slow(inner: BoxFuture<C>) -> Self {
+        Self::Slow {
+            inner: SyncWrapper::new(inner),
+        }
     }
 }
 
@@ -78,7 +88,7 @@ where
 
     fn slow(inner: BoxFuture<C>) -> Self {
         Self {
-            state: State::Slow { inner },
+            state: State::slow(inner),
             settling: None,
         }
     }
@@ -97,7 +107,7 @@ where
         let mut this = self.project();
         loop {
             let response = match this.state.as_mut().project() {
-                StateProj::Slow { inner } => return inner.as_mut().poll(cx),
+                StateProj::Slow { inner } => return inner.get_mut().as_mut().poll(cx),
                 StateProj::Sent { inner } => ready!(inner.poll(cx)).map_err(Into::into)?,
             };
             let settled = match this.settling.take() {
@@ -108,7 +118,7 @@ where
                 Settled::Done(response) => return Poll::Ready(Ok(response)),
                 // The first response's future is dropped here, before a replay asks for readiness: a permit that it
                 // holds may be the one that the replay needs.
-                Settled::Again(inner) => this.state.set(State::Slow { inner }),
+                Settled::Again(inner) => this.state.set(State::slow(inner)),
             }
         }
     }
