@@ -71,6 +71,7 @@ pub mod transport;
 mod duration;
 mod error;
 mod headers;
+mod lane;
 mod lifecycle;
 mod margin;
 mod middleware;

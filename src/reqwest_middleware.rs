@@ -9,7 +9,7 @@ use reqwest_middleware::{Middleware, Next, Result};
 
 use crate::{
     error::BoxError,
-    lifecycle::TokenSource,
+    lifecycle::{Hold, TokenSource},
     middleware::{
         Replay,
         carried::{Carried, Head},
@@ -118,23 +118,17 @@ impl OAuthMiddleware {
         &self.source
     }
 
-    /// The URI is made as `reqwest` makes its own, so that what is checked is what is called.
-    fn check_origin(&self, request: &Request) -> Result<()> {
-        let uri: Uri = request.url().as_str().parse().map_err(not_sent)?;
-        self.source.permits(&uri).map_err(not_sent)
-    }
-
-    async fn attach(&self, headers: &mut HeaderMap) -> Result<Carried> {
-        let generation = match self.source.attach(headers) {
+    async fn attach(&self, source: Hold, headers: &mut HeaderMap) -> Result<Carried> {
+        let generation = match source.attach(headers) {
             Some(generation) => generation,
             None => {
-                let token = self.source.acquire().await.map_err(not_sent)?;
+                let token = source.acquire().await.map_err(not_sent)?;
                 token.0.attach(headers);
                 token.generation()
             }
         };
         Ok(Carried {
-            source: self.source.clone(),
+            source,
             generation,
             expose_generation: self.expose_generation,
         })
@@ -153,7 +147,7 @@ impl OAuthMiddleware {
         if !self.replay?.covers(refused.refusal(), request.method()) {
             return None;
         }
-        let token = self.source.replacement(refused).await?;
+        let token = carried.source.replacement(refused).await?;
         token.0.attach(request.headers_mut());
         carried.generation = token.generation();
         Some(request)
@@ -168,9 +162,10 @@ impl Middleware for OAuthMiddleware {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        self.check_origin(&request)?;
+        let source = self.source.hold();
+        check_origin(&source, &request)?;
         let kept = self.replay.and_then(|_| request.try_clone());
-        let mut carried = self.attach(request.headers_mut()).await?;
+        let mut carried = self.attach(source, request.headers_mut()).await?;
         let mut response = next.clone().run(request, extensions).await?;
         let Some(request) = self.renewed(kept, &mut carried, &mut response).await else {
             return Ok(response);
@@ -180,6 +175,12 @@ impl Middleware for OAuthMiddleware {
         carried.settle(&mut second);
         Ok(second)
     }
+}
+
+/// The URI is made as `reqwest` makes its own, so that what is checked is what is called.
+fn check_origin(source: &Hold, request: &Request) -> Result<()> {
+    let uri: Uri = request.url().as_str().parse().map_err(not_sent)?;
+    source.permits(&uri).map_err(not_sent)
 }
 
 impl Head for Response {

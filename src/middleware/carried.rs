@@ -1,7 +1,7 @@
 use http::{Extensions, HeaderMap, Response, StatusCode};
 
 use crate::{
-    lifecycle::{Refused, TokenSource},
+    lifecycle::{Hold, Refused},
     refusal::Refusal,
     token::Generation,
 };
@@ -9,7 +9,7 @@ use crate::{
 /// The token that a request went out with, and what the response means for it.
 #[derive(Debug)]
 pub(crate) struct Carried {
-    pub(crate) source: TokenSource,
+    pub(crate) source: Hold,
     pub(crate) generation: Generation,
     pub(crate) expose_generation: bool,
 }

@@ -33,7 +33,7 @@ async fn api_headers(builder: ClientCredentialsBuilder, dialect: Dialect, body: 
     let text = |(name, value): &(http::HeaderName, http::HeaderValue)| {
         format!("{name}: {}\n", value.to_str().unwrap())
     };
-    headers.unwrap().iter().map(text).collect()
+    headers.unwrap().pairs().iter().map(text).collect()
 }
 
 async fn life(builder: ClientCredentialsBuilder, body: &str) -> Life {
