@@ -77,9 +77,13 @@ mod margin;
 mod middleware;
 mod origin;
 mod refusal;
+#[cfg(feature = "reqwest-middleware")]
+mod reqwest_middleware;
 mod secret;
 mod token;
 
+#[cfg(feature = "reqwest-middleware")]
+pub use self::reqwest_middleware::OAuthMiddleware;
 pub use error::{BoxError, ConfigError, FailureClass, FetchError, OAuthError};
 pub use headers::TokenHeaders;
 pub use lifecycle::{

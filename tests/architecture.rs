@@ -12,7 +12,10 @@ const ROOMS: [(&str, &[&str]); 7] = [
     ("provider", &["client_credentials"]),
     ("client_credentials", &[]),
     ("transport", &[]),
-    ("reqwest_middleware", &["lifecycle", "transport"]),
+    (
+        "reqwest_middleware",
+        &["middleware", "lifecycle", "transport"],
+    ),
     ("testing", &[]),
 ];
 

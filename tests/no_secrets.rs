@@ -12,8 +12,9 @@ use support::{
 };
 use tower::{Layer, Service};
 use tower_oauth::{
-    BackOff, ClientId, ClientSecret, Clock, FetchCause, FetchError, Margin, OAuthLayer, Origin,
-    Policy, RefusalRule, SecretRef, Token, TokenHeaders, TokenRequest, TokenSource,
+    BackOff, ClientId, ClientSecret, Clock, FetchCause, FetchError, Margin, OAuthLayer,
+    OAuthMiddleware, Origin, Policy, RefusalRule, SecretRef, Token, TokenHeaders, TokenRequest,
+    TokenSource,
 };
 
 /// Part of every secret in this file.
@@ -73,6 +74,7 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
         shown(&issued),
         shown(&Margin::Fraction(0.1)),
         shown(&OAuthLayer::new(source.clone())),
+        shown(&OAuthMiddleware::new(source.clone())),
         shown(&service),
         shown(&error),
         shown(&"https://api.example".parse::<Origin>().unwrap()),

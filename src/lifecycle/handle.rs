@@ -38,7 +38,14 @@ impl Drop for Handle {
 /// A refused request that may be tried again: with the token that is there, or the one that this flight brings.
 pub(crate) struct Refused {
     generation: Generation,
+    refusal: Refusal,
     flight: Option<Arc<Flight>>,
+}
+
+impl Refused {
+    pub(crate) fn refusal(&self) -> Refusal {
+        self.refusal
+    }
 }
 
 impl Handle {
@@ -194,7 +201,11 @@ impl Handle {
         };
         telemetry::refused(core, generation, refusal, remedy.as_ref());
         core.changes.send_replace(());
-        remedy.map(|flight| Refused { generation, flight })
+        remedy.map(|flight| Refused {
+            generation,
+            refusal,
+            flight,
+        })
     }
 
     /// The token to try a refused request again with, if one comes.

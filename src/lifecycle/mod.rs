@@ -25,6 +25,7 @@ mod telemetry;
 pub use builder::TokenSourceBuilder;
 pub use cell::IssuedToken;
 pub use clock::Clock;
+pub(crate) use handle::Refused;
 pub use policy::{BackOff, Policy};
 pub(crate) use source::Hold;
 pub use source::TokenSource;

@@ -9,8 +9,11 @@ use pin_project_lite::pin_project;
 use sync_wrapper::SyncWrapper;
 use tower::{Service, ServiceExt};
 
-use super::replay::{BoxFuture, Keep};
-use crate::{error::BoxError, lifecycle::Hold, refusal::Refusal, token::Generation};
+use super::{
+    carried::Carried,
+    replay::{BoxFuture, Keep},
+};
+use crate::error::BoxError;
 
 pin_project! {
     /// The response of [`OAuth`](crate::OAuth).
@@ -47,10 +50,7 @@ impl<F, C> State<F, C> {
 /// What is done with a response when it is there.
 #[derive(Debug)]
 pub(super) struct Settling<K> {
-    pub(super) source: Hold,
-    /// The token that the request carried.
-    pub(super) generation: Generation,
-    pub(super) expose_generation: bool,
+    pub(super) carried: Carried,
     pub(super) kept: K,
 }
 
@@ -136,9 +136,9 @@ impl<K> Settling<K> {
         K: Keep<C> + Send + 'static,
         C: Send + 'static,
     {
-        let token = self.source.acquire().await?;
+        let token = self.carried.source.acquire().await?;
         token.0.attach(request.headers_mut());
-        self.generation = token.generation();
+        self.carried.generation = token.generation();
         let response = service.oneshot(request).await.map_err(Into::into)?;
         match self.settle(response) {
             Settled::Done(response) => Ok(response),
@@ -147,53 +147,29 @@ impl<K> Settling<K> {
     }
 
     /// Looks at a response: whether it refuses the token, and what follows from that.
-    fn settle<C>(self, mut response: Response<C>) -> Settled<C>
+    fn settle<C>(mut self, mut response: Response<C>) -> Settled<C>
     where
         K: Keep<C> + Send + 'static,
         C: Send + 'static,
     {
-        let Some(refusal) = judge(&self.source, self.generation, &response) else {
-            if self.expose_generation {
-                response.extensions_mut().insert(self.generation);
-            }
-            return Settled::Done(response);
-        };
-        response.extensions_mut().insert(self.generation);
         // The source hears of every refusal; only then is it asked whether this request may be sent again.
-        let Some(refused) = self.source.refused(self.generation, refusal) else {
+        let Some(refused) = self.carried.settle(&mut response) else {
             return Settled::Done(response);
         };
-        let Some(resend) = self.kept.resend(refusal) else {
+        let Some(resend) = self.kept.resend(refused.refusal()) else {
             return Settled::Done(response);
         };
         Settled::Again(Box::pin(async move {
-            let Some(token) = self.source.replacement(refused).await else {
+            let Some(token) = self.carried.source.replacement(refused).await else {
                 return Ok(response);
             };
             drop(response);
             let mut second = resend(&token).await?;
-            let generation = token.generation();
-            let refusal = judge(&self.source, generation, &second);
-            if let Some(refusal) = refusal {
-                self.source.refused(generation, refusal);
-            }
-            if refusal.is_some() || self.expose_generation {
-                second.extensions_mut().insert(generation);
-            }
+            self.carried.generation = token.generation();
+            self.carried.settle(&mut second);
             Ok(second)
         }))
     }
-}
-
-/// Whether a response refuses the token; a good one is noted, since it clears a token in doubt.
-fn judge<C>(source: &Hold, generation: Generation, response: &Response<C>) -> Option<Refusal> {
-    let refusal = source
-        .refusal_rule()
-        .judge(response.status(), response.headers());
-    if refusal.is_none() && response.status().is_success() {
-        source.succeeded(generation);
-    }
-    refusal
 }
 
 impl<F, K, C> fmt::Debug for ResponseFuture<F, K, C> {

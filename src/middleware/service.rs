@@ -6,7 +6,7 @@ use std::{
 use http::{Request, Response, Uri};
 use tower::Service;
 
-use super::{NoReplay, ResponseFuture, future::Settling, replay::Mode};
+use super::{NoReplay, ResponseFuture, carried::Carried, future::Settling, replay::Mode};
 use crate::{
     error::{BoxError, OAuthError},
     lifecycle::{Hold, TokenSource},
@@ -90,9 +90,11 @@ where
         let kept = self.replay.keep(&self.inner, &request);
         let attached = source.attach(request.headers_mut());
         let settling = Settling {
-            source,
-            generation: attached.unwrap_or(Generation::NONE),
-            expose_generation: self.expose_generation,
+            carried: Carried {
+                source,
+                generation: attached.unwrap_or(Generation::NONE),
+                expose_generation: self.expose_generation,
+            },
             kept,
         };
         match attached {
