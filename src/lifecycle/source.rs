@@ -253,8 +253,26 @@ impl TokenSource {
         self.core().step(|state| state.is_shut_down())
     }
 
-    /// Whether this URI may have the token.
-    pub(crate) fn permits(&self, uri: &Uri) -> Result<(), OAuthError> {
+    /// Whether the token may be sent to this address; each request is checked by itself, so that this is for settings
+    /// that should fail at start-up.
+    ///
+    /// # Errors
+    ///
+    /// When it may not: an [`OAuthError`] that [`is_foreign_origin`](OAuthError::is_foreign_origin), and says which rule
+    /// was broken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use tower::service_fn;
+    /// # use tower_oauth::{BoxError, Token, TokenRequest, TokenSource};
+    /// # let fetcher = service_fn(|_: TokenRequest| async { Ok::<_, BoxError>(Token::new("abc")) });
+    /// let source = TokenSource::builder(fetcher).origin("https://api.example").build()?;
+    /// assert!(source.permits(&"https://api.example/cob".parse()?).is_ok());
+    /// assert!(source.permits(&"https://elsewhere.example/".parse()?).is_err());
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    pub fn permits(&self, uri: &Uri) -> Result<(), OAuthError> {
         self.core().origins.permits(uri).map_err(|foreign| {
             self.core()
                 .error(OAuthErrorKind::ForeignOrigin(foreign.to_string()))

@@ -1,0 +1,81 @@
+//! What both clients know of TLS: whom they trust, and the certificate they show.
+
+use std::{fmt::Display, path::Path, sync::Arc};
+
+use rustls::{
+    ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier,
+    client::WantsClientCert,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+use rustls_platform_verifier::BuilderVerifierExt;
+use tower_oauth::BoxError;
+
+use crate::args::TlsArgs;
+
+/// `needed`: something is to be called by `https`. A machine without certificate authorities can call the others.
+pub(crate) fn config(args: &TlsArgs, needed: bool) -> Result<ClientConfig, BoxError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder = trusting(builder, args.cacert.as_deref(), needed)?;
+    match (&args.cert, &args.key) {
+        (Some(cert), Some(key)) => builder
+            .with_client_auth_cert(certificates(cert)?, private_key(key)?)
+            .map_err(|error| {
+                format!(
+                    "--cert {} with --key {}: {error}",
+                    cert.display(),
+                    key.display()
+                )
+                .into()
+            }),
+        _ => Ok(builder.with_no_client_auth()),
+    }
+}
+
+fn trusting(
+    builder: ConfigBuilder<ClientConfig, WantsVerifier>,
+    cacert: Option<&Path>,
+    needed: bool,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, BoxError> {
+    let mut roots = RootCertStore::empty();
+    match cacert {
+        Some(file) => {
+            for certificate in certificates(file)? {
+                roots
+                    .add(certificate)
+                    .map_err(|error| unreadable(file, &error))?;
+            }
+        }
+        None if needed => {
+            return builder.with_platform_verifier().map_err(|error| {
+                format!("the system's certificate authorities cannot be used ({error}): name some with --cacert").into()
+            });
+        }
+        None => {}
+    }
+    Ok(builder.with_root_certificates(roots))
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, BoxError> {
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect)
+        .map_err(|error| unreadable(file, &error))?;
+    if certificates.is_empty() {
+        return Err(unreadable(file, &"it holds no certificate"));
+    }
+    Ok(certificates)
+}
+
+fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, BoxError> {
+    PrivateKeyDer::from_pem_file(file).map_err(|error| unreadable(file, &error))
+}
+
+fn unreadable(file: &Path, error: &dyn Display) -> BoxError {
+    format!(
+        "{} is not the PEM file that it should be: {error}",
+        file.display()
+    )
+    .into()
+}
