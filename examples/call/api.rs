@@ -61,11 +61,13 @@ fn connect(
     }
 }
 
-/// Whether anything may be called by `https`. A token endpoint that is not named here is the provider's, or a file's.
+/// Whether anything is surely called by `https`; what a dialect's file says is not known here.
 fn needs_tls(args: &Args) -> bool {
-    let token_url = args.bank.token_url.as_deref();
-    let plain_token_url = token_url.is_some_and(|url| url.starts_with("http:"));
-    !(plain_token_url && args.url.scheme_str() == Some("http"))
+    let token_by_tls = match &args.bank.token_url {
+        Some(url) => url.starts_with("https:"),
+        None => args.bank.provider.is_some(),
+    };
+    token_by_tls || args.url.scheme_str() == Some("https")
 }
 
 fn erased<S, B>(client: S) -> Client

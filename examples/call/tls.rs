@@ -13,7 +13,7 @@ use tower_oauth::BoxError;
 
 use crate::args::TlsArgs;
 
-/// `needed`: something is to be called by `https`. A machine without certificate authorities can call the others.
+/// `needed`: something is to be called by `https`. A machine without certificate authorities can call the rest.
 pub(crate) fn config(args: &TlsArgs, needed: bool) -> Result<ClientConfig, BoxError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder =
@@ -39,23 +39,29 @@ fn trusting(
     cacert: Option<&Path>,
     needed: bool,
 ) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, BoxError> {
+    let Some(file) = cacert else {
+        return trusting_the_system(builder, needed);
+    };
     let mut roots = RootCertStore::empty();
-    match cacert {
-        Some(file) => {
-            for certificate in certificates(file)? {
-                roots
-                    .add(certificate)
-                    .map_err(|error| unreadable(file, &error))?;
-            }
-        }
-        None if needed => {
-            return builder.with_platform_verifier().map_err(|error| {
-                format!("the system's certificate authorities cannot be used ({error}): name some with --cacert").into()
-            });
-        }
-        None => {}
+    for certificate in certificates(file)? {
+        let added = roots.add(certificate);
+        added.map_err(|error| unreadable(file, &error))?;
     }
     Ok(builder.with_root_certificates(roots))
+}
+
+fn trusting_the_system(
+    builder: ConfigBuilder<ClientConfig, WantsVerifier>,
+    needed: bool,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, BoxError> {
+    match builder.clone().with_platform_verifier() {
+        Ok(builder) => Ok(builder),
+        Err(error) if needed => Err(format!(
+            "the system's certificate authorities cannot be used ({error}): name some with --cacert"
+        )
+        .into()),
+        Err(_) => Ok(builder.with_root_certificates(RootCertStore::empty())),
+    }
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, BoxError> {
