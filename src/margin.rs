@@ -1,15 +1,72 @@
-//! How long before its end a token is renewed.
+//! How long before a token's expiry its renewal begins.
 
 use std::time::Duration;
 
-/// How long before its expiry a token is renewed, behind the requests.
+use serde::{Deserialize, Serialize};
+
+use crate::{duration, error::ConfigError};
+
+/// How long before its expiry a token is renewed: a time, or a part of its lifetime. It is clamped below half of the
+/// lifetime when a token turns out to be short-lived.
 ///
-/// Whatever is said, the margin is clamped to half of each token's lifetime: a fixed 5 minutes on a token of 300 s would
-/// otherwise renew it at every request.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// In configuration: `{ fixed = "5m" }` or `{ fraction = 0.1 }`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_oauth::Margin;
+///
+/// let avista = Margin::Fixed(Duration::from_secs(300));
+/// let conta_simples = Margin::Fraction(0.1);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Margin {
-    /// A fixed time. Use it where the provider's document names one (Avista: 5 minutes).
-    Fixed(Duration),
-    /// A part of the lifetime, above 0 and at most 0.5.
+    /// The same time for every token.
+    Fixed(#[serde(with = "duration")] Duration),
+    /// A part of the token's lifetime: above 0, at most 0.5.
     Fraction(f64),
+}
+
+impl Margin {
+    /// A margin must leave at least half of the lifetime; `lifetime` is the one it is known to meet, if any.
+    pub(crate) fn check(self, lifetime: Option<Duration>) -> Result<(), ConfigError> {
+        let rule = match (self, lifetime) {
+            (Self::Fixed(Duration::ZERO), _) => "must be longer than zero",
+            (Self::Fixed(margin), Some(lifetime)) if margin > lifetime / 2 => {
+                "must not be longer than half of the lifetime"
+            }
+            (Self::Fraction(part), _) if !(part > 0.0 && part <= 0.5) => {
+                "must be above 0 and at most 0.5 of the lifetime"
+            }
+            _ => return Ok(()),
+        };
+        Err(ConfigError::new("renewal_margin", rule))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_margin_leaves_half_of_the_lifetime() {
+        let hour = Some(Duration::from_secs(3600));
+        let fixed = |seconds| Margin::Fixed(Duration::from_secs(seconds));
+        for good in [fixed(1), fixed(1800), Margin::Fraction(0.5)] {
+            assert!(good.check(hour).is_ok(), "{good:?}");
+        }
+        let nan = Margin::Fraction(f64::NAN);
+        for bad in [
+            fixed(0),
+            fixed(1801),
+            Margin::Fraction(0.0),
+            Margin::Fraction(0.6),
+            nan,
+        ] {
+            assert!(bad.check(hour).is_err(), "{bad:?}");
+        }
+        assert!(fixed(1801).check(None).is_ok());
+    }
 }

@@ -139,7 +139,12 @@ impl Origin {
 
     /// Whether a secret may travel there: `https`, or this very machine.
     pub fn is_secure(&self) -> bool {
-        self.scheme == Scheme::Https || is_loopback(&self.host)
+        self.scheme == Scheme::Https || self.is_loopback()
+    }
+
+    /// Whether it is this very machine: `localhost`, 127.0.0.0/8 or `[::1]`.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.host)
     }
 }
 

@@ -1,6 +1,7 @@
 use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
 use http::StatusCode;
+use serde::{Deserialize, Serialize};
 
 use super::BoxError;
 
@@ -8,7 +9,8 @@ use super::BoxError;
 const LONGEST_CODE: usize = 64;
 
 /// How a failed fetch is treated: whether it is tried again at once, and how long the source backs off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FailureClass {
     /// Passing trouble (a connection, a time-out, 408, 425, 429, 5xx): tried again within the same flight.
@@ -46,8 +48,8 @@ pub(crate) enum FetchErrorKind {
     /// The token endpoint answered with something that is not a token.
     Malformed,
     TimedOut,
-    /// The answer never came whole: connect, reset, TLS.
-    Transport,
+    /// The token endpoint is not at work, or not to be reached: connect, reset, TLS, 5xx.
+    Unavailable,
     /// The fetcher said so itself, without telling us more.
     Other,
 }

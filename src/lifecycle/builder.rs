@@ -140,6 +140,12 @@ impl TokenSourceBuilder {
         Ok(TokenSource::new(Core::new(parts, self.fetcher, self.rng)))
     }
 
+    /// Origins that somebody else has put together.
+    pub(crate) fn origins(mut self, origins: AllowedOrigins) -> Self {
+        self.origins = Ok(origins);
+        self
+    }
+
     fn with_origin(mut self, origin: &str, add: fn(&mut AllowedOrigins, Origin)) -> Self {
         self.origins = self.origins.and_then(|mut origins| {
             add(&mut origins, origin.parse()?);

@@ -9,7 +9,7 @@ use tokio::{sync::watch, task::AbortHandle};
 
 use super::{
     cell::{Cell, Issued, Phase, Standing},
-    clock::{Clock, Earlier, Moment, Now, since_epoch},
+    clock::{COARSE_LAG, Clock, Earlier, Moment, Now, since_epoch},
     policy::{Policy, Window},
     state::{Boarding, Fetcher, Remedy, State},
     status::Counters,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::{FetchError, OAuthError, OAuthErrorKind},
-    headers::TokenHeaders,
+    headers::{Rendered, TokenHeaders},
     origin::AllowedOrigins,
     refusal::{Refusal, RefusalRule},
     token::{FetchCause, Generation, Life, Token},
@@ -67,7 +67,7 @@ pub(crate) enum Admission {
 /// A token that has arrived, checked and made ready, before it is known which generation it is.
 pub(crate) struct Arrival {
     token: Token,
-    headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    headers: Rendered,
     start: Earlier,
     window: Window,
 }
@@ -294,7 +294,9 @@ impl Arrival {
     }
 
     fn with(self, generation: Generation, refresh_at: Moment, standing: Standing) -> Issued {
+        let leeway = self.window.lifetime - self.window.use_for;
         Issued {
+            coarse: leeway >= 2 * COARSE_LAG,
             generation,
             refresh_at,
             use_until: self.use_until(),

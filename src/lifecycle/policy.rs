@@ -31,9 +31,9 @@ pub struct Policy {
     /// How long before expiry a token is renewed. Default: 20 % of the lifetime.
     ///
     /// Not to be made small: a token endpoint that is down for longer than the margin costs requests.
-    pub refresh_margin: Margin,
+    pub renewal_margin: Margin,
     /// The longest margin that [`Margin::Fraction`] may come to. Default: 1 hour.
-    pub max_refresh_margin: Duration,
+    pub max_renewal_margin: Duration,
     /// The largest part of the lifetime by which renewal is moved ahead at random, once per token, so that replicas
     /// started together do not renew together. Default: 0.1. Margin and jitter together never exceed half the lifetime.
     pub jitter: f64,
@@ -124,8 +124,8 @@ impl Default for Policy {
             Duration::from_secs(secs)
         }
         Self {
-            refresh_margin: Margin::Fraction(0.2),
-            max_refresh_margin: secs(3600),
+            renewal_margin: Margin::Fraction(0.2),
+            max_renewal_margin: secs(3600),
             jitter: 0.1,
             expiry_leeway: secs(10),
             default_lifetime: secs(300),
@@ -177,9 +177,9 @@ impl Policy {
 
     /// Margin and jitter, together at most half of the lifetime.
     fn renewal_ahead(&self, lifetime: Duration, draw: f64) -> Duration {
-        let margin = match self.refresh_margin {
+        let margin = match self.renewal_margin {
             Margin::Fixed(margin) => margin,
-            Margin::Fraction(part) => lifetime.mul_f64(part).min(self.max_refresh_margin),
+            Margin::Fraction(part) => lifetime.mul_f64(part).min(self.max_renewal_margin),
         };
         let jitter = lifetime.mul_f64(self.jitter * draw);
         margin.saturating_add(jitter).min(lifetime / 2)
@@ -260,10 +260,7 @@ impl Policy {
     }
 
     fn check_lifetimes(&self) -> Result<(), ConfigError> {
-        let margin_fits = match self.refresh_margin {
-            Margin::Fixed(margin) => margin <= self.max_lifetime / 2,
-            Margin::Fraction(part) => part > 0.0 && part <= 0.5,
-        };
+        self.renewal_margin.check(Some(self.max_lifetime))?;
         let rules = [
             (
                 "max_lifetime",
@@ -274,11 +271,6 @@ impl Policy {
                 "default_lifetime",
                 !self.default_lifetime.is_zero() && self.default_lifetime <= self.max_lifetime,
                 "must be above zero and at most `max_lifetime`",
-            ),
-            (
-                "refresh_margin",
-                margin_fits,
-                "must be above zero and at most half of the lifetime",
             ),
             (
                 "jitter",
@@ -338,7 +330,7 @@ mod tests {
     fn no_lifetime_is_renewed_before_its_half() {
         let mut policy = Policy::default();
         for margin in [Margin::Fixed(secs(300)), Margin::Fraction(0.5)] {
-            policy.refresh_margin = margin;
+            policy.renewal_margin = margin;
             for lifetime in (1..86_400).step_by(61) {
                 let window = policy.window(secs(lifetime), 1.0);
                 assert!(window.refresh_after >= secs(lifetime) / 2, "{lifetime}");
@@ -399,11 +391,11 @@ mod tests {
                 it.max_retry_after_in_flight = secs(20);
             }),
             ("default_lifetime", |it| it.default_lifetime = secs(86_401)),
-            ("refresh_margin", |it| {
-                it.refresh_margin = Margin::Fraction(0.51);
+            ("renewal_margin", |it| {
+                it.renewal_margin = Margin::Fraction(0.51);
             }),
-            ("refresh_margin", |it| {
-                it.refresh_margin = Margin::Fixed(secs(43_201));
+            ("renewal_margin", |it| {
+                it.renewal_margin = Margin::Fixed(secs(43_201));
             }),
             ("jitter", |it| it.jitter = f64::NAN),
             ("suspicion", |it| it.suspicion.first = secs(121)),

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{
     cell::{Issued, Phase},
     core::Core,
-    source::{Handle, TokenSource},
+    handle::Handle,
     sync::{AtomicU64, Ordering},
 };
 
@@ -166,8 +166,8 @@ impl Changes {
     /// Cancel safe: a change that was not returned is returned by the next call.
     pub async fn next(&mut self) -> Option<Status> {
         self.changed.changed().await.ok()?;
-        let source = self.source.upgrade().map(TokenSource::from_handle)?;
-        (!source.is_shut_down()).then(|| source.status())
+        let source = self.source.upgrade()?;
+        (!source.is_shut_down()).then(|| Status::of(&source.core))
     }
 }
 

@@ -10,7 +10,7 @@ use sync_wrapper::SyncWrapper;
 use tower::{Service, ServiceExt};
 
 use super::replay::{BoxFuture, Keep};
-use crate::{error::BoxError, lifecycle::TokenSource, refusal::Refusal, token::Generation};
+use crate::{error::BoxError, lifecycle::Hold, refusal::Refusal, token::Generation};
 
 pin_project! {
     /// The response of [`OAuth`](crate::OAuth).
@@ -47,7 +47,7 @@ impl<F, C> State<F, C> {
 /// What is done with a response when it is there.
 #[derive(Debug)]
 pub(super) struct Settling<K> {
-    pub(super) source: TokenSource,
+    pub(super) source: Hold,
     /// The token that the request carried.
     pub(super) generation: Generation,
     pub(super) expose_generation: bool,
@@ -186,11 +186,7 @@ impl<K> Settling<K> {
 }
 
 /// Whether a response refuses the token; a good one is noted, since it clears a token in doubt.
-fn judge<C>(
-    source: &TokenSource,
-    generation: Generation,
-    response: &Response<C>,
-) -> Option<Refusal> {
+fn judge<C>(source: &Hold, generation: Generation, response: &Response<C>) -> Option<Refusal> {
     let refusal = source
         .refusal_rule()
         .judge(response.status(), response.headers());

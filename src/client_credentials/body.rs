@@ -1,0 +1,126 @@
+//! The body of a token request: its fields, and the two ways of writing them.
+
+use std::borrow::Cow;
+
+use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use super::{
+    credentials::{BodyEncoding, Client, CredentialPlacement},
+    dialect::Dialect,
+    encode::form_urlencoded,
+    request::Extra,
+    scope::ScopeFormat,
+};
+use crate::ConfigError;
+
+/// The most bytes that one byte of a value becomes: `\u0000` in JSON, `%00` in a form.
+const WORST_GROWTH: usize = 6;
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Value<'a> {
+    Text(Cow<'a, str>),
+    List(&'a [String]),
+}
+
+impl Value<'_> {
+    fn joined(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) => Cow::Borrowed(text),
+            Self::List(list) => Cow::Owned(list.join(" ")),
+        }
+    }
+}
+
+struct Fields<'a>(Vec<(&'a str, Value<'a>)>);
+
+pub(super) fn encode(
+    dialect: &Dialect,
+    client: &Client,
+    extra: &[Extra<'_>],
+) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    let fields = Fields::of(dialect, client, extra);
+    match dialect.body {
+        BodyEncoding::Form => Ok(fields.form()),
+        BodyEncoding::Json => fields.json(),
+        BodyEncoding::Empty => Ok(Zeroizing::default()),
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// In the order in which the providers' documents show them.
+    fn of(dialect: &'a Dialect, client: &'a Client, extra: &'a [Extra<'_>]) -> Self {
+        let mut fields = Self(Vec::new());
+        if let Some((name, value)) = dialect.grant.pair() {
+            fields.push(name, value);
+        }
+        fields.push_credentials(&dialect.credentials, client);
+        fields.push_scopes(dialect, client);
+        for extra in extra {
+            fields.push(extra.name, extra.value.expose());
+        }
+        fields
+    }
+
+    fn push(&mut self, name: &'a str, value: &'a str) {
+        self.0.push((name, Value::Text(Cow::Borrowed(value))));
+    }
+
+    fn push_credentials(&mut self, placement: &'a CredentialPlacement, client: &'a Client) {
+        match placement {
+            CredentialPlacement::Body { id, secret } => {
+                self.push(id, client.id.as_str());
+                self.push(secret, client.secret());
+            }
+            CredentialPlacement::IdOnly { id } => self.push(id, client.id.as_str()),
+            CredentialPlacement::BasicRaw | CredentialPlacement::BasicEncoded => {}
+        }
+    }
+
+    fn push_scopes(&mut self, dialect: &'a Dialect, client: &'a Client) {
+        if client.scopes.is_empty() {
+            return;
+        }
+        let value = match dialect.scope.format {
+            ScopeFormat::SpaceJoined => Value::Text(Cow::Owned(client.scopes.join(" "))),
+            ScopeFormat::JsonArray => Value::List(&client.scopes),
+        };
+        self.0.push((&dialect.scope.field, value));
+    }
+
+    fn form(&self) -> Zeroizing<Vec<u8>> {
+        let mut body = self.buffer();
+        for (name, value) in &self.0 {
+            if !body.is_empty() {
+                body.push(b'&');
+            }
+            body.extend_from_slice(form_urlencoded(name).as_bytes());
+            body.push(b'=');
+            body.extend_from_slice(form_urlencoded(&value.joined()).as_bytes());
+        }
+        body
+    }
+
+    fn json(&self) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+        let mut body = self.buffer();
+        serde_json::to_writer(&mut *body, self)
+            .map_err(|_| ConfigError::new("body", "cannot be written as JSON"))?;
+        Ok(body)
+    }
+
+    /// Large enough never to be moved: a move would leave a copy of the secret behind.
+    fn buffer(&self) -> Zeroizing<Vec<u8>> {
+        let longest = |(name, value): &(&str, Value<'_>)| {
+            WORST_GROWTH * (name.len() + value.joined().len()) + 8
+        };
+        let longest: usize = self.0.iter().map(longest).sum();
+        Zeroizing::new(Vec::with_capacity(longest + 2))
+    }
+}
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}

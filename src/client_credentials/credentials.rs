@@ -1,0 +1,131 @@
+//! Where the client's id and secret go in a token request, and what else its body holds.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ClientId, ClientSecret};
+
+/// Where the client's id and secret go.
+///
+/// In configuration: `"basic_encoded"`, `"basic_raw"`, `{ body = { id = "clientId", secret = "clientSecret" } }` or
+/// `{ id_only = { id = "client_id" } }`; the field names may be left out when they are RFC 6749's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum CredentialPlacement {
+    /// `Authorization: Basic`, id and secret each form-urlencoded before they are joined (RFC 6749 §2.3.1). A space is
+    /// written `%20`, since some servers decode only that.
+    #[default]
+    BasicEncoded,
+    /// `Authorization: Basic` over `id:secret` as they are (RFC 7617), which many servers expect. The id must then
+    /// hold no colon.
+    BasicRaw,
+    /// Two fields of the body.
+    Body {
+        /// The name of the id's field.
+        #[serde(default = "client_id")]
+        id: String,
+        /// The name of the secret's field.
+        #[serde(default = "client_secret")]
+        secret: String,
+    },
+    /// The id alone, as a field of the body: the client proves itself by its TLS certificate (RFC 8705 §2), and there
+    /// is no secret.
+    IdOnly {
+        /// The name of the id's field.
+        #[serde(default = "client_id")]
+        id: String,
+    },
+}
+
+impl CredentialPlacement {
+    pub(super) fn is_basic(&self) -> bool {
+        matches!(self, Self::BasicEncoded | Self::BasicRaw)
+    }
+
+    /// The names of the body's fields that it fills.
+    pub(super) fn field_names(&self) -> Vec<&str> {
+        match self {
+            Self::BasicEncoded | Self::BasicRaw => Vec::new(),
+            Self::Body { id, secret } => vec![id, secret],
+            Self::IdOnly { id } => vec![id],
+        }
+    }
+}
+
+fn client_id() -> String {
+    "client_id".into()
+}
+
+fn client_secret() -> String {
+    "client_secret".into()
+}
+
+/// How the body of a token request is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BodyEncoding {
+    /// `application/x-www-form-urlencoded`.
+    #[default]
+    Form,
+    /// One JSON object.
+    Json,
+    /// No body at all: the credentials must then go by Basic, and nothing else can be said.
+    Empty,
+}
+
+/// The field that names the grant.
+///
+/// In configuration: `"client_credentials"`, `"absent"` or `{ field = { name = "grantType", value = "…" } }`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Grant {
+    /// `grant_type` of `client_credentials` (RFC 6749 §4.4.2).
+    #[default]
+    ClientCredentials,
+    /// No such field.
+    Absent,
+    /// A field of the provider's own.
+    Field {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+}
+
+impl Grant {
+    pub(super) fn pair(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::ClientCredentials => Some(("grant_type", "client_credentials")),
+            Self::Absent => None,
+            Self::Field { name, value } => Some((name, value)),
+        }
+    }
+}
+
+/// How many characters a provider's secrets have: a shorter or longer one is a mistake that is reported before any
+/// call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretLength {
+    /// The fewest.
+    pub min: usize,
+    /// The most.
+    pub max: usize,
+}
+
+/// Who asks, and for what.
+#[derive(Clone, Debug)]
+pub(super) struct Client {
+    pub(super) id: ClientId,
+    pub(super) secret: Option<ClientSecret>,
+    pub(super) scopes: Vec<String>,
+}
+
+impl Client {
+    /// The secret, or nothing where the dialect sends none.
+    pub(super) fn secret(&self) -> &str {
+        self.secret.as_ref().map_or("", ClientSecret::expose)
+    }
+}

@@ -1,0 +1,201 @@
+//! How one provider wants to be asked for a token, as data.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    credentials::{BodyEncoding, CredentialPlacement, Grant, SecretLength},
+    failure::FailureRow,
+    params::ParamValue,
+    refusal::RefusalStatuses,
+    response::ResponseFields,
+    scope::ScopeRule,
+    validate,
+};
+use crate::{ConfigError, Margin, Origin, TokenHeaders, duration};
+
+/// How one provider wants to be asked for a token, how it answers, and how its API wants to see the token.
+///
+/// It is plain data: take a provider's ([`crate::provider`]), start from [`Dialect::new`] and set fields, or read it
+/// from a configuration with serde. Only `name` and `token_url` must be there; what is left out is as RFC 6749 §4.4
+/// has it: a form body with `grant_type=client_credentials`, credentials as form-urlencoded Basic (§2.3.1), a bearer
+/// token.
+///
+/// Durations are words with units, up to hours: `"90s"`, `"5m"`, `"1h 30m"`. An unknown key is refused, and a secret
+/// is only ever a reference ([`SecretRef`](crate::SecretRef)).
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::client_credentials::Dialect;
+///
+/// let dialect: Dialect = toml::from_str(r#"
+///     name = "fifth-bank"
+///     token_url = "https://login.fifth.example/oauth/token?channel=api"
+///     origins = ["https://api.fifth.example"]
+///     credentials = { body = { id = "clientId", secret = "clientSecret" } }
+///     body = "json"
+///     grant = { field = { name = "grantType", value = "client_credentials" } }
+///     default_lifetime = "30m"
+///     max_lifetime = "12h"
+///     renewal_margin = { fraction = 0.1 }
+///     wait_after_429 = "1m"
+///     secret_length = { min = 16, max = 64 }
+///
+///     [scope]
+///     field = "scopes"
+///     format = "json_array"
+///     required = true
+///     most = 5
+///
+///     [token_params]
+///     audience = "payments"
+///
+///     [token_headers]
+///     x-api-key = { env = "FIFTH_BANK_API_KEY" }
+///
+///     [headers]
+///     Authorization = "Bearer {token}"
+///     jwt_token = "{jwt_token}"
+///
+///     [response]
+///     token = "accessToken"
+///     expiry = "expiraEm"
+///     expiry_format = { local_time = { utc_offset_minutes = -180 } }
+///     secondaries = ["jwt_token"]
+///
+///     [refusal]
+///     definite = [401]
+///     ambiguous = [403]
+///
+///     [[failures]]
+///     status = 400
+///     error = "LIMIT_EXCEEDED"
+///     class = "transient"
+/// "#)?;
+/// dialect.check()?;
+///
+/// let typo = r#"
+///     name = "bank"
+///     token_url = "https://login.example/token"
+///     grantt = "absent"
+/// "#;
+/// assert!(toml::from_str::<Dialect>(typo).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Dialect {
+    /// What errors, logs and metrics call the source, such as `anbima`.
+    pub name: String,
+    /// The token endpoint: `https`, or loopback. A fixed query is sent as it stands.
+    pub token_url: String,
+    /// Where the token may be sent. Empty: any `https` or loopback origin.
+    #[serde(default)]
+    pub origins: Vec<Origin>,
+    /// Origins, of the token endpoint or of the API, whose plain `http` is safe for reasons that cannot be seen from
+    /// here, such as a mesh that adds TLS.
+    #[serde(default)]
+    pub danger_allow_http: Vec<Origin>,
+    /// Where the client's id and secret go.
+    #[serde(default)]
+    pub credentials: CredentialPlacement,
+    /// How the body is written.
+    #[serde(default)]
+    pub body: BodyEncoding,
+    /// The field that names the grant.
+    #[serde(default)]
+    pub grant: Grant,
+    /// How scopes are asked for.
+    #[serde(default)]
+    pub scope: ScopeRule,
+    /// Further fields of the body.
+    #[serde(default)]
+    pub token_params: BTreeMap<String, ParamValue>,
+    /// Further headers of the token request.
+    #[serde(default)]
+    pub token_headers: BTreeMap<String, ParamValue>,
+    /// How the API wants to see the token.
+    #[serde(default)]
+    pub headers: TokenHeaders,
+    /// What the answer's fields are called, and how it says when the token ends.
+    #[serde(default)]
+    pub response: ResponseFields,
+    /// The lifetime of a token whose answer states none. Without it, the source's own default counts (5 minutes).
+    #[serde(
+        default,
+        with = "duration::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub default_lifetime: Option<Duration>,
+    /// The longest lifetime that an answer is believed. The source has a bound of its own (24 hours).
+    #[serde(
+        default,
+        with = "duration::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub max_lifetime: Option<Duration>,
+    /// How long before its expiry a token is renewed. Without it, the source's own default counts (20 %, at most 1 h).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal_margin: Option<Margin>,
+    /// Whether a new token kills the client's older one: then none is fetched ahead, and two processes need to share
+    /// one source.
+    #[serde(default)]
+    pub single_active: bool,
+    /// Which answers of the API refuse the token.
+    #[serde(default)]
+    pub refusal: RefusalStatuses,
+    /// How long to leave the token endpoint alone after a 429 that carries no `Retry-After`.
+    #[serde(
+        default,
+        with = "duration::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub wait_after_429: Option<Duration>,
+    /// How the token endpoint's failures are treated where RFC 6749 and the status do not tell. The first row that
+    /// fits counts.
+    #[serde(default)]
+    pub failures: Vec<FailureRow>,
+    /// How long a secret is, in characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_length: Option<SecretLength>,
+}
+
+impl Dialect {
+    /// A dialect as RFC 6749 has it, for a source of that name and a token endpoint.
+    pub fn new(name: impl Into<String>, token_url: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            token_url: token_url.into(),
+            origins: Vec::new(),
+            danger_allow_http: Vec::new(),
+            credentials: CredentialPlacement::default(),
+            body: BodyEncoding::default(),
+            grant: Grant::default(),
+            scope: ScopeRule::default(),
+            token_params: BTreeMap::new(),
+            token_headers: BTreeMap::new(),
+            headers: TokenHeaders::default(),
+            response: ResponseFields::default(),
+            default_lifetime: None,
+            max_lifetime: None,
+            renewal_margin: None,
+            single_active: false,
+            refusal: RefusalStatuses::default(),
+            wait_after_429: None,
+            failures: Vec::new(),
+            secret_length: None,
+        }
+    }
+
+    /// Checks everything that can be checked before a client's id and secret are known.
+    ///
+    /// # Errors
+    ///
+    /// Names the first field that cannot work, and the rule that it broke.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        validate::dialect(self)
+    }
+}

@@ -1,0 +1,71 @@
+//! The encodings that a secret travels in. Every buffer that holds one is allocated once, in full, and zeroized.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use zeroize::Zeroizing;
+
+use super::credentials::{Client, CredentialPlacement};
+
+/// What `application/x-www-form-urlencoded` leaves as it is. A space is written `%20` and not `+`: every decoder
+/// knows the one, not every decoder the other.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'*')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_');
+
+pub(super) fn form_urlencoded(text: &str) -> Zeroizing<String> {
+    let mut encoded = Zeroizing::new(String::with_capacity(3 * text.len()));
+    encoded.extend(utf8_percent_encode(text, ESCAPED));
+    encoded
+}
+
+/// What follows `Basic ` in the header, when the dialect has it.
+pub(super) fn basic(placement: &CredentialPlacement, client: &Client) -> Option<Zeroizing<String>> {
+    let (id, secret) = (client.id.as_str(), client.secret());
+    match placement {
+        CredentialPlacement::BasicRaw => Some(base64_pair(id, secret)),
+        CredentialPlacement::BasicEncoded => {
+            Some(base64_pair(&form_urlencoded(id), &form_urlencoded(secret)))
+        }
+        CredentialPlacement::Body { .. } | CredentialPlacement::IdOnly { .. } => None,
+    }
+}
+
+fn base64_pair(id: &str, secret: &str) -> Zeroizing<String> {
+    let pair = Zeroizing::new([id, ":", secret].concat());
+    Zeroizing::new(BASE64_STANDARD.encode(pair.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ClientId, ClientSecret};
+
+    fn decoded(placement: &CredentialPlacement, id: &str, secret: &str) -> String {
+        let client = Client {
+            id: ClientId::new(id).unwrap(),
+            secret: Some(ClientSecret::new(secret)),
+            scopes: Vec::new(),
+        };
+        let bytes = BASE64_STANDARD.decode(&*basic(placement, &client).unwrap());
+        String::from_utf8(bytes.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn unsafe_characters_by_both_rules() {
+        let (id, secret) = ("i%d+ü &", ":s%e+c ü&");
+        assert_eq!(
+            decoded(&CredentialPlacement::BasicRaw, id, secret),
+            "i%d+ü &::s%e+c ü&"
+        );
+        assert_eq!(
+            decoded(&CredentialPlacement::BasicEncoded, id, secret),
+            "i%25d%2B%C3%BC%20%26:%3As%25e%2Bc%20%C3%BC%26"
+        );
+        assert_eq!(
+            decoded(&CredentialPlacement::BasicEncoded, "a:b", "*-._~"),
+            "a%3Ab:*-._%7E"
+        );
+    }
+}

@@ -1,0 +1,87 @@
+//! One HTTP exchange with the token endpoint, over any Tower HTTP service.
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tower::{Service, ServiceExt, util::BoxService};
+
+use super::trouble;
+use crate::{BoxError, FetchError};
+
+/// No token answer known is longer than a few kilobytes.
+const LONGEST_ANSWER: usize = 64 * 1024;
+
+/// The transport, its own types forgotten.
+pub(super) type Exchange = BoxService<Request<Bytes>, Answer, FetchError>;
+
+/// An answer, read to its end. Where a failure's body cannot be read, its status still tells something.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Result<Bytes, FetchError>,
+}
+
+/// Any Tower service that speaks HTTP: a shorthand for the bounds that a transport must meet. Every service that meets
+/// them has it, and nothing else can.
+pub trait HttpService<ReqBody>:
+    Service<
+        Request<ReqBody>,
+        Response = Response<<Self as HttpService<ReqBody>>::ResBody>,
+        Error = <Self as HttpService<ReqBody>>::Trouble,
+        Future = <Self as HttpService<ReqBody>>::Pending,
+    > + Send
+    + 'static
+{
+    /// The body of its responses.
+    type ResBody: Body<Data: Send, Error: Into<BoxError>> + Send + 'static;
+    /// Its error.
+    type Trouble: Into<BoxError>;
+    /// Its future.
+    type Pending: Future<Output = Result<Response<Self::ResBody>, Self::Trouble>> + Send + 'static;
+}
+
+impl<T, ReqBody, ResBody> HttpService<ReqBody> for T
+where
+    T: Service<Request<ReqBody>, Response = Response<ResBody>> + Send + 'static,
+    T::Error: Into<BoxError>,
+    T::Future: Send + 'static,
+    ResBody: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    type ResBody = ResBody;
+    type Trouble = T::Error;
+    type Pending = T::Future;
+}
+
+pub(super) fn over<T, B>(transport: T) -> Exchange
+where
+    T: HttpService<B>,
+    B: From<Bytes> + 'static,
+{
+    transport
+        .map_err(|error: T::Trouble| trouble::classify(error.into()))
+        .map_request(|request: Request<Bytes>| request.map(B::from))
+        .and_then(async |response| Ok(read(response).await))
+        .boxed()
+}
+
+async fn read<B>(response: Response<B>) -> Answer
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, LONGEST_ANSWER).collect().await;
+    Answer {
+        status: head.status,
+        headers: head.headers,
+        body: body.map(|body| body.to_bytes()).map_err(unreadable),
+    }
+}
+
+fn unreadable(error: BoxError) -> FetchError {
+    if error.is::<LengthLimitError>() {
+        return FetchError::malformed("the answer is longer than 64 KiB");
+    }
+    trouble::classify(error)
+}

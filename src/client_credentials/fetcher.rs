@@ -1,0 +1,77 @@
+//! The fetcher itself.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::Request;
+use tower::Service;
+
+use super::{
+    credentials::Client,
+    dialect::Dialect,
+    exchange::Exchange,
+    reader::Reader,
+    request::{self, Prepared},
+};
+use crate::{ConfigError, FetchError, Token, TokenRequest};
+
+/// A fetcher that asks a token endpoint by the client-credentials grant (RFC 6749 §4.4), over any Tower HTTP service.
+///
+/// It is made by [`ClientCredentialsBuilder::fetcher`](super::ClientCredentialsBuilder::fetcher). One call is one
+/// attempt: it neither retries nor bounds its time, which is what the token source does. Its readiness is the
+/// transport's.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the transport's, and nothing else was changed.
+pub struct ClientCredentials {
+    request: Request<Bytes>,
+    reader: Arc<Reader>,
+    exchange: Exchange,
+}
+
+impl ClientCredentials {
+    pub(super) fn new(
+        dialect: Dialect,
+        client: &Client,
+        exchange: Exchange,
+    ) -> Result<Self, ConfigError> {
+        let Prepared { request, scrubber } = request::prepare(&dialect, client)?;
+        Ok(Self {
+            request,
+            reader: Arc::new(Reader { dialect, scrubber }),
+            exchange,
+        })
+    }
+}
+
+impl Service<TokenRequest> for ClientCredentials {
+    type Response = Token;
+    type Error = FetchError;
+    type Future = Pin<Box<dyn Future<Output = Result<Token, FetchError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), FetchError>> {
+        self.exchange.poll_ready(cx)
+    }
+
+    fn call(&mut self, attempt: TokenRequest) -> Self::Future {
+        let answer = self.exchange.call(self.request.clone());
+        let reader = Arc::clone(&self.reader);
+        Box::pin(async move { reader.read(answer.await?, attempt.started_at()) })
+    }
+}
+
+impl fmt::Debug for ClientCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCredentials")
+            .field("name", &self.reader.dialect.name)
+            .field("token_url", &self.reader.dialect.token_url)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,37 @@
+//! The client-credentials grant (RFC 6749 §4.4): a [`Dialect`] says as data how a provider wants to be asked, a
+//! [`ClientCredentialsBuilder`] adds the client's credentials, and [`ClientCredentials`] asks, over any Tower HTTP
+//! service.
+
+mod body;
+mod build;
+mod credentials;
+mod dialect;
+mod encode;
+mod exchange;
+mod expiry;
+mod failure;
+mod fetcher;
+mod params;
+mod reader;
+mod refusal;
+mod request;
+mod response;
+mod retry_after;
+mod scope;
+mod scrub;
+#[cfg(test)]
+pub(crate) mod tests;
+mod trouble;
+mod validate;
+
+pub use build::ClientCredentialsBuilder;
+pub use credentials::{BodyEncoding, CredentialPlacement, Grant, SecretLength};
+pub use dialect::Dialect;
+pub use exchange::HttpService;
+pub use expiry::ExpiryFormat;
+pub use failure::FailureRow;
+pub use fetcher::ClientCredentials;
+pub use params::ParamValue;
+pub use refusal::RefusalStatuses;
+pub use response::ResponseFields;
+pub use scope::{ScopeFormat, ScopeRule};

@@ -1,0 +1,69 @@
+//! Values that a token request carries besides the credentials.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ClientSecret, ConfigError, SecretRef};
+
+/// The value of an extra field or header of the token request.
+///
+/// In configuration it is a string, or where to find a secret: `{ env = "NAME" }`, `{ file = "/path" }`.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::{ClientSecret, client_credentials::ParamValue};
+///
+/// let literal = ParamValue::from("my-app/1.0");
+/// let secret = ParamValue::from(ClientSecret::new("4b1d"));
+/// assert!(!format!("{secret:?}").contains("4b1d"));
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum ParamValue {
+    /// The value itself, which is no secret.
+    Literal(String),
+    /// A secret, read when the source is built.
+    Reference(SecretRef),
+    /// A secret at hand. It is never serialized: that is an error.
+    #[serde(skip)]
+    Secret(ClientSecret),
+}
+
+impl ParamValue {
+    pub(super) fn is_secret(&self) -> bool {
+        !matches!(self, Self::Literal(_))
+    }
+
+    pub(super) fn resolve(&self) -> Result<ClientSecret, ConfigError> {
+        match self {
+            Self::Literal(text) => Ok(ClientSecret::new(text.as_str())),
+            Self::Reference(place) => place.resolve(),
+            Self::Secret(secret) => Ok(secret.clone()),
+        }
+    }
+}
+
+impl From<&str> for ParamValue {
+    fn from(literal: &str) -> Self {
+        Self::Literal(literal.into())
+    }
+}
+
+impl From<String> for ParamValue {
+    fn from(literal: String) -> Self {
+        Self::Literal(literal)
+    }
+}
+
+impl From<SecretRef> for ParamValue {
+    fn from(place: SecretRef) -> Self {
+        Self::Reference(place)
+    }
+}
+
+impl From<ClientSecret> for ParamValue {
+    fn from(secret: ClientSecret) -> Self {
+        Self::Secret(secret)
+    }
+}

@@ -1,0 +1,54 @@
+//! Which statuses of the API refuse the token.
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use crate::{ConfigError, RefusalRule};
+
+/// Which statuses of the API refuse the token: by default 401, definite. What goes beyond statuses is code: see
+/// [`RefusalRule::by`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct RefusalStatuses {
+    /// The token is bad.
+    pub definite: Vec<u16>,
+    /// The token may be bad, or the request may ask for what it is not allowed.
+    pub ambiguous: Vec<u16>,
+}
+
+impl Default for RefusalStatuses {
+    fn default() -> Self {
+        Self {
+            definite: vec![401],
+            ambiguous: Vec::new(),
+        }
+    }
+}
+
+impl RefusalStatuses {
+    pub(super) fn rule(&self) -> Result<RefusalRule, ConfigError> {
+        if self.definite.iter().any(|it| self.ambiguous.contains(it)) {
+            return Err(ConfigError::new(
+                "refusal",
+                "a status is either definite or ambiguous",
+            ));
+        }
+        Ok(RefusalRule::statuses(
+            statuses(&self.definite)?,
+            statuses(&self.ambiguous)?,
+        ))
+    }
+}
+
+fn statuses(codes: &[u16]) -> Result<Vec<StatusCode>, ConfigError> {
+    let status = |code: &u16| match code {
+        300..=599 => StatusCode::from_u16(*code).ok(),
+        _ => None,
+    };
+    codes
+        .iter()
+        .map(status)
+        .collect::<Option<_>>()
+        .ok_or_else(|| ConfigError::new("refusal", "statuses must lie between 300 and 599"))
+}

@@ -1,0 +1,143 @@
+//! The token request, written once when the fetcher is built: every attempt sends a copy.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE},
+};
+use zeroize::Zeroizing;
+
+use super::{
+    body,
+    credentials::{BodyEncoding, Client},
+    dialect::Dialect,
+    encode,
+    params::ParamValue,
+    scrub::Scrubber,
+};
+use crate::{ClientSecret, ConfigError};
+
+/// An extra field or header, its secret read.
+pub(super) struct Extra<'a> {
+    pub(super) name: &'a str,
+    pub(super) value: ClientSecret,
+    is_secret: bool,
+}
+
+/// What a fetcher needs of a client: the request to send, and what to strike out of the answers.
+pub(super) struct Prepared {
+    pub(super) request: Request<Bytes>,
+    pub(super) scrubber: Scrubber,
+}
+
+pub(super) fn prepare(dialect: &Dialect, client: &Client) -> Result<Prepared, ConfigError> {
+    let params = resolve("token_params", &dialect.token_params)?;
+    let headers = resolve("token_headers", &dialect.token_headers)?;
+    let basic = encode::basic(&dialect.credentials, client);
+    let body = body::encode(dialect, client, &params)?;
+
+    let mut request = Request::new(Bytes::new());
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri(dialect)?;
+    describe_body(request.headers_mut(), dialect.body, body.len());
+    insert_credentials(request.headers_mut(), basic.as_ref(), &headers)?;
+    // Handed over without a copy, so that the last drop zeroizes it.
+    *request.body_mut() = Bytes::from_owner(body);
+
+    let extras = params.iter().chain(&headers).filter(|it| it.is_secret);
+    let secrets = extras.map(|extra| copy(&extra.value));
+    let secrets = secrets.chain(basic).chain(client.secret.as_ref().map(copy));
+    Ok(Prepared {
+        request,
+        scrubber: Scrubber::new(secrets),
+    })
+}
+
+pub(super) fn uri(dialect: &Dialect) -> Result<Uri, ConfigError> {
+    dialect.token_url.parse().map_err(|_| {
+        ConfigError::new(
+            "token_url",
+            "must be a URL such as https://login.example/token",
+        )
+    })
+}
+
+fn copy(secret: &ClientSecret) -> Zeroizing<String> {
+    Zeroizing::new(secret.expose().to_owned())
+}
+
+fn describe_body(headers: &mut HeaderMap, body: BodyEncoding, length: usize) {
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    let content_type = match body {
+        BodyEncoding::Form => "application/x-www-form-urlencoded",
+        BodyEncoding::Json => "application/json",
+        BodyEncoding::Empty => return,
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+}
+
+fn insert_credentials(
+    headers: &mut HeaderMap,
+    basic: Option<&Zeroizing<String>>,
+    extra: &[Extra<'_>],
+) -> Result<(), ConfigError> {
+    if let Some(basic) = basic {
+        let value = Zeroizing::new(["Basic ", basic].concat());
+        headers.insert(AUTHORIZATION, header_value("client_secret", value)?);
+    }
+    for extra in extra {
+        let (name, mut value) = extra.header()?;
+        value.set_sensitive(extra.is_secret || name == AUTHORIZATION);
+        headers.insert(name, value);
+    }
+    Ok(())
+}
+
+fn resolve<'a>(
+    field: &str,
+    values: &'a BTreeMap<String, ParamValue>,
+) -> Result<Vec<Extra<'a>>, ConfigError> {
+    let resolve = |(name, value): (&'a String, &ParamValue)| {
+        let extra = Extra {
+            name,
+            value: value.resolve()?,
+            is_secret: value.is_secret(),
+        };
+        if extra.value.expose().is_empty() {
+            return Err(ConfigError::new(
+                format!("{field}.{name}"),
+                "must not be empty",
+            ));
+        }
+        Ok(extra)
+    };
+    values.iter().map(resolve).collect()
+}
+
+impl Extra<'_> {
+    fn header(&self) -> Result<(HeaderName, HeaderValue), ConfigError> {
+        let field = format!("token_headers.{}", self.name);
+        let name = self
+            .name
+            .parse()
+            .map_err(|_| ConfigError::new(field.clone(), "is not a header name"))?;
+        let value = header_value(&field, copy(&self.value))?;
+        Ok((name, value))
+    }
+}
+
+/// A value that is marked sensitive, and whose last drop zeroizes it.
+fn header_value(field: &str, text: Zeroizing<String>) -> Result<HeaderValue, ConfigError> {
+    let not_a_value =
+        || ConfigError::new(field.to_owned(), "must be visible ASCII, on a single line");
+    if !text.is_ascii() {
+        return Err(not_a_value());
+    }
+    let bytes = Bytes::from_owner(text);
+    let mut value = HeaderValue::from_maybe_shared(bytes).map_err(|_| not_a_value())?;
+    value.set_sensitive(true);
+    Ok(value)
+}

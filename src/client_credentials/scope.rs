@@ -1,0 +1,42 @@
+//! How scopes are asked for.
+
+use serde::{Deserialize, Serialize};
+
+/// How scopes are asked for. By default as RFC 6749 §3.3 has it: a field `scope`, joined by spaces, not required.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ScopeRule {
+    /// The field's name.
+    pub field: String,
+    /// How several scopes are written.
+    pub format: ScopeFormat,
+    /// Whether at least one must be asked for.
+    pub required: bool,
+    /// The most that may be asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub most: Option<usize>,
+}
+
+impl Default for ScopeRule {
+    fn default() -> Self {
+        Self {
+            field: "scope".into(),
+            format: ScopeFormat::default(),
+            required: false,
+            most: None,
+        }
+    }
+}
+
+/// How several scopes are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ScopeFormat {
+    /// One string, joined by single spaces.
+    #[default]
+    SpaceJoined,
+    /// An array of strings, in a JSON body.
+    JsonArray,
+}

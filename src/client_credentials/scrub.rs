@@ -1,0 +1,54 @@
+//! Strikes a client's secrets out of what a server says.
+
+use std::cmp::Reverse;
+
+use zeroize::Zeroizing;
+
+use super::encode::form_urlencoded;
+
+/// The longest part of a server's description that is kept, in characters.
+const LONGEST: usize = 1024;
+
+/// The secrets that a server might repeat, in every encoding in which it was told them.
+pub(super) struct Scrubber(Vec<Zeroizing<String>>);
+
+impl Scrubber {
+    pub(super) fn new(secrets: impl IntoIterator<Item = Zeroizing<String>>) -> Self {
+        let mut known: Vec<_> = secrets
+            .into_iter()
+            .flat_map(|secret| [form_urlencoded(&secret), secret])
+            .filter(|secret| !secret.is_empty())
+            .collect();
+        // A secret that is part of another must not break the other before it is found.
+        known.sort_by_key(|secret| Reverse(secret.len()));
+        Self(known)
+    }
+
+    pub(super) fn scrub(&self, text: &str) -> String {
+        let strike =
+            |text: String, secret: &Zeroizing<String>| text.replace(&***secret, "[elided]");
+        let scrubbed = self.0.iter().fold(text.to_owned(), strike);
+        scrubbed.chars().take(LONGEST).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_struck_out_in_every_encoding() {
+        let scrubber = Scrubber::new(["k&9".to_owned().into(), "x-k&9".to_owned().into()]);
+        assert_eq!(
+            scrubber.scrub("k&9 k%269 x-k&9 x-k%269 k9"),
+            "[elided] [elided] [elided] [elided] k9"
+        );
+    }
+
+    #[test]
+    fn no_secret_strikes_nothing_and_much_text_is_cut() {
+        let scrubber = Scrubber::new([String::new().into()]);
+        assert_eq!(scrubber.scrub("wrong secret"), "wrong secret");
+        assert_eq!(scrubber.scrub(&"é".repeat(5000)).chars().count(), 1024);
+    }
+}

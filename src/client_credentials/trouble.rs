@@ -1,0 +1,150 @@
+//! What a transport's error means for the next try.
+
+use std::{error::Error, io};
+
+use crate::{BoxError, FailureClass, FetchError, error::FetchErrorKind};
+
+/// Words that TLS libraries use. Which library a transport uses is its own business, so its error types cannot be
+/// named here.
+const TLS_WORDS: [&str; 7] = [
+    "certificate",
+    "tls",
+    "ssl",
+    "handshake",
+    "fatal alert",
+    "corrupt message",
+    "peer is incompatible",
+];
+
+pub(super) fn classify(error: BoxError) -> FetchError {
+    if chain(&*error).any(is_timeout) {
+        return FetchError::timed_out("the token endpoint did not answer in time")
+            .with_source(error);
+    }
+    if !chain(&*error).any(is_broken_off) && chain(&*error).any(speaks_of_tls) {
+        return FetchError::new(
+            FailureClass::Unclear,
+            FetchErrorKind::Unavailable,
+            "TLS with the token endpoint failed; check the authorities that the client trusts, the host name, the \
+             client certificate and the clock",
+        )
+        .with_source(error);
+    }
+    FetchError::new(
+        FailureClass::Transient,
+        FetchErrorKind::Unavailable,
+        "the token endpoint could not be reached, or the connection broke",
+    )
+    .with_source(error)
+}
+
+type Link<'a> = &'a (dyn Error + 'static);
+
+/// The error and all that caused it, also what an `io::Error` carries without calling it its source.
+fn chain<'a>(error: Link<'a>) -> impl Iterator<Item = Link<'a>> {
+    std::iter::successors(Some(error), |&error| {
+        let carried = error.downcast_ref().and_then(io::Error::get_ref);
+        carried
+            .map(|carried| carried as Link<'a>)
+            .or_else(|| error.source())
+    })
+}
+
+fn is_timeout(error: Link<'_>) -> bool {
+    #[cfg(feature = "reqwest")]
+    if error.downcast_ref().is_some_and(reqwest::Error::is_timeout) {
+        return true;
+    }
+    error.is::<tower::timeout::error::Elapsed>() || io_kind(error) == Some(io::ErrorKind::TimedOut)
+}
+
+/// A connection that ends during a TLS handshake is first of all a connection that ended.
+fn is_broken_off(error: Link<'_>) -> bool {
+    use io::ErrorKind::*;
+    matches!(
+        io_kind(error),
+        Some(UnexpectedEof | ConnectionReset | ConnectionAborted | ConnectionRefused | BrokenPipe)
+    )
+}
+
+fn io_kind(error: Link<'_>) -> Option<io::ErrorKind> {
+    error.downcast_ref().map(io::Error::kind)
+}
+
+fn speaks_of_tls(error: Link<'_>) -> bool {
+    let text = error.to_string().to_ascii_lowercase();
+    TLS_WORDS.iter().any(|word| text.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn troubles_are_told_apart() {
+        use FailureClass::*;
+        use FetchErrorKind::{TimedOut, Unavailable};
+        let io = |kind, text: &'static str| -> BoxError { io::Error::new(kind, text).into() };
+        let wrapped = |kind, text| -> BoxError { io::Error::other(io(kind, text)).into() };
+        let elapsed: BoxError = tower::timeout::error::Elapsed::new().into();
+        for (error, class, kind) in [
+            (
+                io(io::ErrorKind::ConnectionRefused, "refused"),
+                Transient,
+                Unavailable,
+            ),
+            (
+                io(io::ErrorKind::ConnectionReset, "reset"),
+                Transient,
+                Unavailable,
+            ),
+            (
+                io(io::ErrorKind::UnexpectedEof, "tls handshake eof"),
+                Transient,
+                Unavailable,
+            ),
+            (
+                io(io::ErrorKind::TimedOut, "timed out"),
+                Transient,
+                TimedOut,
+            ),
+            (
+                wrapped(io::ErrorKind::TimedOut, "deadline"),
+                Transient,
+                TimedOut,
+            ),
+            (elapsed, Transient, TimedOut),
+            (
+                wrapped(
+                    io::ErrorKind::InvalidData,
+                    "invalid peer certificate: UnknownIssuer",
+                ),
+                Unclear,
+                Unavailable,
+            ),
+            (
+                io(
+                    io::ErrorKind::InvalidData,
+                    "received fatal alert: CertificateRequired",
+                ),
+                Unclear,
+                Unavailable,
+            ),
+            ("no more permits".into(), Transient, Unavailable),
+        ] {
+            let shown = format!("{error:?}");
+            let error = classify(error);
+            assert_eq!((error.class(), error.kind()), (class, kind), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_tls_failure_says_what_to_check() {
+        let error = classify("invalid peer certificate: Expired".into());
+        assert!(
+            error
+                .to_string()
+                .starts_with("TLS with the token endpoint failed; check")
+        );
+    }
+}

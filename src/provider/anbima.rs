@@ -1,0 +1,62 @@
+//! ANBIMA, the association of Brazil's capital-market entities: `ANBIMA Feed` and its sister APIs.
+//!
+//! Documentation: <https://developers.anbima.com.br/en/autenticacao/>
+//!
+//! - `POST https://api.anbima.com.br/oauth/access-token` (docs), Basic over `client_id:client_secret`, a JSON body
+//!   with `grant_type` (doc). The answer's status is 200 or 201 (client).
+//! - The API wants two headers, `client_id` and `access_token`, and no `Authorization` (doc). The answer's
+//!   `token_type` is `access_token` (doc): no header is made of it. HTTP clients do not strip headers of these names
+//!   when a redirect leads to another host, so the layer belongs below whatever follows redirects.
+//! - The sandbox API takes tokens from the production token endpoint (client).
+//! - A 401 means a token that is missing, unknown or altered. A 403 means a token that was revoked, **or** a resource
+//!   outside of the contracted plan (doc): it is an ambiguous refusal.
+
+use crate::{
+    ClientId, ClientSecret, TokenHeaders,
+    client_credentials::{
+        BodyEncoding, ClientCredentialsBuilder, CredentialPlacement, Dialect, RefusalStatuses,
+    },
+    provider::{moved, origins},
+};
+
+const TOKEN_URL: &str = "https://api.anbima.com.br/oauth/access-token";
+
+/// ANBIMA's production as data.
+///
+/// # Examples
+///
+/// ```
+/// let dialect = tower_oauth::provider::anbima::dialect();
+/// assert_eq!(dialect.refusal.ambiguous, [403]);
+/// ```
+pub fn dialect() -> Dialect {
+    Dialect {
+        origins: origins("https://api.anbima.com.br"),
+        credentials: CredentialPlacement::BasicRaw,
+        body: BodyEncoding::Json,
+        headers: headers(),
+        refusal: RefusalStatuses {
+            definite: vec![401],
+            ambiguous: vec![403],
+        },
+        ..Dialect::new("anbima", TOKEN_URL)
+    }
+}
+
+/// Production: `https://api.anbima.com.br`.
+pub fn production(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+    ClientCredentialsBuilder::new(dialect(), id).secret(secret)
+}
+
+/// The sandbox, `https://api-sandbox.anbima.com.br`, whose tokens come from the production token endpoint.
+pub fn sandbox(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+    let sandbox = moved(dialect(), TOKEN_URL, "https://api-sandbox.anbima.com.br");
+    ClientCredentialsBuilder::new(sandbox, id).secret(secret)
+}
+
+fn headers() -> TokenHeaders {
+    TokenHeaders::none()
+        .with("client_id", "{client_id}")
+        .and_then(|headers| headers.with("access_token", "{token}"))
+        .expect("ANBIMA's own headers are well-formed")
+}

@@ -1,0 +1,63 @@
+//! Avista, a Pix provider with the central bank's Pix API.
+//!
+//! Documentation: <https://docs.avista.global/en/pix-bacen/authentication>
+//!
+//! - `POST https://api.avista.global/oauth/token`, a JSON body of `clientId` and `clientSecret`, and no `grant_type`
+//!   (doc). The documentation of its standard API has another path, `/api/auth/token`, and wants a header
+//!   `X-SSL-Client-Cert` (docs) (?): see the example at [`production`].
+//! - The secret has 8 to 64 characters (doc).
+//! - A token lives 3600 s unless the answer says otherwise, and is renewed 5 minutes before it ends (doc).
+//! - A 401 means a token that is missing, invalid or expired. A 403 is about scopes (doc), and no new token helps.
+
+use std::time::Duration;
+
+use crate::{
+    ClientId, ClientSecret, Margin,
+    client_credentials::{
+        BodyEncoding, ClientCredentialsBuilder, CredentialPlacement, Dialect, Grant, SecretLength,
+    },
+    provider::origins,
+};
+
+/// Avista's production as data.
+///
+/// # Examples
+///
+/// ```
+/// let dialect = tower_oauth::provider::avista::dialect();
+/// assert_eq!(dialect.secret_length.unwrap().min, 8);
+/// ```
+pub fn dialect() -> Dialect {
+    Dialect {
+        origins: origins("https://api.avista.global"),
+        credentials: CredentialPlacement::Body {
+            id: "clientId".into(),
+            secret: "clientSecret".into(),
+        },
+        body: BodyEncoding::Json,
+        grant: Grant::Absent,
+        default_lifetime: Some(Duration::from_secs(3600)),
+        renewal_margin: Some(Margin::Fixed(Duration::from_secs(300))),
+        secret_length: Some(SecretLength { min: 8, max: 64 }),
+        ..Dialect::new("avista", "https://api.avista.global/oauth/token")
+    }
+}
+
+/// Production: `https://api.avista.global`.
+///
+/// # Examples
+///
+/// The endpoint of the standard API, with the client's certificate, URL-encoded, read from a file:
+///
+/// ```
+/// use tower_oauth::{ClientId, ClientSecret, SecretRef, provider::avista};
+///
+/// # let secret = ClientSecret::new("8 to 64 characters");
+/// let builder = avista::production(ClientId::new("me")?, secret)
+///     .token_url("https://api.avista.global/api/auth/token")
+///     .token_header("X-SSL-Client-Cert", SecretRef::File("/run/secrets/certificate".into()));
+/// # Ok::<(), tower_oauth::ConfigError>(())
+/// ```
+pub fn production(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+    ClientCredentialsBuilder::new(dialect(), id).secret(secret)
+}

@@ -1,0 +1,95 @@
+//! Bankly, banking as a service.
+//!
+//! Documentation: <https://docs.bankly.com.br/docs/fluxos-autorizacao> and, for mTLS,
+//! <https://docs.bankly.com.br/docs/geracao-token-autenticacao-com-mtls>
+//!
+//! - `POST https://login.sandbox.bankly.com.br/connect/token` (doc) (production: `login.bankly.com.br` (client)), a form
+//!   body of `grant_type`, `client_id`, `client_secret` and `scope` (doc).
+//! - One to ten scopes must be asked for (doc).
+//! - The answer's `expires_in` is a time stamp by the table of fields, and a number of seconds by the example (doc):
+//!   either is understood.
+//! - Over mTLS the token endpoint is another one, and no secret is sent (docs); the scope `certificate.create` of the
+//!   first endpoint is what the client certificate is obtained with (doc).
+//! - 180 requests per 10 s are allowed per IP address; after a 429, five minutes must pass (docs).
+//! - A 403 is about scopes, and no new token helps. Calls of the API carry `api-version` and a fresh `x-correlation-id`
+//!   (client), which are not this crate's to set.
+
+use std::time::Duration;
+
+use crate::{
+    ClientId, ClientSecret,
+    client_credentials::{ClientCredentialsBuilder, CredentialPlacement, Dialect, ScopeRule},
+    provider::{moved, origins},
+};
+
+const SANDBOX: &str = "https://api.sandbox.bankly.com.br";
+
+/// Bankly's production as data.
+///
+/// # Examples
+///
+/// ```
+/// let dialect = tower_oauth::provider::bankly::dialect();
+/// assert_eq!(dialect.scope.most, Some(10));
+/// ```
+pub fn dialect() -> Dialect {
+    Dialect {
+        origins: origins("https://api.bankly.com.br"),
+        credentials: CredentialPlacement::Body {
+            id: "client_id".into(),
+            secret: "client_secret".into(),
+        },
+        scope: ScopeRule {
+            required: true,
+            most: Some(10),
+            ..ScopeRule::default()
+        },
+        wait_after_429: Some(Duration::from_secs(300)),
+        ..Dialect::new("bankly", "https://login.bankly.com.br/connect/token")
+    }
+}
+
+/// Production: `https://api.bankly.com.br`.
+pub fn production(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+    ClientCredentialsBuilder::new(dialect(), id).secret(secret)
+}
+
+/// The sandbox: `https://api.sandbox.bankly.com.br`.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::{ClientId, ClientSecret, provider::bankly};
+///
+/// # let secret = ClientSecret::new("shh");
+/// let builder = bankly::sandbox(ClientId::new("0b1d…")?, secret)
+///     .scopes(["boleto.read", "pix.cob.read"]);
+/// # Ok::<(), tower_oauth::ConfigError>(())
+/// ```
+pub fn sandbox(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+    let token_url = "https://login.sandbox.bankly.com.br/connect/token";
+    let sandbox = moved(dialect(), token_url, SANDBOX);
+    ClientCredentialsBuilder::new(sandbox, id).secret(secret)
+}
+
+/// The sandbox by mTLS: the client's certificate proves who asks, and there is no secret. The transport must carry
+/// that certificate.
+pub fn mtls_sandbox(id: ClientId) -> ClientCredentialsBuilder {
+    let token_url = "https://auth-mtls.sandbox.bankly.com.br/oauth2/token";
+    ClientCredentialsBuilder::new(moved(mtls_dialect(), token_url, SANDBOX), id)
+}
+
+/// By mTLS at a token endpoint of your naming: which host is production's is disputed (?). The token goes to
+/// `https://api.bankly.com.br` unless [`origin`](ClientCredentialsBuilder::origin) says otherwise.
+pub fn mtls(id: ClientId, token_url: impl Into<String>) -> ClientCredentialsBuilder {
+    ClientCredentialsBuilder::new(mtls_dialect(), id).token_url(token_url)
+}
+
+fn mtls_dialect() -> Dialect {
+    Dialect {
+        credentials: CredentialPlacement::IdOnly {
+            id: "client_id".into(),
+        },
+        ..dialect()
+    }
+}

@@ -1,0 +1,89 @@
+//! Reads the token of a request to the API, and says what the API says of it.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Request, StatusCode, header::AUTHORIZATION};
+
+use super::{
+    contract::Attachment,
+    credentials::Credentials,
+    ledger::Bad,
+    refused::{Refused, single},
+    reply::Answer,
+};
+
+const CLIENT_ID: HeaderName = HeaderName::from_static("client_id");
+const ACCESS_TOKEN: HeaderName = HeaderName::from_static("access_token");
+
+impl Attachment {
+    /// The token, if it was sent in just this way.
+    pub(super) fn token<'a>(
+        self,
+        headers: &'a HeaderMap,
+        client: &Credentials,
+    ) -> Result<&'a [u8], Refused> {
+        let authorization = single(headers, &AUTHORIZATION)?;
+        match self {
+            Self::Bearer => authorization
+                .and_then(|value| value.strip_prefix(b"Bearer "))
+                .ok_or_else(|| self.unauthorized("authorization must be Bearer with a token")),
+            Self::ClientIdAndAccessToken if authorization.is_some() => {
+                Err(self.unauthorized("authorization must not be there"))
+            }
+            Self::ClientIdAndAccessToken => self.beside_client_id(headers, client),
+        }
+    }
+
+    fn beside_client_id<'a>(
+        self,
+        headers: &'a HeaderMap,
+        client: &Credentials,
+    ) -> Result<&'a [u8], Refused> {
+        if single(headers, &CLIENT_ID)? != Some(client.id.as_bytes()) {
+            return Err(self.unauthorized("client_id must be the client's id"));
+        }
+        single(headers, &ACCESS_TOKEN)?.ok_or_else(|| self.unauthorized("access_token is missing"))
+    }
+
+    pub(super) fn refuse(self, bad: Bad) -> Refused {
+        match (bad, self) {
+            (Bad::Unknown, _) => self.unauthorized("the token is unknown or altered"),
+            (Bad::Expired, _) => self.unauthorized("the token has expired"),
+            (Bad::Revoked, Self::Bearer) => self.unauthorized("the token was revoked"),
+            (Bad::Revoked, Self::ClientIdAndAccessToken) => forbidden("the token was revoked"),
+        }
+    }
+
+    /// For a good token without the scope, or outside the plan, that the route needs.
+    pub(super) fn not_covered(self) -> Refused {
+        match self {
+            Self::Bearer => {
+                let reason = "the token lacks the scope that the route needs";
+                Refused::new(StatusCode::FORBIDDEN, "insufficient_scope", reason)
+                    .challenge(r#"Bearer error="insufficient_scope""#)
+            }
+            Self::ClientIdAndAccessToken => forbidden("the plan does not cover the route"),
+        }
+    }
+
+    fn unauthorized(self, reason: &'static str) -> Refused {
+        let refused = Refused::new(StatusCode::UNAUTHORIZED, "invalid_token", reason);
+        match self {
+            Self::Bearer => refused.challenge(r#"Bearer error="invalid_token""#),
+            Self::ClientIdAndAccessToken => refused,
+        }
+    }
+}
+
+/// ANBIMA's 403, which looks the same whichever of its two meanings it has.
+fn forbidden(reason: &'static str) -> Refused {
+    Refused::new(StatusCode::FORBIDDEN, "forbidden", reason)
+}
+
+/// What was asked, sent back, so that a test can see what arrived.
+pub(super) fn echo(request: &Request<Bytes>) -> Answer {
+    Answer::new(StatusCode::OK)
+        .member("method", request.method().as_str())
+        .member("path", request.uri().to_string())
+        .member("length", request.body().len())
+        .member("body", String::from_utf8_lossy(request.body()))
+}

@@ -1,0 +1,175 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{
+    builder::BankBuilder,
+    contract::{ANBIMA, AVISTA, BANKLY, CONTA_SIMPLES},
+    counters::Counters,
+    desk::Desk,
+    expiry::ExpiresIn,
+    fault::{Fault, Faults},
+    server::Server,
+};
+
+/// A bank that is open on loopback, until it is dropped.
+pub struct Bank {
+    desk: Arc<Desk>,
+    server: Server,
+}
+
+impl Bank {
+    pub(super) fn new(desk: Arc<Desk>, server: Server) -> Self {
+        Self { desk, server }
+    }
+
+    /// ANBIMA: Basic and JSON for a token, two headers and no `Authorization` for the API, a 403 of two meanings.
+    pub fn anbima() -> BankBuilder {
+        BankBuilder::new(&ANBIMA)
+    }
+
+    /// Avista: the credentials in JSON, without a grant type.
+    pub fn avista() -> BankBuilder {
+        BankBuilder::new(&AVISTA)
+    }
+
+    /// Conta Simples: Basic, and a form of the grant type alone.
+    pub fn conta_simples() -> BankBuilder {
+        BankBuilder::new(&CONTA_SIMPLES)
+    }
+
+    /// Bankly: credentials and scopes in a form.
+    pub fn bankly() -> BankBuilder {
+        BankBuilder::new(&BANKLY)
+    }
+
+    /// A short name: `anbima`, `avista`, `conta-simples` or `bankly`.
+    pub fn name(&self) -> &'static str {
+        self.desk.contract.name
+    }
+
+    /// Where tokens are handed out.
+    pub fn token_url(&self) -> String {
+        self.url(self.desk.contract.token_endpoints[0].path)
+    }
+
+    /// Where tokens are handed out to a client that shows a certificate in place of its secret; only Bankly has it.
+    pub fn mtls_token_url(&self) -> Option<String> {
+        let endpoint = self.desk.contract.token_endpoints.get(1)?;
+        Some(self.url(endpoint.path))
+    }
+
+    /// The scheme, host and port of the API, which is also where tokens are handed out.
+    pub fn api_origin(&self) -> String {
+        self.server.origin()
+    }
+
+    /// A path at this bank, as an address.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.server.origin())
+    }
+
+    /// A route of the API that any good token opens.
+    pub fn api_url(&self) -> String {
+        self.url(self.desk.contract.routes[0].path)
+    }
+
+    /// A route of the API that answers 403 to a good token: outside ANBIMA's plan, or outside the scopes that a token
+    /// elsewhere has unless it was given them.
+    pub fn forbidden_url(&self) -> String {
+        self.url(self.desk.contract.routes[1].path)
+    }
+
+    /// The id of the client that the bank knows.
+    pub fn client_id(&self) -> &str {
+        &self.desk.client.id
+    }
+
+    /// The secret of that client.
+    pub fn client_secret(&self) -> &str {
+        &self.desk.client.secret
+    }
+
+    /// What the bank has seen so far.
+    pub fn counters(&self) -> Counters {
+        *self.desk.counters.borrow()
+    }
+
+    /// Waits until the bank has seen what the function is looking for, and returns the counters of that moment.
+    ///
+    /// # Cancel safety
+    ///
+    /// It may be dropped at any point.
+    pub async fn wait_for(&self, reached: impl FnMut(&Counters) -> bool) -> Counters {
+        let mut changes = self.desk.counters.subscribe();
+        let seen = changes.wait_for(reached).await;
+        // The sender lives as long as the bank.
+        seen.map_or_else(|_| self.counters(), |counters| *counters)
+    }
+
+    /// Why the bank last refused a request. It names fields and headers, never a value.
+    pub fn last_refusal(&self) -> Option<String> {
+        self.desk.books().last_refusal.clone()
+    }
+
+    /// From now on every token issued so far is refused: with 401, at ANBIMA with 403.
+    pub fn revoke_all(&self) {
+        self.desk.books().ledger.revoke_all();
+    }
+
+    /// Ends the life of every token issued so far: each is refused with 401.
+    pub fn expire_all(&self) {
+        let now = self.desk.clock.now();
+        self.desk.books().ledger.expire_all(now);
+    }
+
+    /// How long the tokens issued from now on live.
+    pub fn set_lifetime(&self, lifetime: Duration) {
+        self.desk.books().lifetime = lifetime;
+    }
+
+    /// How the answers from now on write `expires_in`.
+    pub fn set_expires_in(&self, style: ExpiresIn) {
+        self.desk.books().expires_in = style;
+    }
+
+    /// Queues faults: each strikes one token request, in order.
+    pub fn token_faults(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.desk.books().token_faults.queue(faults);
+    }
+
+    /// Strikes every token request that no queued fault strikes, until [`heal`](Self::heal).
+    pub fn token_fault_always(&self, fault: Fault) {
+        self.desk.books().token_faults.stand(fault);
+    }
+
+    /// Queues faults: each strikes one API request, in order.
+    pub fn api_faults(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.desk.books().api_faults.queue(faults);
+    }
+
+    /// Strikes every API request that no queued fault strikes, until [`heal`](Self::heal).
+    pub fn api_fault_always(&self, fault: Fault) {
+        self.desk.books().api_faults.stand(fault);
+    }
+
+    /// Ends all faults, queued and standing, on both sides. Requests that hang already go on hanging.
+    pub fn heal(&self) {
+        let mut books = self.desk.books();
+        books.token_faults = Faults::default();
+        books.api_faults = Faults::default();
+    }
+
+    /// Closes the bank; when this returns, its port is free.
+    pub async fn stop(self) {
+        self.server.stop().await;
+    }
+}
+
+impl fmt::Debug for Bank {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bank")
+            .field("name", &self.name())
+            .field("origin", &self.api_origin())
+            .field("counters", &self.counters())
+            .finish_non_exhaustive()
+    }
+}

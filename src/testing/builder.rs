@@ -1,0 +1,148 @@
+use std::{
+    fmt, io,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use tokio::time::Instant;
+
+use super::{
+    bank::Bank,
+    contract::{Contract, Route},
+    credentials::Credentials,
+    desk::Desk,
+    expiry::ExpiresIn,
+    server::Server,
+};
+
+/// A bank before it opens. What is not set is as the bank's document has it.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_oauth::testing::{Bank, ExpiresIn};
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let bank = Bank::bankly()
+///     .credentials("my-id", "my-secret")
+///     .lifetime(Duration::from_secs(300))
+///     .expires_in(ExpiresIn::Timestamp)
+///     .scopes(["boleto.read"])
+///     .start()
+///     .await?;
+/// assert_eq!(bank.client_id(), "my-id");
+/// # Ok::<(), std::io::Error>(())
+/// # })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct BankBuilder {
+    desk: Desk,
+    port: u16,
+}
+
+impl BankBuilder {
+    pub(super) fn new(contract: &'static Contract) -> Self {
+        Self {
+            desk: Desk::new(contract),
+            port: 0,
+        }
+    }
+
+    /// The one client that the bank knows. By default ANBIMA's is that of its worked example.
+    #[must_use]
+    pub fn credentials(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
+        self.desk.client = Credentials {
+            id: id.into(),
+            secret: secret.into(),
+        };
+        self
+    }
+
+    /// How long a token lives, counted from the request for it. By default an hour, at Conta Simples 30 minutes.
+    #[must_use]
+    pub fn lifetime(self, lifetime: Duration) -> Self {
+        self.desk.books().lifetime = lifetime;
+        self
+    }
+
+    /// How that is written in the answer; by default as a number of seconds.
+    #[must_use]
+    pub fn expires_in(self, style: ExpiresIn) -> Self {
+        self.desk.books().expires_in = style;
+        self
+    }
+
+    /// A new token revokes the ones before it. By default they all live on.
+    #[must_use]
+    pub fn single_active(mut self) -> Self {
+        self.desk.custom.single_active = true;
+        self
+    }
+
+    /// The same token is handed out until it expires, also when it was revoked, as from an endpoint behind a cache.
+    /// Its `expires_in` tells what is left of its life. By default every request gets a token of its own.
+    #[must_use]
+    pub fn same_token_until_expiry(mut self) -> Self {
+        self.desk.custom.repeats = true;
+        self
+    }
+
+    /// The scopes that the client may have. At Bankly they are those it may ask for (by default any), elsewhere those
+    /// that every token holds (by default `pix:read pix:write balance:read` at Avista and none at the others).
+    #[must_use]
+    pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.desk.scopes = Some(scopes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// One more path of the API, with all below it, that any good token opens.
+    #[must_use]
+    pub fn route(mut self, path: &'static str) -> Self {
+        self.desk.routes.insert(0, Route { path, needs: None });
+        self
+    }
+
+    /// The port on 127.0.0.1; by default a free one.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// The clock by which tokens expire. By default tokio's, which a test may pause; but mind that a paused clock
+    /// jumps to the next timer whenever the runtime waits for nothing else, sockets included.
+    #[must_use]
+    pub fn clock(mut self, now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
+        self.desk.clock = self.desk.clock.with_now(now);
+        self
+    }
+
+    /// The time of day, for `Date` and for an `expires_in` that is a moment. By default the machine's.
+    #[must_use]
+    pub fn wall_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.desk.clock = self.desk.clock.with_wall(now);
+        self
+    }
+
+    /// Opens the bank. It is closed when the [`Bank`] is dropped. To be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the port cannot be listened on.
+    pub async fn start(self) -> io::Result<Bank> {
+        let desk = Arc::new(self.desk);
+        let server = Server::start(self.port, Arc::clone(&desk)).await?;
+        Ok(Bank::new(desk, server))
+    }
+}
+
+impl fmt::Debug for BankBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BankBuilder")
+            .field("bank", &self.desk.contract.name)
+            .field("client", &self.desk.client)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,36 @@
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::{Attachment, Contract, Encoding, Expected, Route, Scopes, TokenEndpoint};
+
+/// ANBIMA, as the page on authentication of its developers' portal has it, worked example included.
+///
+/// Its document names no status for a token, and clients have met both 200 and 201: here it is 201, which catches a
+/// client that insists on 200.
+pub(in crate::testing) const ANBIMA: Contract = Contract {
+    name: "anbima",
+    client_id: "aC2yaac23",
+    client_secret: "1bhS45TT",
+    token_endpoints: &[TokenEndpoint {
+        path: "/oauth/access-token",
+        encoding: Encoding::Json,
+        basic: true,
+        fields: &[("grant_type", Expected::GrantType)],
+    }],
+    issued: StatusCode::CREATED,
+    token_type: "access_token",
+    lifetime: Duration::from_secs(3600),
+    scopes: Scopes::Unstated,
+    attachment: Attachment::ClientIdAndAccessToken,
+    routes: [
+        Route {
+            path: "/feed/precos-indices/v1",
+            needs: None,
+        },
+        Route {
+            path: "/feed/fundos/v1",
+            needs: Some("fundos"),
+        },
+    ],
+};

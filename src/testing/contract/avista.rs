@@ -1,0 +1,36 @@
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::{Attachment, Contract, Encoding, Expected, Route, Scopes, TokenEndpoint};
+
+/// Avista, as the page "Authentication" of its PIX Bacen API has it: no grant type at all.
+pub(in crate::testing) const AVISTA: Contract = Contract {
+    name: "avista",
+    client_id: "avista-client",
+    client_secret: "avista-client-secret",
+    token_endpoints: &[TokenEndpoint {
+        path: "/oauth/token",
+        encoding: Encoding::Json,
+        basic: false,
+        fields: &[
+            ("clientId", Expected::ClientId),
+            ("clientSecret", Expected::ClientSecret),
+        ],
+    }],
+    issued: StatusCode::OK,
+    token_type: "Bearer",
+    lifetime: Duration::from_secs(3600),
+    scopes: Scopes::Granted(&["pix:read", "pix:write", "balance:read"]),
+    attachment: Attachment::Bearer,
+    routes: [
+        Route {
+            path: "/cob",
+            needs: None,
+        },
+        Route {
+            path: "/webhook",
+            needs: Some("webhook:write"),
+        },
+    ],
+};

@@ -1,0 +1,51 @@
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::{Attachment, Contract, Encoding, Expected, Route, Scopes, TokenEndpoint};
+
+/// Bankly, as its page "Token para gerar certificado mTLS" has it, and the endpoint that takes a client certificate in
+/// place of the secret.
+pub(in crate::testing) const BANKLY: Contract = Contract {
+    name: "bankly",
+    client_id: "3f2b1c9e-5d47-4a86-9b0e-7c1d2e3f4a5b",
+    client_secret: "bankly-client-secret",
+    token_endpoints: &[
+        TokenEndpoint {
+            path: "/connect/token",
+            encoding: Encoding::Form,
+            basic: false,
+            fields: &[
+                ("grant_type", Expected::GrantType),
+                ("client_id", Expected::ClientId),
+                ("client_secret", Expected::ClientSecret),
+                ("scope", Expected::Scopes),
+            ],
+        },
+        TokenEndpoint {
+            path: "/oauth2/token",
+            encoding: Encoding::Form,
+            basic: false,
+            fields: &[
+                ("grant_type", Expected::GrantType),
+                ("client_id", Expected::ClientId),
+                ("scope", Expected::Scopes),
+            ],
+        },
+    ],
+    issued: StatusCode::OK,
+    token_type: "Bearer",
+    lifetime: Duration::from_secs(3600),
+    scopes: Scopes::Requested,
+    attachment: Attachment::Bearer,
+    routes: [
+        Route {
+            path: "/accounts",
+            needs: None,
+        },
+        Route {
+            path: "/cards",
+            needs: Some("card.read"),
+        },
+    ],
+};

@@ -1,0 +1,33 @@
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::{Attachment, Contract, Encoding, Expected, Route, Scopes, TokenEndpoint};
+
+/// Conta Simples, as its page "Get access token" has it: only the grant type in the form.
+pub(in crate::testing) const CONTA_SIMPLES: Contract = Contract {
+    name: "conta-simples",
+    client_id: "conta-simples-api-key",
+    client_secret: "conta-simples-api-secret",
+    token_endpoints: &[TokenEndpoint {
+        path: "/oauth/v1/access-token",
+        encoding: Encoding::Form,
+        basic: true,
+        fields: &[("grant_type", Expected::GrantType)],
+    }],
+    issued: StatusCode::OK,
+    token_type: "Bearer",
+    lifetime: Duration::from_secs(1800),
+    scopes: Scopes::Unstated,
+    attachment: Attachment::Bearer,
+    routes: [
+        Route {
+            path: "/statements/v1/credit-card",
+            needs: None,
+        },
+        Route {
+            path: "/transfers/v1",
+            needs: Some("transfers"),
+        },
+    ],
+};

@@ -1,0 +1,91 @@
+//! What each bank's document asks of a client, as data.
+
+mod anbima;
+mod avista;
+mod bankly;
+mod conta_simples;
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+pub(super) use self::{
+    anbima::ANBIMA, avista::AVISTA, bankly::BANKLY, conta_simples::CONTA_SIMPLES,
+};
+
+/// One bank: where it hands out tokens, for what, and how its API wants to see them.
+#[derive(Debug)]
+pub(super) struct Contract {
+    pub(super) name: &'static str,
+    pub(super) client_id: &'static str,
+    pub(super) client_secret: &'static str,
+    /// The first is the one that [`token_url`](super::Bank::token_url) names.
+    pub(super) token_endpoints: &'static [TokenEndpoint],
+    pub(super) issued: StatusCode,
+    pub(super) token_type: &'static str,
+    pub(super) lifetime: Duration,
+    pub(super) scopes: Scopes,
+    pub(super) attachment: Attachment,
+    /// One that any token opens, and one that no token opens unless it was given the scope.
+    pub(super) routes: [Route; 2],
+}
+
+/// One way to ask for a token: always a POST, and nothing in its body but these fields.
+#[derive(Debug)]
+pub(super) struct TokenEndpoint {
+    pub(super) path: &'static str,
+    pub(super) encoding: Encoding,
+    /// Whether `Authorization: Basic base64(id:secret)` is demanded; where it is not, it is refused.
+    pub(super) basic: bool,
+    pub(super) fields: &'static [(&'static str, Expected)],
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Encoding {
+    Json,
+    Form,
+}
+
+/// What a field of a token request must hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Expected {
+    GrantType,
+    ClientId,
+    ClientSecret,
+    Scopes,
+}
+
+/// The scopes that a token holds.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Scopes {
+    /// None, and the answer does not speak of them.
+    Unstated,
+    /// These, and the answer lists them.
+    Granted(&'static [&'static str]),
+    /// Those the request asked for, and the answer repeats them.
+    Requested,
+}
+
+/// How a token travels to the API, which also says how the API refuses one.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Attachment {
+    /// `Authorization: Bearer <token>`.
+    Bearer,
+    /// `client_id: <id>` and `access_token: <token>`, without `Authorization`.
+    ClientIdAndAccessToken,
+}
+
+/// A part of the API, with all that lies below its path.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Route {
+    pub(super) path: &'static str,
+    /// The scope (at ANBIMA: the product of the contracted plan) that a token must hold.
+    pub(super) needs: Option<&'static str>,
+}
+
+impl Route {
+    pub(super) fn covers(&self, path: &str) -> bool {
+        path.strip_prefix(self.path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}

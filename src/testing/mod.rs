@@ -1,0 +1,74 @@
+//! The four banks as strict servers on loopback, to test your own service against.
+//!
+//! Each reads the bank's document to the letter: method, path, media type, fields and the very bytes of the
+//! credentials. One field more or fewer is refused, and [`Bank::last_refusal`] says why. Tokens expire, can be revoked,
+//! and are looked at on every call of the API. Either side can be struck by a [`Fault`]. A [`Foreign`] host shows that
+//! nothing leaked.
+//!
+//! | | token endpoint | served with any good token | refused with 403 |
+//! |---|---|---|---|
+//! | [ANBIMA](Bank::anbima) | `/oauth/access-token` | `/feed/precos-indices/v1/…` | `/feed/fundos/v1/…` (plan) |
+//! | [Avista](Bank::avista) | `/oauth/token` | `/cob/…` | `/webhook/…` (scope `webhook:write`) |
+//! | [Conta Simples](Bank::conta_simples) | `/oauth/v1/access-token` | `/statements/v1/credit-card/…` | `/transfers/v1/…` |
+//! | [Bankly](Bank::bankly) | `/connect/token`, `/oauth2/token` (mTLS) | `/accounts/…` | `/cards/…` (scope `card.read`) |
+//!
+//! Every token request must say `Accept: application/json` and its `Content-Length`. A route of the API answers any
+//! method with a JSON echo of `method`, `path`, `length` and `body`; more routes are added with [`BankBuilder::route`].
+//!
+//! # Examples
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, StatusCode, header};
+//! use http_body_util::Full;
+//! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+//! use tower_oauth::testing::Bank;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let bank = Bank::avista().credentials("my-id", "my-secret").start().await?;
+//! let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+//!
+//! // Avista's document knows no grant type, so that it is refused.
+//! let request = Request::post(bank.token_url())
+//!     .header(header::ACCEPT, "application/json")
+//!     .header(header::CONTENT_TYPE, "application/json")
+//!     .body(r#"{"clientId":"my-id","clientSecret":"my-secret","grant_type":"client_credentials"}"#.into())?;
+//! let response = client.request(request).await?;
+//!
+//! assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+//! assert_eq!(
+//!     bank.last_refusal().as_deref(),
+//!     Some("the body has a field that the document does not have"),
+//! );
+//! assert_eq!(bank.counters().token_refusals, 1);
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+
+mod api_request;
+mod bank;
+mod broken_body;
+mod builder;
+mod clock;
+mod contract;
+mod counters;
+mod credentials;
+mod desk;
+mod expiry;
+mod fault;
+mod fields;
+mod foreign;
+mod ledger;
+mod refused;
+mod reply;
+mod server;
+mod token_request;
+
+pub use bank::Bank;
+pub use builder::BankBuilder;
+pub use counters::Counters;
+pub use expiry::ExpiresIn;
+pub use fault::Fault;
+pub use foreign::Foreign;

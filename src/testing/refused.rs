@@ -1,0 +1,89 @@
+//! A request that a bank does not serve.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{ALLOW, WWW_AUTHENTICATE},
+};
+
+use super::reply::Answer;
+
+/// The answer to a request, and why it is what it is. The reason never repeats a value of the request.
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    pub(super) status: StatusCode,
+    pub(super) reason: String,
+    error: &'static str,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Refused {
+    pub(super) fn new(status: StatusCode, error: &'static str, reason: impl Into<String>) -> Self {
+        Self {
+            status,
+            reason: reason.into(),
+            error,
+            header: None,
+        }
+    }
+
+    pub(super) fn invalid_request(reason: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", reason)
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        let refused = Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "invalid_request",
+            "the method must be POST",
+        );
+        refused.header(ALLOW, "POST")
+    }
+
+    pub(super) fn invalid_client(reason: &'static str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", reason)
+    }
+
+    pub(super) fn invalid_scope(reason: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_scope", reason)
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "the bank has no such path",
+        )
+    }
+
+    pub(super) fn challenge(self, challenge: &'static str) -> Self {
+        self.header(WWW_AUTHENTICATE, challenge)
+    }
+
+    fn header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.header = Some((name, HeaderValue::from_static(value)));
+        self
+    }
+}
+
+impl From<Refused> for Answer {
+    fn from(refused: Refused) -> Self {
+        let answer = Self::new(refused.status).member("error", refused.error);
+        match refused.header {
+            Some((name, value)) => answer.header(name, value),
+            None => answer,
+        }
+    }
+}
+
+/// The one value of a header that may be there once at most.
+pub(super) fn single<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'a [u8]>, Refused> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().map(HeaderValue::as_bytes);
+    match values.next() {
+        None => Ok(value),
+        Some(_) => Err(Refused::invalid_request(format!("{name} is there twice"))),
+    }
+}

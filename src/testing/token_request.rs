@@ -1,0 +1,143 @@
+//! Reads a token request as strictly as its document allows.
+
+use bytes::Bytes;
+use http::{
+    HeaderName, Method, Request, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE},
+};
+
+use super::{
+    contract::{Expected, TokenEndpoint},
+    credentials::Credentials,
+    fields,
+    refused::{Refused, single},
+};
+
+/// The most scopes that one token can have, by Bankly's document.
+const MOST_SCOPES: usize = 10;
+
+/// The scopes that the request asks for.
+pub(super) fn read(
+    request: &Request<Bytes>,
+    endpoint: &TokenEndpoint,
+    client: &Credentials,
+) -> Result<Vec<String>, Refused> {
+    check_head(request, endpoint)?;
+    check_authorization(request, endpoint, client)?;
+    let mut fields = fields::parse(request.body(), endpoint.encoding)?;
+    let mut scopes = Vec::new();
+    for (name, expected) in endpoint.fields {
+        let value = fields.remove(*name).ok_or_else(|| missing(name))?;
+        match expected {
+            Expected::GrantType => check_grant_type(&value)?,
+            Expected::ClientId => check_credential(&value, &client.id)?,
+            Expected::ClientSecret => check_credential(&value, &client.secret)?,
+            Expected::Scopes => scopes = split_scopes(&value)?,
+        }
+    }
+    if fields.is_empty() {
+        return Ok(scopes);
+    }
+    Err(Refused::invalid_request(
+        "the body has a field that the document does not have",
+    ))
+}
+
+fn missing(name: &str) -> Refused {
+    Refused::invalid_request(format!("the body lacks the field {name}"))
+}
+
+fn check_head(request: &Request<Bytes>, endpoint: &TokenEndpoint) -> Result<(), Refused> {
+    if request.method() != Method::POST {
+        return Err(Refused::method_not_allowed());
+    }
+    if request.uri().query().is_some() {
+        return Err(Refused::invalid_request("the address must have no query"));
+    }
+    for (name, expected, otherwise) in [
+        (
+            CONTENT_TYPE,
+            endpoint.encoding.media_type(),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ),
+        (ACCEPT, "application/json", StatusCode::NOT_ACCEPTABLE),
+        (
+            CONTENT_LENGTH,
+            &request.body().len().to_string(),
+            StatusCode::LENGTH_REQUIRED,
+        ),
+    ] {
+        check_header(request, &name, expected, otherwise)?;
+    }
+    Ok(())
+}
+
+fn check_header(
+    request: &Request<Bytes>,
+    name: &HeaderName,
+    expected: &str,
+    otherwise: StatusCode,
+) -> Result<(), Refused> {
+    if single(request.headers(), name)? == Some(expected.as_bytes()) {
+        return Ok(());
+    }
+    let reason = format!("{name} must be {expected}");
+    Err(Refused::new(otherwise, "invalid_request", reason))
+}
+
+fn check_authorization(
+    request: &Request<Bytes>,
+    endpoint: &TokenEndpoint,
+    client: &Credentials,
+) -> Result<(), Refused> {
+    let sent = single(request.headers(), &AUTHORIZATION)?;
+    match (endpoint.basic, sent) {
+        (false, None) => Ok(()),
+        (false, Some(_)) => Err(Refused::invalid_request(
+            "authorization must not be there: the credentials are in the body",
+        )),
+        (true, Some(sent)) if sent == client.basic().as_bytes() => Ok(()),
+        (true, _) => Err(Refused::invalid_client(
+            "authorization must be Basic with the base64 of id:secret",
+        )
+        .challenge("Basic")),
+    }
+}
+
+fn check_grant_type(grant_type: &str) -> Result<(), Refused> {
+    if grant_type == "client_credentials" {
+        return Ok(());
+    }
+    Err(Refused::new(
+        StatusCode::BAD_REQUEST,
+        "unsupported_grant_type",
+        "the grant type must be client_credentials",
+    ))
+}
+
+fn check_credential(sent: &str, known: &str) -> Result<(), Refused> {
+    if sent == known {
+        return Ok(());
+    }
+    Err(Refused::invalid_client(
+        "the credentials are not the client's",
+    ))
+}
+
+fn split_scopes(scopes: &str) -> Result<Vec<String>, Refused> {
+    let scopes: Vec<_> = scopes.split(' ').map(str::to_owned).collect();
+    if scopes.len() <= MOST_SCOPES && scopes.iter().all(|scope| is_scope(scope)) {
+        return Ok(scopes);
+    }
+    Err(Refused::invalid_scope(
+        "there must be one to ten scopes, with one space between them",
+    ))
+}
+
+/// The characters of RFC 6749 §3.3.
+fn is_scope(scope: &str) -> bool {
+    !scope.is_empty()
+        && scope
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+}

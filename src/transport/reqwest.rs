@@ -1,0 +1,133 @@
+//! `reqwest::Client` as a Tower HTTP service.
+
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body::Body;
+use reqwest::{Client, ClientBuilder, redirect};
+use tower::Service;
+
+use crate::{BoxError, ConfigError, Origin};
+
+/// A `reqwest` client as a Tower service of [`http::Request`], for a token endpoint, for an API, or for both.
+///
+/// It follows no redirects and sends no referer, so that neither a secret nor a token leaves for where a response
+/// points; and nothing that is meant for this very machine goes through a proxy.
+///
+/// # Clone
+///
+/// Clones share one pool of connections.
+///
+/// # Examples
+///
+/// ```no_run
+/// use tower_oauth::{Origin, transport::ReqwestService};
+///
+/// let api: Origin = "https://api.example".parse()?;
+/// let service = ReqwestService::new(reqwest::Client::builder(), &api)?;
+/// # Ok::<(), tower_oauth::ConfigError>(())
+/// ```
+#[derive(Clone)]
+pub struct ReqwestService {
+    client: Client,
+    /// A proxy may be in use: then nothing that is meant for this machine may go out.
+    refuses_loopback: bool,
+}
+
+impl ReqwestService {
+    /// Builds the client for requests to one place.
+    ///
+    /// Whatever the builder says of certificates, time-outs and the like is kept; its redirect policy and referer are
+    /// not. If the destination is this machine, there are no proxies at all. Else there are those of the builder, or
+    /// of the environment where the builder says nothing, and a request to this machine is an error, since a proxy
+    /// would see it.
+    ///
+    /// # Errors
+    ///
+    /// When `reqwest` cannot build the client: a machine without certificate authorities, say.
+    pub fn new(builder: ClientBuilder, destination: &Origin) -> Result<Self, ConfigError> {
+        let builder = builder.redirect(redirect::Policy::none()).referer(false);
+        let is_local = destination.is_loopback();
+        let builder = if is_local {
+            builder.no_proxy()
+        } else {
+            builder
+        };
+        Ok(Self {
+            client: builder.build().map_err(|error| unbuildable(&error))?,
+            refuses_loopback: !is_local,
+        })
+    }
+
+    /// Takes a ready-made client as it is. What [`new`](Self::new) sees to is then yours to see to: build it with
+    /// `redirect(Policy::none())` and `referer(false)`, or it repeats secrets and tokens to wherever a response
+    /// points; and with `no_proxy()` if it is to speak to this machine over plain `http`.
+    pub fn danger_from_client(client: Client) -> Self {
+        Self {
+            client,
+            refuses_loopback: false,
+        }
+    }
+
+    /// The client, for requests that are made without Tower. It does not refuse those to this machine.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    fn refuses(&self, uri: &Uri) -> bool {
+        self.refuses_loopback && Origin::of(uri).is_ok_and(|origin| origin.is_loopback())
+    }
+}
+
+impl<B> Service<Request<B>> for ReqwestService
+where
+    B: Body + Send + Sync + 'static,
+    B::Data: Into<Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<reqwest::Body>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if self.refuses(request.uri()) {
+            return Box::pin(std::future::ready(Err(FOR_ELSEWHERE.into())));
+        }
+        let client = self.client.clone();
+        Box::pin(async move {
+            let request = request.map(reqwest::Body::wrap).try_into();
+            // A URL may hold what is nobody else's business.
+            let request = request.map_err(reqwest::Error::without_url)?;
+            let response = client.execute(request).await;
+            Ok(response.map_err(reqwest::Error::without_url)?.into())
+        })
+    }
+}
+
+/// Without the client, whose own `Debug` shows its default headers.
+impl fmt::Debug for ReqwestService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReqwestService").finish_non_exhaustive()
+    }
+}
+
+const FOR_ELSEWHERE: &str = "this client was built for another machine and may use a proxy; build one for the loopback \
+                             destination";
+
+/// The error and its causes in one line: `reqwest`'s own says no more than "builder error".
+fn unbuildable(error: &reqwest::Error) -> ConfigError {
+    let causes = std::iter::successors(error.source(), |&cause| cause.source());
+    let rule = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    ConfigError::new("reqwest::ClientBuilder", rule)
+}

@@ -1,0 +1,10 @@
+//! The embedded banks over real sockets: each takes exactly what its document says, and each fault does what it says.
+
+mod wire;
+
+mod api;
+mod expiry;
+mod faults;
+mod foreign;
+mod handle;
+mod token_requests;

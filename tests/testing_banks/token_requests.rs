@@ -1,0 +1,278 @@
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use tower_oauth::testing::Bank;
+
+use crate::wire::{FORM, JSON, all_banks, bankly_form, json, post, send, token_request};
+
+/// Sends a request that must be refused, and hands over the answer and the reason.
+async fn refused(bank: &Bank, request: Request<Full<Bytes>>) -> (Response<Bytes>, String) {
+    let before = bank.counters();
+    let response = send(request).await.unwrap();
+    let after = bank.counters();
+    assert_eq!(after.tokens_issued, before.tokens_issued);
+    assert_eq!(after.token_refusals, before.token_refusals + 1);
+    assert_eq!(json(&response).get("access_token"), None);
+    (response, bank.last_refusal().unwrap())
+}
+
+/// Refused with this status and RFC 6749 error, for a reason that says this.
+async fn assert_refused(
+    bank: &Bank,
+    request: Request<Full<Bytes>>,
+    (status, error, says): (u16, &str, &str),
+) {
+    let (response, reason) = refused(bank, request).await;
+    assert!(reason.contains(says), "{}: {reason}", bank.name());
+    assert_eq!(response.status(), status, "{}: {reason}", bank.name());
+    assert_eq!(json(&response)["error"], error, "{}", bank.name());
+}
+
+fn with_header(bank: &Bank, name: HeaderName, value: &'static str) -> Request<Full<Bytes>> {
+    let mut request = token_request(bank);
+    let value = HeaderValue::from_static(value);
+    request.headers_mut().insert(name, value);
+    request
+}
+
+fn with_body(bank: &Bank, body: &str) -> Request<Full<Bytes>> {
+    let mut request = token_request(bank).map(|_| Full::from(body.to_owned()));
+    // hyper leaves the length of an empty body out.
+    let length = HeaderValue::from(body.len());
+    request.headers_mut().insert(header::CONTENT_LENGTH, length);
+    request
+}
+
+#[tokio::test]
+async fn each_bank_takes_exactly_what_its_document_shows() {
+    for bank in all_banks().await {
+        let response = send(token_request(&bank)).await.unwrap();
+        let answer = json(&response);
+        let (status, token_type, seconds, scope) = match bank.name() {
+            "anbima" => (201, "access_token", 3600, None),
+            "avista" => (200, "Bearer", 3600, Some("pix:read pix:write balance:read")),
+            "conta-simples" => (200, "Bearer", 1800, None),
+            _ => (200, "Bearer", 3600, Some("kyc.document.write boleto.read")),
+        };
+        assert_eq!(response.status(), status, "{:?}", bank.last_refusal());
+        assert_eq!(response.headers()[header::CONTENT_TYPE], JSON);
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        assert_eq!(answer["token_type"], token_type);
+        assert_eq!(answer["expires_in"], seconds);
+        assert_eq!(answer.get("scope").and_then(|scope| scope.as_str()), scope);
+        assert_eq!(answer["access_token"].as_str().unwrap().len(), 1200);
+        assert_eq!(bank.counters().tokens_issued, 1);
+        assert_eq!(bank.last_refusal(), None);
+    }
+}
+
+#[tokio::test]
+async fn another_method_path_or_query_is_refused() {
+    for bank in all_banks().await {
+        let mut put = token_request(&bank);
+        *put.method_mut() = Method::PUT;
+        let (response, _) = refused(&bank, put).await;
+        assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(response.headers()[header::ALLOW], "POST");
+
+        let mut query = token_request(&bank);
+        *query.uri_mut() = format!("{}?grant=x", bank.token_url()).parse().unwrap();
+        assert_refused(&bank, query, (400, "invalid_request", "query")).await;
+
+        let mut slash = token_request(&bank);
+        *slash.uri_mut() = format!("{}/", bank.token_url()).parse().unwrap();
+        let response = send(slash).await.unwrap();
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        assert_eq!(bank.counters().not_found, 1);
+    }
+}
+
+#[tokio::test]
+async fn another_media_type_is_refused() {
+    for bank in all_banks().await {
+        for other in ["text/plain", "application/json; charset=utf-8"] {
+            let request = with_header(&bank, header::CONTENT_TYPE, other);
+            assert_refused(&bank, request, (415, "invalid_request", "content-type")).await;
+        }
+        let request = with_header(&bank, header::ACCEPT, "*/*");
+        assert_refused(&bank, request, (406, "invalid_request", "accept")).await;
+        let mut none = token_request(&bank);
+        none.headers_mut().remove(header::ACCEPT);
+        assert_refused(&bank, none, (406, "invalid_request", "accept")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_unknown_length_is_refused() {
+    for bank in all_banks().await {
+        let request = with_header(&bank, header::TRANSFER_ENCODING, "chunked");
+        assert_refused(&bank, request, (411, "invalid_request", "content-length")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_header_twice_is_refused() {
+    for bank in all_banks().await {
+        let mut request = token_request(&bank);
+        let accept = HeaderValue::from_static(JSON);
+        request.headers_mut().append(header::ACCEPT, accept);
+        assert_refused(&bank, request, (400, "invalid_request", "twice")).await;
+    }
+}
+
+#[tokio::test]
+async fn basic_is_demanded_to_the_byte() {
+    for bank in [Bank::anbima(), Bank::conta_simples()] {
+        let bank = bank.credentials("id+%", "se cret&ü").start().await.unwrap();
+        assert!(
+            send(token_request(&bank))
+                .await
+                .unwrap()
+                .status()
+                .is_success()
+        );
+
+        // `id+%:wrong`; the form-urlencoded bytes of RFC 6749 §2.3.1; another case of the scheme.
+        let case = "basic aWQrJTpzZSBjcmV0JsO8";
+        for sent in [
+            "Basic aWQrJTp3cm9uZw==",
+            "Basic aWQlMkIlMjU6c2UlMjBjcmV0JTI2JUMzJUJD",
+            case,
+        ] {
+            let request = with_header(&bank, header::AUTHORIZATION, sent);
+            let (response, _) = refused(&bank, request).await;
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+            assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Basic");
+        }
+        let mut none = token_request(&bank);
+        none.headers_mut().remove(header::AUTHORIZATION);
+        assert_refused(&bank, none, (401, "invalid_client", "authorization")).await;
+    }
+}
+
+#[tokio::test]
+async fn an_authorization_beside_credentials_in_the_body_is_refused() {
+    for bank in [Bank::avista(), Bank::bankly()] {
+        let bank = bank.start().await.unwrap();
+        let request = with_header(&bank, header::AUTHORIZATION, "Basic YTpi");
+        assert_refused(&bank, request, (400, "invalid_request", "authorization")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_field_more_fewer_or_twice_is_refused() {
+    let [anbima, avista, conta_simples, bankly] = all_banks().await;
+    let bankly_whole = bankly_form(&bankly, "boleto.read");
+    for (bank, more, fewer, twice) in [
+        (
+            &anbima,
+            r#"{"grant_type":"client_credentials","scope":"a"}"#.to_owned(),
+            "{}",
+            r#"{"grant_type":"client_credentials","grant_type":"client_credentials"}"#.to_owned(),
+        ),
+        (
+            &avista,
+            r#"{"clientId":"avista-client","clientSecret":"avista-client-secret","grant_type":"client_credentials"}"#.to_owned(),
+            r#"{"clientId":"avista-client"}"#,
+            r#"{"clientId":"avista-client","clientSecret":"avista-client-secret","clientId":"avista-client"}"#.to_owned(),
+        ),
+        (
+            &conta_simples,
+            "grant_type=client_credentials&scope=a".to_owned(),
+            "",
+            "grant_type=client_credentials&grant_type=client_credentials".to_owned(),
+        ),
+        (
+            &bankly,
+            format!("{bankly_whole}&audience=a"),
+            "grant_type=client_credentials",
+            format!("{bankly_whole}&scope=boleto.read"),
+        ),
+    ] {
+        assert_refused(bank, with_body(bank, &more), (400, "invalid_request", "does not have")).await;
+        assert_refused(bank, with_body(bank, fewer), (400, "invalid_request", "lacks")).await;
+        assert_refused(bank, with_body(bank, &twice), (400, "invalid_request", "twice")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_value_has_its_own_error() {
+    let [anbima, avista, conta_simples, bankly] = all_banks().await;
+    let unsupported = (400, "unsupported_grant_type", "grant type");
+    let password = r#"{"grant_type":"password"}"#;
+    assert_refused(&anbima, with_body(&anbima, password), unsupported).await;
+    let request = with_body(&conta_simples, "grant_type=password");
+    assert_refused(&conta_simples, request, unsupported).await;
+
+    let invalid_client = (401, "invalid_client", "credentials");
+    let wrong = r#"{"clientId":"avista-client","clientSecret":"wrong-secret"}"#;
+    assert_refused(&avista, with_body(&avista, wrong), invalid_client).await;
+    let wrong = bankly_form(&bankly, "boleto.read").replace("bankly-client-secret", "wrong");
+    assert_refused(&bankly, with_body(&bankly, &wrong), invalid_client).await;
+}
+
+#[tokio::test]
+async fn json_of_anything_but_strings_is_refused() {
+    let [anbima, avista, ..] = all_banks().await;
+    for body in [
+        "",
+        "[]",
+        "null",
+        r#"{"grant_type":1}"#,
+        r#"{"grant_type":"#,
+        "grant_type=client_credentials",
+    ] {
+        let expected = (400, "invalid_request", "JSON object");
+        assert_refused(&anbima, with_body(&anbima, body), expected).await;
+        assert_refused(&avista, with_body(&avista, body), expected).await;
+    }
+}
+
+#[tokio::test]
+async fn bankly_takes_one_to_ten_scopes_with_one_space_between_them() {
+    let bank = Bank::bankly().start().await.unwrap();
+    let scopes = |count: usize| vec!["boleto.read"; count].join(" ");
+    for good in [scopes(1), scopes(10)] {
+        let request = with_body(&bank, &bankly_form(&bank, &good));
+        assert_eq!(json(&send(request).await.unwrap())["scope"], *good);
+    }
+    for bad in [
+        &*scopes(11),
+        "",
+        "a  b",
+        " a",
+        "a ",
+        "a,\"b\"",
+        "a\tb",
+        "a\nb",
+    ] {
+        let request = with_body(&bank, &bankly_form(&bank, bad));
+        assert_refused(&bank, request, (400, "invalid_scope", "scopes")).await;
+    }
+}
+
+#[tokio::test]
+async fn bankly_grants_no_scope_that_the_client_may_not_have() {
+    let bank = Bank::bankly()
+        .scopes(["boleto.read"])
+        .start()
+        .await
+        .unwrap();
+    let request = with_body(&bank, &bankly_form(&bank, "boleto.read"));
+    assert_eq!(send(request).await.unwrap().status(), StatusCode::OK);
+    let request = with_body(&bank, &bankly_form(&bank, "boleto.read pix.cob.read"));
+    assert_refused(&bank, request, (400, "invalid_scope", "may not have")).await;
+}
+
+#[tokio::test]
+async fn banklys_certificate_endpoint_takes_no_secret() {
+    let bank = Bank::bankly().start().await.unwrap();
+    let url = bank.mtls_token_url().unwrap();
+    let whole = bankly_form(&bank, "boleto.read");
+    let bare = whole.replace("&client_secret=bankly-client-secret", "");
+    let response = send(post(&url, FORM, &bare)).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let expected = (400, "invalid_request", "does not have");
+    assert_refused(&bank, post(&url, FORM, &whole), expected).await;
+    assert_eq!(Bank::avista().start().await.unwrap().mtls_token_url(), None);
+}
