@@ -220,8 +220,10 @@ impl Drop for UnderWay<'_> {
 #[derive(Clone)]
 pub struct Api {
     seen: Arc<Mutex<Vec<Request<String>>>>,
-    rule: Arc<dyn Fn(&Request<String>) -> StatusCode + Send + Sync>,
+    rule: Arc<Rule>,
 }
+
+type Rule = dyn Fn(&Request<String>) -> StatusCode + Send + Sync;
 
 pub type ApiService = BoxCloneSyncService<Request<String>, Response<String>, BoxError>;
 
