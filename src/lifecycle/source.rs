@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use http::Uri;
 use tokio::time;
 use tower::Service;
 
@@ -223,6 +224,29 @@ impl TokenSource {
             Arc::downgrade(self.handle()),
             self.core().changes.subscribe(),
         )
+    }
+
+    /// Whether the token may be sent to this address; each request is checked by itself, so that this is for settings
+    /// that should fail at start-up.
+    ///
+    /// # Errors
+    ///
+    /// When it may not: an [`OAuthError`] that [`is_foreign_origin`](OAuthError::is_foreign_origin), and says which rule
+    /// was broken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use tower::service_fn;
+    /// # use tower_oauth::{BoxError, Token, TokenRequest, TokenSource};
+    /// # let fetcher = service_fn(|_: TokenRequest| async { Ok::<_, BoxError>(Token::new("abc")) });
+    /// let source = TokenSource::builder(fetcher).origin("https://api.example").build()?;
+    /// assert!(source.permits(&"https://api.example/cob".parse()?).is_ok());
+    /// assert!(source.permits(&"https://elsewhere.example/".parse()?).is_err());
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    pub fn permits(&self, uri: &Uri) -> Result<(), OAuthError> {
+        self.handle().permits(uri)
     }
 
     /// A hold on the source for one request, counted in the thread's own lane.

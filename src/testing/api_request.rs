@@ -48,6 +48,9 @@ impl Attachment {
         match (bad, self) {
             (Bad::Unknown, _) => self.unauthorized("the token is unknown or altered"),
             (Bad::Expired, _) => self.unauthorized("the token has expired"),
+            (Bad::BoundElsewhere, _) => {
+                self.unauthorized("the token is bound to another client certificate")
+            }
             (Bad::Revoked, Self::Bearer) => self.unauthorized("the token was revoked"),
             (Bad::Revoked, Self::ClientIdAndAccessToken) => forbidden("the token was revoked"),
         }

@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     builder::BankBuilder,
-    contract::{ANBIMA, AVISTA, BANKLY, CONTA_SIMPLES},
+    contract::{ANBIMA, AVISTA, BANKLY, CONTA_SIMPLES, Gives},
     counters::Counters,
     desk::Desk,
     expiry::ExpiresIn,
@@ -51,7 +51,8 @@ impl Bank {
         self.url(self.desk.contract.token_endpoints[0].path)
     }
 
-    /// Where tokens are handed out to a client that shows a certificate in place of its secret; only Bankly has it.
+    /// Where tokens are handed out to a client that shows a certificate in place of its secret; only Bankly has it. Over
+    /// plain HTTP no certificate can be shown, and everyone is refused.
     pub fn mtls_token_url(&self) -> Option<String> {
         let endpoint = self.desk.contract.token_endpoints.get(1)?;
         Some(self.url(endpoint.path))
@@ -60,6 +61,15 @@ impl Bank {
     /// The scheme, host and port of the API, which is also where tokens are handed out.
     pub fn api_origin(&self) -> String {
         self.server.origin()
+    }
+
+    /// Where a client obtains its certificate, with a token of the scope `certificate.create`; only Bankly has it, and
+    /// only over TLS (the feature `testing-tls`).
+    pub fn certificates_url(&self) -> Option<String> {
+        self.desk.certifier.as_ref()?;
+        let mut routes = self.desk.routes.iter();
+        let route = routes.find(|route| route.gives == Gives::Certificate)?;
+        Some(self.url(&format!("{}/{}/certificates", route.path, self.client_id())))
     }
 
     /// A path at this bank, as an address.

@@ -6,11 +6,14 @@ use std::{
 
 use tokio::time::Instant;
 
+#[cfg(feature = "testing-tls")]
+use super::tls::Tls;
 use super::{
     bank::Bank,
     contract::{Contract, Route},
     credentials::Credentials,
     desk::Desk,
+    door::Door,
     expiry::ExpiresIn,
     server::Server,
 };
@@ -39,6 +42,8 @@ use super::{
 pub struct BankBuilder {
     desk: Desk,
     port: u16,
+    #[cfg(feature = "testing-tls")]
+    tls: Option<Tls>,
 }
 
 impl BankBuilder {
@@ -46,6 +51,8 @@ impl BankBuilder {
         Self {
             desk: Desk::new(contract),
             port: 0,
+            #[cfg(feature = "testing-tls")]
+            tls: None,
         }
     }
 
@@ -99,7 +106,7 @@ impl BankBuilder {
     /// One more path of the API, with all below it, that any good token opens.
     #[must_use]
     pub fn route(mut self, path: &'static str) -> Self {
-        self.desk.routes.insert(0, Route { path, needs: None });
+        self.desk.routes.insert(0, Route::open(path));
         self
     }
 
@@ -125,15 +132,33 @@ impl BankBuilder {
         self
     }
 
+    /// Serves over TLS. By default it is plain HTTP.
+    #[cfg(feature = "testing-tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.desk.certifier = Some(tls.certifier());
+        self.tls = Some(tls);
+        self
+    }
+
     /// Opens the bank. It is closed when the [`Bank`] is dropped. To be called within a tokio runtime.
     ///
     /// # Errors
     ///
-    /// When the port cannot be listened on.
+    /// When the port cannot be listened on, or the certificate cannot be served with.
     pub async fn start(self) -> io::Result<Bank> {
+        let door = self.door()?;
         let desk = Arc::new(self.desk);
-        let server = Server::start(self.port, Arc::clone(&desk)).await?;
+        let server = Server::start(self.port, door, Arc::clone(&desk)).await?;
         Ok(Bank::new(desk, server))
+    }
+
+    fn door(&self) -> io::Result<Door> {
+        #[cfg(feature = "testing-tls")]
+        if let Some(tls) = &self.tls {
+            return Ok(Door::Tls(tls.acceptor()?));
+        }
+        Ok(Door::Plain)
     }
 }
 

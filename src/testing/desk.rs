@@ -12,25 +12,31 @@ use tokio::sync::watch;
 use super::{
     api_request::echo,
     clock::Clock,
-    contract::{Contract, Route, Scopes, TokenEndpoint},
+    contract::{Contract, Gives, Proof, Route, Scopes, TokenEndpoint},
     counters::Counters,
     credentials::Credentials,
+    door::ClientCertificate,
     expiry::ExpiresIn,
     fault::{Faults, struck},
-    ledger::{Custom, Grant, Ledger},
+    ledger::{Custom, Grant, Ledger, Terms},
     refused::Refused,
     reply::{Answer, Reply},
     server::Handler,
     token_request,
 };
 
-pub(super) struct Desk {
+/// Gives out client certificates.
+pub(super) type Certifier = Box<dyn Fn(&Request<Bytes>) -> Result<Answer, Refused> + Send + Sync>;
+
+pub(in crate::testing) struct Desk {
     pub(super) contract: &'static Contract,
     pub(super) client: Credentials,
     /// What the client may have, where that is not what the contract says.
     pub(super) scopes: Option<Vec<String>>,
     pub(super) custom: Custom,
     pub(super) routes: Vec<Route>,
+    /// Only a bank that is reached over TLS has one.
+    pub(super) certifier: Option<Certifier>,
     pub(super) clock: Clock,
     pub(super) counters: watch::Sender<Counters>,
     books: Mutex<Books>,
@@ -57,6 +63,7 @@ impl Desk {
             scopes: None,
             custom: Custom::default(),
             routes: contract.routes.to_vec(),
+            certifier: None,
             clock: Clock::default(),
             counters: watch::Sender::default(),
             books: Mutex::new(Books {
@@ -116,15 +123,21 @@ impl Desk {
 
     fn grant(&self, endpoint: &TokenEndpoint, request: &Request<Bytes>) -> Result<Answer, Refused> {
         let requested = token_request::read(request, endpoint, &self.client)?;
-        let scopes = self.allowed(requested)?;
+        let by_certificate = endpoint.proof == Proof::Certificate;
+        let terms = Terms {
+            scopes: self.allowed(requested)?,
+            bound_to: by_certificate
+                .then(|| ClientCertificate::of(request).cloned())
+                .flatten(),
+        };
         let (now, wall) = (self.clock.now(), self.clock.wall());
         let mut books = self.books();
         let lifetime = books.lifetime;
-        let grant = books.ledger.grant(self.custom, &scopes, lifetime, now);
+        let grant = books.ledger.grant(self.custom, &terms, lifetime, now);
         let expires_in = books.expires_in.json(grant.left, wall);
         drop(books);
         self.count(|counters| counters.tokens_issued += u64::from(grant.new));
-        Ok(self.token_answer(grant, expires_in, &scopes))
+        Ok(self.token_answer(grant, expires_in, &terms.scopes))
     }
 
     fn allowed(&self, requested: Vec<String>) -> Result<Vec<String>, Refused> {
@@ -163,13 +176,24 @@ impl Desk {
             counters.api_requests += 1;
             counters.api_faults += u64::from(fault.is_some());
         });
-        struck(fault, || match self.admit(route, request) {
-            Ok(()) => {
-                self.count(|counters| counters.api_ok += 1);
-                echo(request)
+        struck(fault, || {
+            let admitted = self.admit(route, request);
+            match admitted.and_then(|()| self.serve(route, request)) {
+                Ok(answer) => {
+                    self.count(|counters| counters.api_ok += 1);
+                    answer
+                }
+                Err(refused) => self.refuse_api(refused),
             }
-            Err(refused) => self.refuse_api(refused),
         })
+    }
+
+    fn serve(&self, route: &Route, request: &Request<Bytes>) -> Result<Answer, Refused> {
+        match (route.gives, &self.certifier) {
+            (Gives::Echo, _) => Ok(echo(request)),
+            (Gives::Certificate, Some(certifier)) => certifier(request),
+            (Gives::Certificate, None) => Err(Refused::not_found()),
+        }
     }
 
     fn admit(&self, route: &Route, request: &Request<Bytes>) -> Result<(), Refused> {
@@ -179,7 +203,7 @@ impl Desk {
         let books = self.books();
         let scopes = books
             .ledger
-            .check(token, now)
+            .check(token, ClientCertificate::of(request), now)
             .map_err(|bad| attachment.refuse(bad))?;
         match route.needs {
             Some(scope) if !scopes.iter().any(|held| held == scope) => {

@@ -4,12 +4,16 @@ use std::{collections::HashMap, iter, time::Duration};
 
 use tokio::time::Instant;
 
+use super::door::ClientCertificate;
+
 /// What a bank thinks of a token that it will not take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bad {
     Unknown,
     Expired,
     Revoked,
+    /// It was handed out to a client that showed another certificate (RFC 8705 §3).
+    BoundElsewhere,
 }
 
 /// How tokens are handed out.
@@ -21,12 +25,19 @@ pub(super) struct Custom {
     pub(super) repeats: bool,
 }
 
-#[derive(Clone, Debug)]
+/// What a token is good for.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) scopes: Vec<String>,
+    /// The certificate that must be shown with it, if it was handed out for one.
+    pub(super) bound_to: Option<ClientCertificate>,
+}
+
 struct Issued {
     /// `None` lies beyond what the clock can count.
     expires: Option<Instant>,
     revoked: bool,
-    scopes: Vec<String>,
+    terms: Terms,
 }
 
 impl Issued {
@@ -52,25 +63,25 @@ impl Ledger {
     pub(super) fn grant(
         &mut self,
         custom: Custom,
-        scopes: &[String],
+        terms: &Terms,
         lifetime: Duration,
         now: Instant,
     ) -> Grant {
         if custom.repeats
-            && let Some(grant) = self.repeat(scopes, lifetime, now)
+            && let Some(grant) = self.repeat(terms, lifetime, now)
         {
             return grant;
         }
         if custom.single_active {
             self.revoke_all();
         }
-        self.issue(scopes, lifetime, now)
+        self.issue(terms, lifetime, now)
     }
 
-    fn repeat(&self, scopes: &[String], lifetime: Duration, now: Instant) -> Option<Grant> {
+    fn repeat(&self, terms: &Terms, lifetime: Duration, now: Instant) -> Option<Grant> {
         let token = self.latest.as_ref()?;
         let issued = self.tokens.get(token.as_bytes())?;
-        if issued.expired(now) || issued.scopes != scopes {
+        if issued.expired(now) || issued.terms != *terms {
             return None;
         }
         Some(Grant {
@@ -80,12 +91,12 @@ impl Ledger {
         })
     }
 
-    fn issue(&mut self, scopes: &[String], lifetime: Duration, now: Instant) -> Grant {
+    fn issue(&mut self, terms: &Terms, lifetime: Duration, now: Instant) -> Grant {
         let token = token_text();
         let issued = Issued {
             expires: now.checked_add(lifetime),
             revoked: false,
-            scopes: scopes.to_vec(),
+            terms: terms.clone(),
         };
         self.tokens.insert(token.clone().into(), issued);
         self.latest = Some(token.clone());
@@ -96,8 +107,13 @@ impl Ledger {
         }
     }
 
-    /// The scopes of a token that is good.
-    pub(super) fn check(&self, token: &[u8], now: Instant) -> Result<&[String], Bad> {
+    /// The scopes of a token that is good in the hands of a client with this certificate.
+    pub(super) fn check(
+        &self,
+        token: &[u8],
+        shown: Option<&ClientCertificate>,
+        now: Instant,
+    ) -> Result<&[String], Bad> {
         let issued = self.tokens.get(token).ok_or(Bad::Unknown)?;
         if issued.expired(now) {
             return Err(Bad::Expired);
@@ -105,7 +121,10 @@ impl Ledger {
         if issued.revoked {
             return Err(Bad::Revoked);
         }
-        Ok(&issued.scopes)
+        if issued.terms.bound_to.is_some() && issued.terms.bound_to.as_ref() != shown {
+            return Err(Bad::BoundElsewhere);
+        }
+        Ok(&issued.terms.scopes)
     }
 
     pub(super) fn revoke_all(&mut self) {

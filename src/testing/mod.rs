@@ -15,6 +15,9 @@
 //! Every token request must say `Accept: application/json` and its `Content-Length`. A route of the API answers any
 //! method with a JSON echo of `method`, `path`, `length` and `body`; more routes are added with [`BankBuilder::route`].
 //!
+//! With the feature `testing-tls` a bank is also served over TLS (`BankBuilder::tls`), with certificates made for the
+//! test. Bankly's second token endpoint wants a client certificate, so that it refuses everyone without TLS.
+//!
 //! # Examples
 //!
 //! ```
@@ -56,6 +59,7 @@ mod contract;
 mod counters;
 mod credentials;
 mod desk;
+mod door;
 mod expiry;
 mod fault;
 mod fields;
@@ -64,6 +68,8 @@ mod ledger;
 mod refused;
 mod reply;
 mod server;
+#[cfg(feature = "testing-tls")]
+mod tls;
 mod token_request;
 
 pub use bank::Bank;
@@ -72,3 +78,5 @@ pub use counters::Counters;
 pub use expiry::ExpiresIn;
 pub use fault::Fault;
 pub use foreign::Foreign;
+#[cfg(feature = "testing-tls")]
+pub use tls::{Authority, Identity, Tls};

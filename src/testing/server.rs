@@ -15,13 +15,15 @@ use http_body_util::BodyExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     task::{JoinHandle, JoinSet},
     time::sleep,
 };
 
-use super::reply::{Body, Broken, Reply};
+use super::{
+    door::{Accepted, ClientCertificate, Door},
+    reply::{Body, Broken, Reply},
+};
 
 /// How long to wait when no connection can be accepted: when file descriptors have run out, say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -30,36 +32,29 @@ pub(super) trait Handler: Send + Sync + 'static {
     fn handle(&self, request: &Request<Bytes>) -> Reply;
 }
 
-/// A stream that a connection runs over.
-pub(super) trait Accepted: AsyncRead + AsyncWrite + Send + Unpin + 'static {
-    /// Ends the connection with a TCP RST.
-    fn reset(self);
-}
-
-impl Accepted for TcpStream {
-    fn reset(self) {
-        // Where it cannot be set, the connection is closed all the same.
-        let _ = self.set_zero_linger();
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Server {
+    scheme: &'static str,
     address: SocketAddr,
     accepting: JoinHandle<()>,
 }
 
 impl Server {
-    pub(super) async fn start(port: u16, handler: Arc<impl Handler>) -> io::Result<Self> {
+    pub(super) async fn start(
+        port: u16,
+        door: Door,
+        handler: Arc<impl Handler>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         Ok(Self {
+            scheme: door.scheme(),
             address: listener.local_addr()?,
-            accepting: tokio::spawn(accept(listener, handler)),
+            accepting: tokio::spawn(accept(listener, door, handler)),
         })
     }
 
     pub(super) fn origin(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// Returns when the port is free again.
@@ -75,12 +70,12 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, handler: Arc<impl Handler>) {
+async fn accept(listener: TcpListener, door: Door, handler: Arc<impl Handler>) {
     let mut connections = JoinSet::new();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                connections.spawn(serve(stream, Arc::clone(&handler)));
+                connections.spawn(door.clone().welcome(stream, Arc::clone(&handler)));
             }
             Err(_) => sleep(ACCEPT_PAUSE).await,
         }
@@ -88,8 +83,17 @@ async fn accept(listener: TcpListener, handler: Arc<impl Handler>) {
     }
 }
 
-async fn serve(stream: impl Accepted, handler: Arc<impl Handler>) {
-    let service = service_fn(|request| perform(&*handler, request));
+pub(super) async fn serve(
+    stream: impl Accepted,
+    certificate: Option<ClientCertificate>,
+    handler: Arc<impl Handler>,
+) {
+    let service = service_fn(|mut request| {
+        if let Some(certificate) = &certificate {
+            Request::extensions_mut(&mut request).insert(certificate.clone());
+        }
+        perform(&*handler, request)
+    });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     if let Err(error) = (&mut connection).await
         && is_reset(&error)

@@ -7,8 +7,9 @@ use http::{
 };
 
 use super::{
-    contract::{Expected, TokenEndpoint},
+    contract::{Expected, Proof, TokenEndpoint},
     credentials::Credentials,
+    door::ClientCertificate,
     fields,
     refused::{Refused, single},
 };
@@ -23,7 +24,7 @@ pub(super) fn read(
     client: &Credentials,
 ) -> Result<Vec<String>, Refused> {
     check_head(request, endpoint)?;
-    check_authorization(request, endpoint, client)?;
+    check_proof(request, endpoint, client)?;
     let mut fields = fields::parse(request.body(), endpoint.encoding)?;
     let mut scopes = Vec::new();
     for (name, expected) in endpoint.fields {
@@ -85,22 +86,25 @@ fn check_header(
     Err(Refused::new(otherwise, "invalid_request", reason))
 }
 
-fn check_authorization(
+fn check_proof(
     request: &Request<Bytes>,
     endpoint: &TokenEndpoint,
     client: &Credentials,
 ) -> Result<(), Refused> {
     let sent = single(request.headers(), &AUTHORIZATION)?;
-    match (endpoint.basic, sent) {
-        (false, None) => Ok(()),
-        (false, Some(_)) => Err(Refused::invalid_request(
-            "authorization must not be there: the credentials are in the body",
-        )),
-        (true, Some(sent)) if sent == client.basic().as_bytes() => Ok(()),
-        (true, _) => Err(Refused::invalid_client(
+    match (endpoint.proof, sent) {
+        (Proof::Basic, Some(sent)) if sent == client.basic().as_bytes() => Ok(()),
+        (Proof::Basic, _) => Err(Refused::invalid_client(
             "authorization must be Basic with the base64 of id:secret",
         )
         .challenge("Basic")),
+        (Proof::Secret | Proof::Certificate, Some(_)) => Err(Refused::invalid_request(
+            "authorization must not be there: the credentials are in the body",
+        )),
+        (Proof::Certificate, None) if ClientCertificate::of(request).is_none() => Err(
+            Refused::invalid_client("a client certificate must be shown in place of a secret"),
+        ),
+        (Proof::Secret | Proof::Certificate, None) => Ok(()),
     }
 }
 

@@ -7,4 +7,5 @@ mod expiry;
 mod faults;
 mod foreign;
 mod handle;
+mod tls;
 mod token_requests;

@@ -265,14 +265,12 @@ async fn bankly_grants_no_scope_that_the_client_may_not_have() {
 }
 
 #[tokio::test]
-async fn banklys_certificate_endpoint_takes_no_secret() {
+async fn banklys_certificate_endpoint_serves_nobody_without_tls() {
     let bank = Bank::bankly().start().await.unwrap();
     let url = bank.mtls_token_url().unwrap();
-    let whole = bankly_form(&bank, "boleto.read");
-    let bare = whole.replace("&client_secret=bankly-client-secret", "");
-    let response = send(post(&url, FORM, &bare)).await.unwrap();
-    assert_eq!(response.status(), StatusCode::OK);
-    let expected = (400, "invalid_request", "does not have");
-    assert_refused(&bank, post(&url, FORM, &whole), expected).await;
+    let form = bankly_form(&bank, "boleto.read");
+    let expected = (401, "invalid_client", "certificate must be shown");
+    assert_refused(&bank, post(&url, FORM, &form), expected).await;
+    assert_eq!(bank.certificates_url(), None);
     assert_eq!(Bank::avista().start().await.unwrap().mtls_token_url(), None);
 }

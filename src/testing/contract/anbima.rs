@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Attachment, Contract, Encoding, Expected, Route, Scopes, TokenEndpoint};
+use super::{Attachment, Contract, Encoding, Expected, Proof, Route, Scopes, TokenEndpoint};
 
 /// ANBIMA, as the page on authentication of its developers' portal has it, worked example included.
 ///
@@ -15,7 +15,7 @@ pub(in crate::testing) const ANBIMA: Contract = Contract {
     token_endpoints: &[TokenEndpoint {
         path: "/oauth/access-token",
         encoding: Encoding::Json,
-        basic: true,
+        proof: Proof::Basic,
         fields: &[("grant_type", Expected::GrantType)],
     }],
     issued: StatusCode::CREATED,
@@ -23,14 +23,8 @@ pub(in crate::testing) const ANBIMA: Contract = Contract {
     lifetime: Duration::from_secs(3600),
     scopes: Scopes::Unstated,
     attachment: Attachment::ClientIdAndAccessToken,
-    routes: [
-        Route {
-            path: "/feed/precos-indices/v1",
-            needs: None,
-        },
-        Route {
-            path: "/feed/fundos/v1",
-            needs: Some("fundos"),
-        },
+    routes: &[
+        Route::open("/feed/precos-indices/v1"),
+        Route::needing("/feed/fundos/v1", "fundos"),
     ],
 };

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Attachment, Contract, Encoding, Expected, Route, Scopes, TokenEndpoint};
+use super::{Attachment, Contract, Encoding, Expected, Proof, Route, Scopes, TokenEndpoint};
 
 /// Avista, as the page "Authentication" of its PIX Bacen API has it: no grant type at all.
 pub(in crate::testing) const AVISTA: Contract = Contract {
@@ -12,7 +12,7 @@ pub(in crate::testing) const AVISTA: Contract = Contract {
     token_endpoints: &[TokenEndpoint {
         path: "/oauth/token",
         encoding: Encoding::Json,
-        basic: false,
+        proof: Proof::Secret,
         fields: &[
             ("clientId", Expected::ClientId),
             ("clientSecret", Expected::ClientSecret),
@@ -23,14 +23,8 @@ pub(in crate::testing) const AVISTA: Contract = Contract {
     lifetime: Duration::from_secs(3600),
     scopes: Scopes::Granted(&["pix:read", "pix:write", "balance:read"]),
     attachment: Attachment::Bearer,
-    routes: [
-        Route {
-            path: "/cob",
-            needs: None,
-        },
-        Route {
-            path: "/webhook",
-            needs: Some("webhook:write"),
-        },
+    routes: &[
+        Route::open("/cob"),
+        Route::needing("/webhook", "webhook:write"),
     ],
 };

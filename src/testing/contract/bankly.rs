@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Attachment, Contract, Encoding, Expected, Route, Scopes, TokenEndpoint};
+use super::{Attachment, Contract, Encoding, Expected, Proof, Route, Scopes, TokenEndpoint};
 
-/// Bankly, as its page "Token para gerar certificado mTLS" has it, and the endpoint that takes a client certificate in
-/// place of the secret.
+/// Bankly, as its page "Token para gerar certificado mTLS" has it, with the endpoint that takes a client certificate in
+/// place of the secret, and the one that gives such certificates out (its page "Download do certificado TLS").
 pub(in crate::testing) const BANKLY: Contract = Contract {
     name: "bankly",
     client_id: "3f2b1c9e-5d47-4a86-9b0e-7c1d2e3f4a5b",
@@ -14,7 +14,7 @@ pub(in crate::testing) const BANKLY: Contract = Contract {
         TokenEndpoint {
             path: "/connect/token",
             encoding: Encoding::Form,
-            basic: false,
+            proof: Proof::Secret,
             fields: &[
                 ("grant_type", Expected::GrantType),
                 ("client_id", Expected::ClientId),
@@ -25,7 +25,7 @@ pub(in crate::testing) const BANKLY: Contract = Contract {
         TokenEndpoint {
             path: "/oauth2/token",
             encoding: Encoding::Form,
-            basic: false,
+            proof: Proof::Certificate,
             fields: &[
                 ("grant_type", Expected::GrantType),
                 ("client_id", Expected::ClientId),
@@ -38,14 +38,9 @@ pub(in crate::testing) const BANKLY: Contract = Contract {
     lifetime: Duration::from_secs(3600),
     scopes: Scopes::Requested,
     attachment: Attachment::Bearer,
-    routes: [
-        Route {
-            path: "/accounts",
-            needs: None,
-        },
-        Route {
-            path: "/cards",
-            needs: Some("card.read"),
-        },
+    routes: &[
+        Route::open("/accounts"),
+        Route::needing("/cards", "card.read"),
+        Route::giving_certificates("/partners", "certificate.create"),
     ],
 };

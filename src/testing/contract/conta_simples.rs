@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Attachment, Contract, Encoding, Expected, Route, Scopes, TokenEndpoint};
+use super::{Attachment, Contract, Encoding, Expected, Proof, Route, Scopes, TokenEndpoint};
 
 /// Conta Simples, as its page "Get access token" has it: only the grant type in the form.
 pub(in crate::testing) const CONTA_SIMPLES: Contract = Contract {
@@ -12,7 +12,7 @@ pub(in crate::testing) const CONTA_SIMPLES: Contract = Contract {
     token_endpoints: &[TokenEndpoint {
         path: "/oauth/v1/access-token",
         encoding: Encoding::Form,
-        basic: true,
+        proof: Proof::Basic,
         fields: &[("grant_type", Expected::GrantType)],
     }],
     issued: StatusCode::OK,
@@ -20,14 +20,8 @@ pub(in crate::testing) const CONTA_SIMPLES: Contract = Contract {
     lifetime: Duration::from_secs(1800),
     scopes: Scopes::Unstated,
     attachment: Attachment::Bearer,
-    routes: [
-        Route {
-            path: "/statements/v1/credit-card",
-            needs: None,
-        },
-        Route {
-            path: "/transfers/v1",
-            needs: Some("transfers"),
-        },
+    routes: &[
+        Route::open("/statements/v1/credit-card"),
+        Route::needing("/transfers/v1", "transfers"),
     ],
 };

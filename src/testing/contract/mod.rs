@@ -26,8 +26,8 @@ pub(super) struct Contract {
     pub(super) lifetime: Duration,
     pub(super) scopes: Scopes,
     pub(super) attachment: Attachment,
-    /// One that any token opens, and one that no token opens unless it was given the scope.
-    pub(super) routes: [Route; 2],
+    /// First one that any token opens, then one that no token opens unless it was given the scope.
+    pub(super) routes: &'static [Route],
 }
 
 /// One way to ask for a token: always a POST, and nothing in its body but these fields.
@@ -35,9 +35,19 @@ pub(super) struct Contract {
 pub(super) struct TokenEndpoint {
     pub(super) path: &'static str,
     pub(super) encoding: Encoding,
-    /// Whether `Authorization: Basic base64(id:secret)` is demanded; where it is not, it is refused.
-    pub(super) basic: bool,
+    pub(super) proof: Proof,
     pub(super) fields: &'static [(&'static str, Expected)],
+}
+
+/// How a client proves who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// `Authorization: Basic base64(id:secret)`, which is refused elsewhere.
+    Basic,
+    /// Its secret in a field of the body.
+    Secret,
+    /// The certificate that it showed when it connected.
+    Certificate,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,9 +91,40 @@ pub(super) struct Route {
     pub(super) path: &'static str,
     /// The scope (at ANBIMA: the product of the contracted plan) that a token must hold.
     pub(super) needs: Option<&'static str>,
+    pub(super) gives: Gives,
+}
+
+/// What a route answers a request with that it admits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gives {
+    Echo,
+    /// A new client certificate.
+    Certificate,
 }
 
 impl Route {
+    pub(super) const fn open(path: &'static str) -> Self {
+        Self {
+            path,
+            needs: None,
+            gives: Gives::Echo,
+        }
+    }
+
+    const fn needing(path: &'static str, scope: &'static str) -> Self {
+        Self {
+            needs: Some(scope),
+            ..Self::open(path)
+        }
+    }
+
+    const fn giving_certificates(path: &'static str, scope: &'static str) -> Self {
+        Self {
+            gives: Gives::Certificate,
+            ..Self::needing(path, scope)
+        }
+    }
+
     pub(super) fn covers(&self, path: &str) -> bool {
         path.strip_prefix(self.path)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

@@ -1,0 +1,110 @@
+//! The four embedded banks on loopback, until stopped with ctrl-c, for `call` and for services under test.
+//!
+//! ```sh
+//! cargo run --example banks -- --port 9200
+//! ```
+//!
+//! It prints a command line of `call` for each. With `--tls DIR` the banks are served over TLS to clients that show a
+//! certificate; it lies in DIR, with its key and the authority to trust.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use tower_oauth::testing::{Authority, Bank, BankBuilder, Tls};
+
+/// Serves the four embedded banks on loopback until stopped, and prints for each how to call it.
+#[derive(Debug, Parser)]
+#[command(name = "banks")]
+struct Args {
+    /// The first bank's port; the others are on the next three
+    #[arg(long, default_value_t = 9200, value_parser = clap::value_parser!(u16).range(1..=65532))]
+    port: u16,
+    /// Serve over TLS, to clients with a certificate; ca.pem, client.pem and client.key are written to this folder
+    #[arg(long, value_name = "DIR")]
+    tls: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match serve(&Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("banks: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(args: &Args) -> io::Result<()> {
+    let banks = open(args).await?;
+    for bank in &banks {
+        println!("{}\n", call_line(bank, args.tls.as_deref()));
+    }
+    println!("Open until ctrl-c.");
+    tokio::signal::ctrl_c().await
+}
+
+async fn open(args: &Args) -> io::Result<Vec<Bank>> {
+    let tls = args.tls.as_deref().map(certified).transpose()?;
+    let builders = [
+        Bank::anbima(),
+        Bank::avista(),
+        Bank::conta_simples(),
+        Bank::bankly(),
+    ];
+    let mut banks = Vec::new();
+    for (builder, port) in builders.into_iter().zip(args.port..) {
+        let builder = tls.clone().into_iter().fold(builder, BankBuilder::tls);
+        banks.push(builder.port(port).start().await?);
+    }
+    Ok(banks)
+}
+
+/// Makes an authority, and leaves what a client needs in the folder.
+fn certified(folder: &Path) -> io::Result<Tls> {
+    let authority = Authority::new()?;
+    let client = authority.client("call")?;
+    fs::create_dir_all(folder)?;
+    fs::write(folder.join("ca.pem"), authority.certificate_pem())?;
+    fs::write(folder.join("client.pem"), client.certificate_pem())?;
+    fs::write(folder.join("client.key"), client.key_pem())?;
+    Tls::new(&authority)
+}
+
+/// Ready to be pasted into a shell.
+fn call_line(bank: &Bank, tls: Option<&Path>) -> String {
+    let scope = match bank.name() {
+        "bankly" => " --scope boleto.read",
+        _ => "",
+    };
+    let (secret, token_url) = match (tls, bank.mtls_token_url()) {
+        // The certificate takes the secret's place.
+        (Some(_), Some(url)) => ("env -u OAUTH_CLIENT_SECRET".to_owned(), url),
+        _ => (
+            format!("OAUTH_CLIENT_SECRET={}", bank.client_secret()),
+            bank.token_url(),
+        ),
+    };
+    format!(
+        "{secret} cargo run --example call -- --provider {} --token-url {token_url} --origin {} --client-id {}{scope}{} {}",
+        bank.name(),
+        bank.api_origin(),
+        bank.client_id(),
+        tls.map(tls_options).unwrap_or_default(),
+        bank.api_url(),
+    )
+}
+
+fn tls_options(folder: &Path) -> String {
+    let file = |name| folder.join(name).display().to_string();
+    format!(
+        " --cacert {} --cert {} --key {}",
+        file("ca.pem"),
+        file("client.pem"),
+        file("client.key")
+    )
+}

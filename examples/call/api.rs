@@ -1,0 +1,96 @@
+//! The way to the API: an HTTP client below the layer, and the token source that uses the same kind of client.
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::{client::legacy, rt::TokioExecutor};
+use tower::{Layer, Service, ServiceExt, util::BoxCloneSyncService};
+use tower_oauth::{
+    BoxError, OAuthLayer, Origin, TokenSource, client_credentials::ClientCredentialsBuilder,
+    transport::ReqwestService,
+};
+
+use crate::{
+    args::{Args, ClientKind, RequestArgs},
+    source, tls,
+};
+
+pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
+pub(crate) type Client = BoxCloneSyncService<Request<Full<Bytes>>, Response<Body>, BoxError>;
+
+/// A source without a token yet, and the API through it. Nothing was sent.
+pub(crate) struct Api {
+    pub(crate) source: TokenSource,
+    pub(crate) service: Client,
+}
+
+impl Api {
+    pub(crate) fn open(args: &Args) -> Result<Self, BoxError> {
+        let origin = Origin::of(&args.url).map_err(|error| format!("the URL: {}", error.rule()))?;
+        let builder = source::builder(&args.bank, args.tls.cert.is_some())?;
+        let (source, client) = connect(args, builder, &origin)?;
+        let permitted = source.permits(&args.url);
+        permitted.map_err(|error| format!("{error}; here: --origin {origin}"))?;
+        let service = guarded(&args.request, source.clone(), client);
+        Ok(Self { source, service })
+    }
+}
+
+fn connect(
+    args: &Args,
+    builder: ClientCredentialsBuilder,
+    origin: &Origin,
+) -> Result<(TokenSource, Client), BoxError> {
+    let tls = tls::config(&args.tls, needs_tls(args))?;
+    match args.client {
+        ClientKind::Hyper => {
+            let connector = HttpsConnectorBuilder::new()
+                .with_tls_config(tls)
+                .https_or_http()
+                .enable_http1()
+                .build();
+            let client = legacy::Client::builder(TokioExecutor::new()).build(connector);
+            Ok((builder.build_over(client.clone())?, erased(client)))
+        }
+        ClientKind::Reqwest => {
+            let client = || reqwest::Client::builder().tls_backend_preconfigured(tls.clone());
+            let service = ReqwestService::new(client(), origin)?;
+            Ok((builder.build(client())?, erased(service)))
+        }
+    }
+}
+
+/// Whether anything is surely called by `https`; what a dialect's file says is not known here.
+fn needs_tls(args: &Args) -> bool {
+    let token_by_tls = match &args.bank.token_url {
+        Some(url) => url.starts_with("https:"),
+        None => args.bank.provider.is_some(),
+    };
+    token_by_tls || args.url.scheme_str() == Some("https")
+}
+
+fn erased<S, B>(client: S) -> Client
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error: Into<BoxError>>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let client = client.map_response(|response: Response<B>| {
+        response.map(|body| body.map_err(Into::into).boxed_unsync())
+    });
+    BoxCloneSyncService::new(client.map_err(Into::into))
+}
+
+fn guarded(args: &RequestArgs, source: TokenSource, client: Client) -> Client {
+    let layer = OAuthLayer::new(source);
+    match (args.no_replay, args.replay_unsafe) {
+        (true, _) => BoxCloneSyncService::new(layer.layer(client)),
+        (false, false) => BoxCloneSyncService::new(layer.replay().layer(client)),
+        (false, true) => BoxCloneSyncService::new(layer.replay().replay_unsafe().layer(client)),
+    }
+}

@@ -1,0 +1,173 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{ArgGroup, Parser, ValueEnum};
+use http::{HeaderName, HeaderValue, Method, Uri};
+use tower_oauth::Origin;
+
+/// Calls an API with a token that the crate fetches and keeps alive. The client's secret is read from the variable
+/// OAUTH_CLIENT_SECRET.
+///
+/// At the end there is one JSON object on standard output. Exit status: 0 when every request got a 2xx, 1 otherwise,
+/// 2 for a usage or configuration error, before anything is sent.
+#[derive(Debug, Parser)]
+#[command(name = "call", group = ArgGroup::new("how").args(["provider", "dialect"]).required(true))]
+pub(crate) struct Args {
+    /// The address to call: absolute, and at an origin that the token may be sent to
+    pub(crate) url: Uri,
+
+    #[command(flatten)]
+    pub(crate) bank: BankArgs,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) request: RequestArgs,
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+
+    /// The HTTP client, for the token and for the API
+    #[arg(long, value_enum, default_value_t = ClientKind::Hyper)]
+    pub(crate) client: ClientKind,
+}
+
+/// Who is called, and as whom.
+#[derive(Debug, clap::Args)]
+pub(crate) struct BankArgs {
+    /// A provider that the crate knows
+    #[arg(long, value_enum)]
+    pub(crate) provider: Option<Provider>,
+    /// A provider of your own: its dialect, as TOML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dialect: Option<PathBuf>,
+    /// The provider's environment [default: sandbox, where the provider has one; avista has only production]
+    #[arg(long, value_enum, conflicts_with = "dialect")]
+    pub(crate) env: Option<Env>,
+    /// Another token endpoint than the provider's
+    #[arg(long, value_name = "URL")]
+    pub(crate) token_url: Option<String>,
+    /// An origin that the token may be sent to, in place of the provider's own; may be repeated
+    #[arg(long, value_name = "URL")]
+    pub(crate) origin: Vec<Origin>,
+    /// The client's id
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: String,
+    /// A scope to ask for; may be repeated
+    #[arg(long, value_name = "S")]
+    pub(crate) scope: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TlsArgs {
+    /// Certificate authorities to trust, as PEM, in place of the system's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// The client certificate with its chain, as PEM, for the token endpoint and the API
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The client certificate's key, as PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RequestArgs {
+    /// The method [default: GET, with --data POST]
+    #[arg(long)]
+    pub(crate) method: Option<Method>,
+    /// A header, such as content-type:application/json; may be repeated
+    #[arg(long, value_name = "K:V", value_parser = header)]
+    pub(crate) header: Vec<(HeaderName, HeaderValue)>,
+    /// The body
+    #[arg(long)]
+    pub(crate) data: Option<String>,
+    /// Hand a refused request's answer on, and do not send it again with a new token
+    #[arg(long)]
+    pub(crate) no_replay: bool,
+    /// Send a request of any method again, also after an ambiguous refusal (ANBIMA's 403)
+    #[arg(long, conflicts_with = "no_replay")]
+    pub(crate) replay_unsafe: bool,
+}
+
+/// Without `-n` and `--duration`: one request, whose response body goes to standard error.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LoadArgs {
+    /// How many requests; with --duration too, whichever ends first [default: 1, with --duration no limit]
+    #[arg(short = 'n', value_name = "REQUESTS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) requests: Option<u64>,
+    /// How many requests at once
+    #[arg(short, value_name = "CONCURRENCY", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) concurrency: u16,
+    /// At most so many requests per second
+    #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+    /// Start no request after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<Duration>,
+    /// How many seconds one request may take, its wait for a token included
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Provider {
+    Anbima,
+    Avista,
+    ContaSimples,
+    Bankly,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Env {
+    Sandbox,
+    Production,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ClientKind {
+    Hyper,
+    Reqwest,
+}
+
+impl LoadArgs {
+    /// `None`: the duration alone ends the load.
+    pub(crate) fn limit(&self) -> Option<u64> {
+        match self.duration {
+            Some(_) => self.requests,
+            None => Some(self.requests.unwrap_or(1)),
+        }
+    }
+
+    /// Whether it is a single call, made to see what comes back.
+    pub(crate) fn is_single(&self) -> bool {
+        self.requests.is_none() && self.duration.is_none()
+    }
+}
+
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("must be written NAME:VALUE")?;
+    let name = name.trim().parse();
+    let value = value.trim().parse();
+    match (name, value) {
+        (Ok(name), Ok(value)) => Ok((name, value)),
+        (Err(_), _) => Err("the name is no header name".into()),
+        (_, Err(_)) => Err("the value holds what no header may hold".into()),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "must be a number")?;
+    // Beyond that, the time between two requests is less than a clock can tell.
+    if (1e-6..=1e6).contains(&rate) {
+        return Ok(rate);
+    }
+    Err("must be above zero, and at most a million".into())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "must be a number of seconds")?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err("must be above zero".into()),
+    }
+}

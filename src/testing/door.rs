@@ -1,0 +1,94 @@
+//! How a connection comes in: in the clear, or by TLS and perhaps with the client's certificate.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Request;
+#[cfg(feature = "testing-tls")]
+use tokio::io::{self, AsyncWriteExt};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+#[cfg(feature = "testing-tls")]
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use super::server::{Handler, serve};
+
+/// A stream that a connection runs over.
+pub(super) trait Accepted: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+    /// Ends the connection with a TCP RST.
+    fn reset(self);
+}
+
+impl Accepted for TcpStream {
+    fn reset(self) {
+        // Where it cannot be set, the connection is closed all the same.
+        let _ = self.set_zero_linger();
+    }
+}
+
+#[cfg(feature = "testing-tls")]
+impl Accepted for TlsStream<TcpStream> {
+    fn reset(self) {
+        self.into_inner().0.reset();
+    }
+}
+
+#[derive(Clone)]
+pub(super) enum Door {
+    Plain,
+    #[cfg(feature = "testing-tls")]
+    Tls(TlsAcceptor),
+}
+
+impl Door {
+    pub(super) fn scheme(&self) -> &'static str {
+        match self {
+            Self::Plain => "http",
+            #[cfg(feature = "testing-tls")]
+            Self::Tls(_) => "https",
+        }
+    }
+
+    pub(super) async fn welcome(self, stream: TcpStream, handler: Arc<impl Handler>) {
+        match self {
+            Self::Plain => serve(stream, None, handler).await,
+            #[cfg(feature = "testing-tls")]
+            Self::Tls(acceptor) => match acceptor.accept(stream).into_fallible().await {
+                Ok(stream) => {
+                    let shown = ClientCertificate::shown(&stream);
+                    serve(stream, shown, handler).await;
+                }
+                Err((_, stream)) => turn_away(stream).await,
+            },
+        }
+    }
+}
+
+/// The client was told by an alert why it is not let in. To close now, with its request unread, would reset the
+/// connection, and the alert could be lost: so what it still sends is read until it hangs up.
+#[cfg(feature = "testing-tls")]
+async fn turn_away(mut stream: TcpStream) {
+    if stream.shutdown().await.is_ok() {
+        // Nothing depends on how it ends.
+        let _ = io::copy(&mut stream, &mut io::sink()).await;
+    }
+}
+
+/// The certificate that a client showed, and that was found good: its bytes, for comparing.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct ClientCertificate(Bytes);
+
+impl ClientCertificate {
+    pub(super) fn of<B>(request: &Request<B>) -> Option<&Self> {
+        request.extensions().get()
+    }
+
+    #[cfg(feature = "testing-tls")]
+    fn shown(stream: &TlsStream<TcpStream>) -> Option<Self> {
+        let certificates = stream.get_ref().1.peer_certificates()?;
+        let own = certificates.first()?;
+        Some(Self(Bytes::copy_from_slice(own)))
+    }
+}

@@ -1,0 +1,73 @@
+//! Gives out client certificates, as Bankly's page "Download do certificado TLS" asks for them:
+//! <https://docs.bankly.com.br/docs/download-do-certificado-tls>
+//!
+//! What the answer looks like is this bank's own: PEM under `certificate` and `key`, the key not encrypted.
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use serde::Deserialize;
+
+use super::Authority;
+use crate::testing::{
+    refused::{Refused, single},
+    reply::Answer,
+};
+
+/// The characters of a passphrase.
+const PASSPHRASE: usize = 64;
+
+/// The longest life of a certificate, in days.
+const LONGEST_LIFE: u16 = 365;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Wanted {
+    passphrase: String,
+    ttl_in_days: u16,
+}
+
+pub(super) fn certify(authority: &Authority, request: &Request<Bytes>) -> Result<Answer, Refused> {
+    let company = check_head(request)?;
+    check_body(request.body())?;
+    let identity = authority.client(company).map_err(|_| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Refused::new(status, "server_error", "no certificate could be made")
+    })?;
+    Ok(Answer::new(StatusCode::CREATED)
+        .member("certificate", identity.certificate_pem())
+        .member("key", identity.key_pem()))
+}
+
+/// The company that the certificate is for.
+fn check_head(request: &Request<Bytes>) -> Result<&str, Refused> {
+    let path: Vec<_> = request.uri().path().split('/').collect();
+    let ["", _, company, "certificates"] = path[..] else {
+        return Err(Refused::not_found());
+    };
+    if request.method() != Method::POST {
+        return Err(Refused::method_not_allowed());
+    }
+    let version = single(
+        request.headers(),
+        &http::HeaderName::from_static("api-version"),
+    )?;
+    if version != Some(b"1") {
+        return Err(Refused::invalid_request("api-version must be 1"));
+    }
+    Ok(company)
+}
+
+fn check_body(body: &[u8]) -> Result<(), Refused> {
+    let wanted: Wanted = serde_json::from_slice(body).map_err(|_| {
+        Refused::invalid_request("the body must be JSON of passphrase and ttlInDays")
+    })?;
+    if wanted.passphrase.chars().count() != PASSPHRASE {
+        return Err(Refused::invalid_request(
+            "the passphrase must have 64 characters",
+        ));
+    }
+    if !(1..=LONGEST_LIFE).contains(&wanted.ttl_in_days) {
+        return Err(Refused::invalid_request("ttlInDays must be 1 to 365"));
+    }
+    Ok(())
+}

@@ -1,0 +1,8 @@
+//! Banks over TLS: an authority made for the test, and what it issues.
+
+mod authority;
+mod certifier;
+mod serve;
+
+pub use authority::{Authority, Identity};
+pub use serve::Tls;

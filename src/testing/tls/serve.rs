@@ -1,0 +1,106 @@
+//! How a bank is served over TLS.
+
+use std::{io, sync::Arc};
+
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        RootCertStore, ServerConfig,
+        crypto::aws_lc_rs,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+        server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    },
+};
+
+use super::{Authority, Identity, certifier};
+use crate::testing::desk::Certifier;
+
+/// How a bank is served over TLS: by default with a certificate for loopback, and to none but clients that show a
+/// certificate, both issued by one [`Authority`].
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::testing::{Authority, Bank, Tls};
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let authority = Authority::new()?;
+/// let bank = Bank::anbima().tls(Tls::new(&authority)?).start().await?;
+/// assert!(bank.token_url().starts_with("https://127.0.0.1:"));
+/// // The client under test trusts `authority.certificate_pem()` and shows `authority.client("me")?`.
+/// # Ok::<(), std::io::Error>(())
+/// # })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tls {
+    authority: Authority,
+    identity: Identity,
+    certificate_demanded: bool,
+}
+
+impl Tls {
+    /// Serves with a certificate of this authority, to clients that have one of it too.
+    ///
+    /// # Errors
+    ///
+    /// When the machine has no randomness to make a key of.
+    pub fn new(authority: &Authority) -> io::Result<Self> {
+        Ok(Self {
+            authority: authority.clone(),
+            identity: authority.loopback_server()?,
+            certificate_demanded: true,
+        })
+    }
+
+    /// Serves with another certificate: one that has expired, or of another host or authority.
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = identity;
+        self
+    }
+
+    /// Lets clients without a certificate in too; a certificate that is shown must be good all the same. By default
+    /// they do not get past the handshake.
+    #[must_use]
+    pub fn client_certificate_optional(mut self) -> Self {
+        self.certificate_demanded = false;
+        self
+    }
+
+    pub(in crate::testing) fn acceptor(&self) -> io::Result<TlsAcceptor> {
+        let certificate =
+            CertificateDer::from_pem_slice(self.identity.certificate_pem().as_bytes());
+        let key = PrivateKeyDer::from_pem_slice(self.identity.key_pem().as_bytes());
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(io::Error::other)?
+            .with_client_cert_verifier(self.verifier()?)
+            .with_single_cert(
+                vec![certificate.map_err(io::Error::other)?],
+                key.map_err(io::Error::other)?,
+            )
+            .map_err(io::Error::other)?;
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+
+    fn verifier(&self) -> io::Result<Arc<dyn ClientCertVerifier>> {
+        let mut roots = RootCertStore::empty();
+        let root = CertificateDer::from_pem_slice(self.authority.certificate_pem().as_bytes());
+        roots
+            .add(root.map_err(io::Error::other)?)
+            .map_err(io::Error::other)?;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        let builder = match self.certificate_demanded {
+            true => builder,
+            false => builder.allow_unauthenticated(),
+        };
+        builder.build().map_err(io::Error::other)
+    }
+
+    pub(in crate::testing) fn certifier(&self) -> Certifier {
+        let authority = self.authority.clone();
+        Box::new(move |request| certifier::certify(&authority, request))
+    }
+}

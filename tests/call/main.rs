@@ -1,0 +1,8 @@
+//! `examples/call` as a black box: its figures on standard output, its exit status, and what it never says.
+
+mod tool;
+
+mod banks;
+mod load;
+mod refusals;
+mod usage;
