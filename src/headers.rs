@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
     error::{ConfigError, FetchError},
+    lane::{self, Alone, LANES},
     secret::ClientId,
     token::Token,
 };
@@ -84,8 +86,13 @@ impl TokenHeaders {
         self
     }
 
-    /// Some header must carry the token, and no placeholder may be left that a token cannot fill.
+    /// Some header must carry the token, no placeholder may be left that a token cannot fill, and what is written out
+    /// must fit into a header.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let mut literals = self.0.iter().flat_map(|(_, template)| template.literals());
+        if !literals.all(fits_a_header) {
+            return Err(ConfigError::new("headers", "must be visible ASCII"));
+        }
         let mut placeholders = self.0.iter().flat_map(|(_, template)| template.values());
         if placeholders.clone().any(|it| *it == Placeholder::ClientId) {
             return Err(ConfigError::new(
@@ -99,15 +106,19 @@ impl TokenHeaders {
         Ok(())
     }
 
-    /// The finished headers of one token, marked sensitive.
-    pub(crate) fn render(
-        &self,
-        token: &Token,
-    ) -> Result<Vec<(HeaderName, HeaderValue)>, FetchError> {
-        self.0
-            .iter()
-            .map(|(name, template)| Ok((name.clone(), template.render(token)?)))
-            .collect()
+    /// The finished headers of one token.
+    pub(crate) fn render(&self, token: &Token) -> Result<Rendered, FetchError> {
+        let lanes: Result<Vec<_>, _> = (0..LANES).map(|_| self.render_lane(token)).collect();
+        Ok(Rendered(lanes?.into()))
+    }
+
+    fn render_lane(&self, token: &Token) -> Result<Lane, FetchError> {
+        let pairs = self.0.iter().map(|(name, template)| {
+            // Parsed anew: a clone would count references together with the other lanes.
+            let name = HeaderName::from_bytes(name.as_str().as_bytes()).unwrap_or(name.clone());
+            Ok((name, template.render(token)?))
+        });
+        Ok(Alone(pairs.collect::<Result<_, FetchError>>()?))
     }
 }
 
@@ -191,6 +202,13 @@ impl Template {
         })
     }
 
+    fn literals(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Literal(literal) => Some(&**literal),
+            Part::Value(_) => None,
+        })
+    }
+
     fn bind(&mut self, id: &ClientId) {
         for part in &mut self.0 {
             if *part == Part::Value(Placeholder::ClientId) {
@@ -200,20 +218,18 @@ impl Template {
     }
 
     fn render(&self, token: &Token) -> Result<HeaderValue, FetchError> {
-        let mut text = Zeroizing::new(String::with_capacity(token.expose().len() + 32));
-        for part in &self.0 {
-            text.push_str(match part {
-                Part::Literal(literal) => literal,
-                Part::Value(placeholder) => placeholder.fill(token)?,
-            });
-        }
-        // `HeaderValue` lets bytes from 0x80 on pass; no token and no proxy on the way is known to want them.
-        if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        let parts = self.0.iter().map(|part| match part {
+            Part::Literal(literal) => Ok(&**literal),
+            Part::Value(placeholder) => placeholder.fill(token),
+        });
+        // In one go: a string that grows leaves copies behind.
+        let text = Zeroizing::new(parts.collect::<Result<Vec<_>, _>>()?.concat());
+        if !fits_a_header(&text) {
             return Err(FetchError::malformed(
                 "the token holds bytes that no header may hold",
             ));
         }
-        let mut value = HeaderValue::from_str(&text)
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(Alone(Text(text))))
             .map_err(|_| FetchError::malformed("the token does not fit into a header"))?;
         value.set_sensitive(true);
         Ok(value)
@@ -249,6 +265,11 @@ impl fmt::Display for Template {
     }
 }
 
+/// `HeaderValue` lets bytes from 0x80 on pass; no token and no proxy on the way is known to want them.
+fn fits_a_header(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 fn push_literal(parts: &mut Vec<Part>, literal: &str) {
     if !literal.is_empty() {
         parts.push(Part::Literal(literal.into()));
@@ -259,10 +280,31 @@ fn unmatched() -> ConfigError {
     ConfigError::new("headers", "braces must come in pairs around a name")
 }
 
-/// Puts finished token headers on a request; the values are shared, not copied.
-pub(crate) fn attach(rendered: &[(HeaderName, HeaderValue)], headers: &mut HeaderMap) {
-    for (name, value) in rendered {
-        headers.insert(name.clone(), value.clone());
+/// The bytes of a header's value: zeroized when the last request that carries them is done.
+struct Text(Zeroizing<String>);
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+type Lane = Alone<Vec<(HeaderName, HeaderValue)>>;
+
+/// A token's headers, marked sensitive, once for each lane.
+pub(crate) struct Rendered(Box<[Lane]>);
+
+impl Rendered {
+    /// Those of the thread's own lane.
+    pub(crate) fn pairs(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.0[lane::of_this_thread()]
+    }
+
+    /// Puts them on a request; the values are shared, not copied.
+    pub(crate) fn attach(&self, headers: &mut HeaderMap) {
+        for (name, value) in self.pairs() {
+            headers.insert(name.clone(), value.clone());
+        }
     }
 }
 
@@ -271,7 +313,8 @@ mod tests {
     use super::*;
 
     fn rendered(headers: &TokenHeaders, token: &Token) -> Vec<(String, String)> {
-        let pairs = headers.render(token).unwrap();
+        let rendered = headers.render(token).unwrap();
+        let pairs = rendered.pairs();
         assert!(pairs.iter().all(|(_, value)| value.is_sensitive()));
         let text = |(name, value): &(HeaderName, HeaderValue)| {
             (name.to_string(), value.to_str().unwrap().to_owned())
@@ -331,10 +374,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(AUTHORIZATION, HeaderValue::from_static("one"));
         headers.append(AUTHORIZATION, HeaderValue::from_static("two"));
-        attach(
-            &TokenHeaders::bearer().render(&Token::new("abc")).unwrap(),
-            &mut headers,
-        );
+        let rendered = TokenHeaders::bearer().render(&Token::new("abc")).unwrap();
+        rendered.attach(&mut headers);
         let all: Vec<_> = headers.get_all(AUTHORIZATION).iter().collect();
         assert_eq!(all, ["Bearer abc"]);
     }

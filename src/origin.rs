@@ -105,11 +105,12 @@ fn checked_port(authority: &Authority) -> Result<Option<u16>, &'static str> {
     if !authority.as_str().is_ascii() || authority.host().is_empty() {
         return Err("the URI's host is empty or not ASCII");
     }
-    match authority.port() {
+    // Not `Authority::port`: it takes a port that is none (`:99999`) for a missing one.
+    match authority.as_str()[authority.host().len()..].strip_prefix(':') {
         None => Ok(None),
-        Some(port) => match port.as_u16() {
-            0 => Err("the URI's port is 0"),
-            port => Ok(Some(port)),
+        Some(port) => match port.parse() {
+            Ok(0) | Err(_) => Err("the URI's port is not a number from 1 to 65535"),
+            Ok(port) => Ok(Some(port)),
         },
     }
 }

@@ -12,7 +12,10 @@ const ROOMS: [(&str, &[&str]); 7] = [
     ("provider", &["client_credentials"]),
     ("client_credentials", &[]),
     ("transport", &[]),
-    ("reqwest_middleware", &["lifecycle", "transport"]),
+    (
+        "reqwest_middleware",
+        &["middleware", "lifecycle", "transport"],
+    ),
     ("testing", &[]),
 ];
 
@@ -31,8 +34,11 @@ fn imports_run_one_way() {
             .to_str()
             .unwrap()
             .to_owned();
+        if path.contains("/tests/") {
+            continue; // a room's own tests may look at whatever they compare with
+        }
         let text = fs::read_to_string(&file).unwrap();
-        for import in imports(&text) {
+        for import in imports(&code(&text)) {
             if !is_allowed(&path, &import) {
                 wrong.push(format!("{path} imports {import}"));
             }
@@ -51,6 +57,14 @@ fn is_allowed(path: &str, import: &str) -> bool {
         None => path == "lib.rs",
         Some((own, may)) => own == room || may.contains(room) || path == ASSEMBLY,
     }
+}
+
+/// The text without its comments: a link in a doc comment imports nothing.
+fn code(text: &str) -> String {
+    let lines = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// The first segment of every `crate::` path, also of those in a braced list.

@@ -35,9 +35,8 @@ use crate::{
 /// // Any Tower HTTP service; here one that answers by itself.
 /// let transport = tower::service_fn(async |request: http::Request<Full<Bytes>>| {
 ///     assert_eq!(request.uri(), "https://login.example/token");
-///     Ok::<_, std::io::Error>(http::Response::new(Full::from(
-///         r#"{"access_token": "abc", "expires_in": 300}"#,
-///     )))
+///     let answer = Full::<Bytes>::from(r#"{"access_token": "abc", "expires_in": 300}"#);
+///     Ok::<_, std::io::Error>(http::Response::new(answer))
 /// });
 ///
 /// let fetcher = ClientCredentialsBuilder::new(
@@ -128,8 +127,9 @@ impl ClientCredentialsBuilder {
 
     /// A further header of the token request; one of the same name is replaced.
     pub fn token_header(mut self, name: impl Into<String>, value: impl Into<ParamValue>) -> Self {
-        let headers = &mut self.dialect.token_headers;
-        headers.insert(name.into().to_ascii_lowercase(), value.into());
+        let (name, headers) = (name.into(), &mut self.dialect.token_headers);
+        headers.retain(|known, _| !known.eq_ignore_ascii_case(&name));
+        headers.insert(name, value.into());
         self
     }
 

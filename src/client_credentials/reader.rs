@@ -81,7 +81,7 @@ impl Reader {
         };
         if expiry.is_moment() && clocks.disagree() {
             tracing::warn!(
-                source = self.dialect.name,
+                provider = self.dialect.name,
                 "the clocks of this machine and of the token endpoint differ by more than 5 minutes"
             );
         }
@@ -93,11 +93,14 @@ impl Reader {
     fn denial(&self, answer: &Answer, members: &Members, now: SystemTime) -> FetchError {
         let said = |name| members.get(name).and_then(Value::as_str);
         let class = failure::classify(&self.dialect.failures, answer.status, said("error"));
-        let mut error = FetchError::new(
-            class,
-            FetchErrorKind::Denied,
-            "the token endpoint answered with an error",
-        );
+        let (kind, what) = match answer.status.is_server_error() {
+            true => (
+                FetchErrorKind::Unavailable,
+                "the token endpoint is out of order",
+            ),
+            false => (FetchErrorKind::Denied, "the token endpoint refused"),
+        };
+        let mut error = FetchError::new(class, kind, what);
         if let Some(code) = said("error") {
             error = error.with_code(&self.scrubber.scrub(code));
         }

@@ -42,23 +42,13 @@ pub(super) fn prepare(dialect: &Dialect, client: &Client) -> Result<Prepared, Co
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri(dialect)?;
     describe_body(request.headers_mut(), dialect.body, body.len());
-    if let Some(basic) = &basic {
-        let value = Zeroizing::new(["Basic ", basic].concat());
-        let value = header_value("client_secret", value, true)?;
-        request.headers_mut().insert(AUTHORIZATION, value);
-    }
-    for extra in &headers {
-        let (name, value) = extra.header()?;
-        request.headers_mut().insert(name, value);
-    }
+    insert_credentials(request.headers_mut(), basic.as_ref(), &headers)?;
     // Handed over without a copy, so that the last drop zeroizes it.
     *request.body_mut() = Bytes::from_owner(body);
 
     let extras = params.iter().chain(&headers).filter(|it| it.is_secret);
-    let secrets = extras
-        .map(|extra| copy(extra.value.expose()))
-        .chain(basic)
-        .chain([copy(client.secret())]);
+    let secrets = extras.map(|extra| copy(&extra.value));
+    let secrets = secrets.chain(basic).chain(client.secret.as_ref().map(copy));
     Ok(Prepared {
         request,
         scrubber: Scrubber::new(secrets),
@@ -74,8 +64,8 @@ pub(super) fn uri(dialect: &Dialect) -> Result<Uri, ConfigError> {
     })
 }
 
-fn copy(secret: &str) -> Zeroizing<String> {
-    Zeroizing::new(secret.to_owned())
+fn copy(secret: &ClientSecret) -> Zeroizing<String> {
+    Zeroizing::new(secret.expose().to_owned())
 }
 
 fn describe_body(headers: &mut HeaderMap, body: BodyEncoding, length: usize) {
@@ -87,6 +77,23 @@ fn describe_body(headers: &mut HeaderMap, body: BodyEncoding, length: usize) {
         BodyEncoding::Empty => return,
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+}
+
+fn insert_credentials(
+    headers: &mut HeaderMap,
+    basic: Option<&Zeroizing<String>>,
+    extra: &[Extra<'_>],
+) -> Result<(), ConfigError> {
+    if let Some(basic) = basic {
+        let value = Zeroizing::new(["Basic ", basic].concat());
+        headers.insert(AUTHORIZATION, header_value("client_secret", value)?);
+    }
+    for extra in extra {
+        let (name, mut value) = extra.header()?;
+        value.set_sensitive(extra.is_secret || name == AUTHORIZATION);
+        headers.insert(name, value);
+    }
+    Ok(())
 }
 
 fn resolve<'a>(
@@ -117,23 +124,20 @@ impl Extra<'_> {
             .name
             .parse()
             .map_err(|_| ConfigError::new(field.clone(), "is not a header name"))?;
-        let value = header_value(&field, copy(self.value.expose()), self.is_secret)?;
+        let value = header_value(&field, copy(&self.value))?;
         Ok((name, value))
     }
 }
 
-fn header_value(
-    field: &str,
-    text: Zeroizing<String>,
-    is_secret: bool,
-) -> Result<HeaderValue, ConfigError> {
+/// A value that is marked sensitive, and whose last drop zeroizes it.
+fn header_value(field: &str, text: Zeroizing<String>) -> Result<HeaderValue, ConfigError> {
     let not_a_value =
         || ConfigError::new(field.to_owned(), "must be visible ASCII, on a single line");
     if !text.is_ascii() {
         return Err(not_a_value());
     }
-    let mut value =
-        HeaderValue::from_maybe_shared(Bytes::from_owner(text)).map_err(|_| not_a_value())?;
-    value.set_sensitive(is_secret);
+    let bytes = Bytes::from_owner(text);
+    let mut value = HeaderValue::from_maybe_shared(bytes).map_err(|_| not_a_value())?;
+    value.set_sensitive(true);
     Ok(value)
 }

@@ -24,7 +24,7 @@ pub(super) fn classify(error: BoxError) -> FetchError {
     if !chain(&*error).any(is_broken_off) && chain(&*error).any(speaks_of_tls) {
         return FetchError::new(
             FailureClass::Unclear,
-            FetchErrorKind::Transport,
+            FetchErrorKind::Unavailable,
             "TLS with the token endpoint failed; check the authorities that the client trusts, the host name, the \
              client certificate and the clock",
         )
@@ -32,7 +32,7 @@ pub(super) fn classify(error: BoxError) -> FetchError {
     }
     FetchError::new(
         FailureClass::Transient,
-        FetchErrorKind::Transport,
+        FetchErrorKind::Unavailable,
         "the token endpoint could not be reached, or the connection broke",
     )
     .with_source(error)
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn troubles_are_told_apart() {
         use FailureClass::*;
-        use FetchErrorKind::{TimedOut, Transport};
+        use FetchErrorKind::{TimedOut, Unavailable};
         let io = |kind, text: &'static str| -> BoxError { io::Error::new(kind, text).into() };
         let wrapped = |kind, text| -> BoxError { io::Error::other(io(kind, text)).into() };
         let elapsed: BoxError = tower::timeout::error::Elapsed::new().into();
@@ -91,17 +91,17 @@ mod tests {
             (
                 io(io::ErrorKind::ConnectionRefused, "refused"),
                 Transient,
-                Transport,
+                Unavailable,
             ),
             (
                 io(io::ErrorKind::ConnectionReset, "reset"),
                 Transient,
-                Transport,
+                Unavailable,
             ),
             (
                 io(io::ErrorKind::UnexpectedEof, "tls handshake eof"),
                 Transient,
-                Transport,
+                Unavailable,
             ),
             (
                 io(io::ErrorKind::TimedOut, "timed out"),
@@ -120,7 +120,7 @@ mod tests {
                     "invalid peer certificate: UnknownIssuer",
                 ),
                 Unclear,
-                Transport,
+                Unavailable,
             ),
             (
                 io(
@@ -128,9 +128,9 @@ mod tests {
                     "received fatal alert: CertificateRequired",
                 ),
                 Unclear,
-                Transport,
+                Unavailable,
             ),
-            ("no more permits".into(), Transient, Transport),
+            ("no more permits".into(), Transient, Unavailable),
         ] {
             let shown = format!("{error:?}");
             let error = classify(error);

@@ -48,8 +48,8 @@ pub(crate) enum FetchErrorKind {
     /// The token endpoint answered with something that is not a token.
     Malformed,
     TimedOut,
-    /// The answer never came whole: connect, reset, TLS.
-    Transport,
+    /// The token endpoint is not at work, or not to be reached: connect, reset, TLS, 5xx.
+    Unavailable,
     /// The fetcher said so itself, without telling us more.
     Other,
 }

@@ -94,9 +94,9 @@ impl OAuthError {
         self.has_fetch_kind(FetchErrorKind::Malformed)
     }
 
-    /// The token endpoint could not be reached, or its answer broke off.
-    pub fn is_transport(&self) -> bool {
-        self.has_fetch_kind(FetchErrorKind::Transport)
+    /// The token endpoint could not be reached, its answer broke off, or it said that it is out of order (5xx).
+    pub fn is_unavailable(&self) -> bool {
+        self.has_fetch_kind(FetchErrorKind::Unavailable)
     }
 
     /// The request is for an origin that the token may not be sent to. Nothing was sent.
@@ -131,7 +131,7 @@ impl OAuthError {
         self.inner.retry_at
     }
 
-    /// A word for counting: `timeout`, `denied`, `malformed`, `transport`, `foreign_origin`, `closed`, `fetcher`,
+    /// A word for counting: `timeout`, `denied`, `malformed`, `unavailable`, `foreign_origin`, `closed`, `fetcher`,
     /// `no_runtime`.
     pub fn kind(&self) -> &'static str {
         match &self.inner.kind {
@@ -144,7 +144,7 @@ impl OAuthError {
                 FetchErrorKind::Denied => "denied",
                 FetchErrorKind::Malformed => "malformed",
                 FetchErrorKind::TimedOut => "timeout",
-                FetchErrorKind::Transport => "transport",
+                FetchErrorKind::Unavailable => "unavailable",
                 FetchErrorKind::Other => "fetcher",
             },
         }

@@ -6,11 +6,11 @@ use arc_swap::ArcSwapOption;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    clock::{Moment, Now},
+    clock::{Clock, Moment, Now},
     sync::{AtomicU8, Ordering},
 };
 use crate::{
-    headers,
+    headers::Rendered,
     token::{Generation, Token},
 };
 
@@ -18,10 +18,12 @@ use crate::{
 pub(crate) struct Issued {
     pub(crate) generation: Generation,
     pub(crate) token: Token,
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(crate) headers: Rendered,
     pub(crate) refresh_at: Moment,
     pub(crate) use_until: Moment,
     pub(crate) expires_at: Moment,
+    /// Whether `use_until` lies far enough before the expiry for a coarse clock to tell it.
+    pub(crate) coarse: bool,
     /// Changed only under the state's lock; read without it.
     pub(crate) standing: AtomicU8,
 }
@@ -65,6 +67,14 @@ impl Issued {
         }
     }
 
+    /// The time, as precisely as this token wants to know it.
+    pub(crate) fn now(&self, clock: &Clock) -> Now {
+        match self.coarse {
+            true => clock.coarse_now(),
+            false => clock.now(),
+        }
+    }
+
     pub(crate) fn standing(&self) -> Standing {
         match self.standing.load(Ordering::Relaxed) {
             0 => Standing::Good,
@@ -79,7 +89,7 @@ impl Issued {
     }
 
     pub(crate) fn attach(&self, to: &mut HeaderMap) {
-        headers::attach(&self.headers, to);
+        self.headers.attach(to);
     }
 }
 
@@ -111,7 +121,11 @@ impl IssuedToken {
 
     /// The finished headers, with their values marked sensitive.
     pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-        self.0.headers.iter().map(|(name, value)| (name, value))
+        self.0
+            .headers
+            .pairs()
+            .iter()
+            .map(|(name, value)| (name, value))
     }
 
     /// When it expires, by the wall clock. The source stops using it a little before.

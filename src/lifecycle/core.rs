@@ -5,11 +5,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{sync::watch, task::AbortHandle};
+use tokio::sync::watch;
 
 use super::{
     cell::{Cell, Issued, Phase, Standing},
-    clock::{Clock, Earlier, Moment, Now, since_epoch},
+    clock::{COARSE_LAG, Clock, Earlier, Moment, Now, since_epoch},
     policy::{Policy, Window},
     state::{Boarding, Fetcher, Remedy, State},
     status::Counters,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::{FetchError, OAuthError, OAuthErrorKind},
-    headers::TokenHeaders,
+    headers::{Rendered, TokenHeaders},
     origin::AllowedOrigins,
     refusal::{Refusal, RefusalRule},
     token::{FetchCause, Generation, Life, Token},
@@ -25,8 +25,8 @@ use crate::{
 
 /// # Lock order
 ///
-/// `state` and `task` are never held together, and neither is held while a waker, a user's code or another lock is
-/// called: what must be told is told after the lock is released.
+/// `state` is not held while a waker, a user's code or another lock is called: what must be told is told after it is
+/// released.
 pub(crate) struct Core {
     pub(crate) name: Arc<str>,
     pub(crate) policy: Policy,
@@ -38,8 +38,6 @@ pub(crate) struct Core {
     pub(crate) counters: Counters,
     pub(crate) changes: watch::Sender<()>,
     state: Mutex<State>,
-    /// The task that drives the flight under way.
-    task: Mutex<Option<AbortHandle>>,
     /// [`State::renewal_closed_until`] in nanoseconds, so that a stale token costs requests no lock while nothing can
     /// be done about it. It may lag behind the state, which decides.
     renewal_closed_until: AtomicU64,
@@ -67,7 +65,7 @@ pub(crate) enum Admission {
 /// A token that has arrived, checked and made ready, before it is known which generation it is.
 pub(crate) struct Arrival {
     token: Token,
-    headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    headers: Rendered,
     start: Earlier,
     window: Window,
 }
@@ -85,7 +83,6 @@ impl Core {
             cell: Cell::default(),
             counters: Counters::default(),
             changes: watch::Sender::new(()),
-            task: Mutex::default(),
             renewal_closed_until: AtomicU64::new(0),
             suspect: AtomicU64::new(0),
             last_success: AtomicU64::new(0),
@@ -123,23 +120,27 @@ impl Core {
         let now = self.now();
         self.step(|state| {
             let current = self.cell.get();
-            let cause = match current.as_deref().map(|issued| issued.phase(now)) {
-                None => FetchCause::Missing,
-                Some(Phase::Expired) => FetchCause::Expired,
-                Some(Phase::Suspended) => FetchCause::Refused,
-                Some(Phase::Fresh | Phase::Stale) => FetchCause::Ahead,
-            };
-            match current {
-                Some(issued) if cause == FetchCause::Ahead => Admission::Token(issued),
-                _ => Admission::Boarding(state.board(cause, now, &self.policy)),
+            match (self.cause(now), current) {
+                (FetchCause::Ahead, Some(issued)) => Admission::Token(issued),
+                (cause, _) => Admission::Boarding(state.board(cause, now, &self.policy)),
             }
         })
+    }
+
+    /// Why a fetch would be made.
+    fn cause(&self, now: Now) -> FetchCause {
+        match self.cell.with(|issued| issued.phase(now)) {
+            None => FetchCause::Missing,
+            Some(Phase::Expired) => FetchCause::Expired,
+            Some(Phase::Suspended) => FetchCause::Refused,
+            Some(Phase::Fresh | Phase::Stale) => FetchCause::Ahead,
+        }
     }
 
     /// Asks for a renewal that nobody waits for.
     pub(crate) fn board_behind(&self) -> Boarding {
         let now = self.now();
-        self.step(|state| state.board(FetchCause::Ahead, now, &self.policy))
+        self.step(|state| state.board(self.cause(now), now, &self.policy))
     }
 
     pub(crate) fn refused(&self, generation: Generation, refusal: Refusal) -> Remedy {
@@ -230,7 +231,7 @@ impl Core {
         })
     }
 
-    /// Lets a suspended token serve again, since nothing better is to be had.
+    /// Lets a suspended token serve again, since nothing better is to be had. A part of a [`step`](Self::step).
     pub(crate) fn reinstate(&self) {
         self.cell.with(|issued| {
             if issued.standing() == Standing::Suspended {
@@ -239,22 +240,13 @@ impl Core {
         });
     }
 
-    /// Keeps the handle of the task that drives a flight, so that the source can end it.
-    pub(crate) fn own(&self, task: AbortHandle) {
-        if self.step(|state| state.is_shut_down()) {
-            task.abort();
-        }
-        *self.task.lock() = Some(task);
-    }
-
     /// Ends what runs in the background, and lets nothing start again.
     pub(crate) fn shut_down(&self) {
         let error = self.error(OAuthErrorKind::ShutDown);
-        self.step(|state| state.shut_down(error));
-        // Taken out first: an abort may drop the flight here and now, and the flight wants locks of its own.
-        let task = self.task.lock().take();
-        if let Some(task) = task {
-            task.abort();
+        let under_way = self.step(|state| state.shut_down(error));
+        // Without the lock: an abort may drop what drives the flight here and now, and that wants the lock.
+        if let Some(flight) = under_way {
+            flight.abort();
         }
         self.changes.send_replace(());
     }
@@ -294,7 +286,9 @@ impl Arrival {
     }
 
     fn with(self, generation: Generation, refresh_at: Moment, standing: Standing) -> Issued {
+        let leeway = self.window.lifetime - self.window.use_for;
         Issued {
+            coarse: leeway >= 2 * COARSE_LAG,
             generation,
             refresh_at,
             use_until: self.use_until(),

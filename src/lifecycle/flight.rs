@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use tokio::task::AbortHandle;
+
 use super::sync::Notify;
 use crate::error::OAuthError;
 
@@ -26,6 +28,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Flight {
     outcome: OnceLock<Outcome>,
     landed: Notify,
+    /// What drives it; not there before it has been spawned.
+    task: OnceLock<AbortHandle>,
 }
 
 impl Flight {
@@ -44,5 +48,20 @@ impl Flight {
         // A second outcome cannot come: a flight has one guard, and the guard lands it once.
         let _ = self.outcome.set(outcome);
         self.landed.notify_waiters();
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(self.outcome.get(), Some(Outcome::Lost))
+    }
+
+    pub(crate) fn driven_by(&self, task: AbortHandle) {
+        // A second task cannot come: a flight is launched once, by whoever it was granted to.
+        let _ = self.task.set(task);
+    }
+
+    pub(crate) fn abort(&self) {
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
     }
 }

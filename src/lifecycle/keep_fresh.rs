@@ -4,7 +4,7 @@ use std::{sync::Weak, time::Duration};
 
 use tokio::{sync::watch, time};
 
-use super::source::{Handle, TokenSource};
+use super::handle::Handle;
 
 /// The longest sleep. A timer stands still while the machine is suspended, so the wall clock must be looked at now
 /// and then.
@@ -13,7 +13,7 @@ const LONGEST_NAP: Duration = Duration::from_secs(60);
 /// Sees to a renewal whenever one is due. Holds the source only for the moment of looking.
 pub(crate) async fn run(source: Weak<Handle>, mut changed: watch::Receiver<()>) {
     loop {
-        let nap = match source.upgrade().map(TokenSource::from_handle) {
+        let nap = match source.upgrade() {
             Some(source) if !source.is_shut_down() => source.renew_if_due(),
             _ => return,
         };

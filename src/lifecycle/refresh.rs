@@ -23,7 +23,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// Without a runtime; the flight is lost then, and the fetcher back in its place.
+/// Without a runtime that takes the task; the flight is lost then, and the fetcher back in its place.
 pub(crate) fn launch(core: &Arc<Core>, departure: Departure) -> Result<Arc<Flight>, OAuthError> {
     let flight = departure.flight.clone();
     let span = telemetry::fetch_span(core, departure.cause);
@@ -31,7 +31,16 @@ pub(crate) fn launch(core: &Arc<Core>, departure: Departure) -> Result<Arc<Fligh
     let Ok(runtime) = runtime::Handle::try_current() else {
         return Err(core.error(OAuthErrorKind::NoRuntime));
     };
-    core.own(runtime.spawn(pilot.fly().instrument(span)).abort_handle());
+    let task = runtime.spawn(pilot.fly().instrument(span));
+    // Nobody can have aborted it yet: the runtime is shutting down, and waiting for it would never end.
+    if flight.is_lost() {
+        return Err(core.error(OAuthErrorKind::NoRuntime));
+    }
+    flight.driven_by(task.abort_handle());
+    // Looked at only now: a shutdown from before this line may have found no task to abort.
+    if core.step(|state| state.is_shut_down()) {
+        flight.abort();
+    }
     Ok(flight)
 }
 
@@ -92,12 +101,10 @@ impl Pilot {
     /// Attempts until one succeeds, one fails for a reason that another cannot cure, or there are no more.
     async fn attempts(&mut self) -> Result<Arrival, Failure> {
         loop {
-            self.attempts += 1;
             let error = match self.attempt().await {
                 Err(Failure::Fetch(error)) => error,
                 ended => return ended,
             };
-            Counters::count(&self.core.counters.failures);
             let Some(wait) = self.wait_after(&error) else {
                 return Err(Failure::Fetch(error));
             };
@@ -115,6 +122,7 @@ impl Pilot {
         let fetcher = fetcher.ready().await.map_err(Failure::Closed)?;
         // Just before the request is sent: a slow answer must not lengthen the token's life.
         let anchor = self.core.now();
+        self.attempts += 1;
         Counters::count(&self.core.counters.fetches);
         let request = TokenRequest::new(self.attempts, self.cause, anchor.wall_time());
         let answer = time::timeout(self.core.policy.attempt_timeout, fetcher.call(request)).await;
@@ -155,6 +163,9 @@ impl Pilot {
         let Some(fetcher) = self.fetcher.take() else {
             return;
         };
+        // Also one that the flight's bound cut short, or that panicked.
+        let failures = self.attempts - u32::from(result.is_ok());
+        Counters::add(&self.core.counters.failures, failures);
         let outcome = match result {
             Ok(arrival) => self.succeed(arrival, fetcher, started),
             Err(failure) => Outcome::Failed(self.fail(failure, fetcher, started)),
@@ -188,18 +199,21 @@ impl Pilot {
                 self.back_off(kind, (FailureClass::Unclear, None), fetcher)
             }
         };
-        self.core.reinstate();
         telemetry::fetch_failed(&error, self.took(started));
         error
     }
 
     fn close(&self, source: BoxError) -> OAuthError {
         let error = self.core.error(OAuthErrorKind::FetcherClosed(source));
-        self.core.step(|state| state.fetcher_closed(error.clone()));
+        self.core.step(|state| {
+            state.fetcher_closed(error.clone());
+            self.core.reinstate();
+        });
         error
     }
 
-    /// Puts the fetcher back and the back-off in force in one step: nobody can start a flight in between.
+    /// Puts the fetcher back and the back-off in force in one step: nobody can start a flight in between, nor have a
+    /// newer token suspended, which would then be reinstated in place of the one that this flight was for.
     fn back_off(
         &self,
         kind: OAuthErrorKind,
@@ -213,6 +227,7 @@ impl Pilot {
             let error =
                 OAuthError::with_retry_at(core.name.clone(), kind, Some(retry_at(now, wait)));
             state.back_off(now.monotonic + wait, error.clone());
+            core.reinstate();
             error
         })
     }
@@ -231,6 +246,7 @@ impl Drop for Pilot {
         if let Some(fetcher) = self.fetcher.take() {
             self.core.step(|state| state.lost(fetcher, self.cause));
             self.flight.land(Outcome::Lost);
+            self.core.changes.send_replace(());
         }
     }
 }

@@ -265,8 +265,13 @@ impl State {
         self.slot = Slot::Ready(fetcher);
     }
 
-    pub(crate) fn shut_down(&mut self, error: OAuthError) {
+    /// Lets nothing start again, and returns what is under way.
+    pub(crate) fn shut_down(&mut self, error: OAuthError) -> Option<Arc<Flight>> {
         self.shut_down.get_or_insert(error);
+        match &self.slot {
+            Slot::Flying(flight) => Some(flight.clone()),
+            Slot::Ready(_) | Slot::Closed(_) => None,
+        }
     }
 
     pub(crate) fn is_shut_down(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What a source says about itself.
 
 use std::{
-    sync::Weak,
+    sync::{Arc, Weak},
     time::{Duration, SystemTime},
 };
 
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::{
     cell::{Issued, Phase},
     core::Core,
-    source::{Handle, TokenSource},
+    handle::Handle,
     sync::{AtomicU64, Ordering},
 };
 
@@ -71,7 +71,7 @@ impl SourceState {
 pub struct CountersSnapshot {
     /// Token requests sent, retries included.
     pub fetches: u64,
-    /// Those of them that failed.
+    /// Those of them that failed; counted when the fetch they belong to has ended.
     pub failures: u64,
     /// Fetches, each of one or more token requests, that were started.
     pub flights: u64,
@@ -96,7 +96,11 @@ pub(crate) struct Counters {
 
 impl Counters {
     pub(crate) fn count(counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::Relaxed);
+        Self::add(counter, 1);
+    }
+
+    pub(crate) fn add(counter: &AtomicU64, number: u32) {
+        counter.fetch_add(number.into(), Ordering::Relaxed);
     }
 
     fn snapshot(&self) -> CountersSnapshot {
@@ -165,9 +169,15 @@ impl Changes {
     ///
     /// Cancel safe: a change that was not returned is returned by the next call.
     pub async fn next(&mut self) -> Option<Status> {
+        self.source()?;
         self.changed.changed().await.ok()?;
-        let source = self.source.upgrade().map(TokenSource::from_handle)?;
-        (!source.is_shut_down()).then(|| source.status())
+        self.source().map(|source| Status::of(&source.core))
+    }
+
+    /// The source, unless it has ended.
+    fn source(&self) -> Option<Arc<Handle>> {
+        let source = self.source.upgrade()?;
+        (!source.is_shut_down()).then_some(source)
     }
 }
 

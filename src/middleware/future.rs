@@ -6,10 +6,14 @@ use std::{
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
+use sync_wrapper::SyncWrapper;
 use tower::{Service, ServiceExt};
 
-use super::replay::{BoxFuture, Keep};
-use crate::{error::BoxError, lifecycle::TokenSource, refusal::Refusal, token::Generation};
+use super::{
+    carried::Carried,
+    replay::{BoxFuture, Keep},
+};
+use crate::error::BoxError;
 
 pin_project! {
     /// The response of [`OAuth`](crate::OAuth).
@@ -30,17 +34,23 @@ pin_project! {
         // The request is out, with a token.
         Sent { #[pin] inner: F },
         // The request waits for a token, or is being replayed; or there is nothing but an error.
-        Slow { inner: BoxFuture<C> },
+        // Wrapped, as tower's futures are `Sync` where the inner one is, and `boxed_clone_sync` asks for it.
+        Slow { inner: SyncWrapper<BoxFuture<C>> },
+    }
+}
+
+impl<F, C> State<F, C> {
+    fn slow(inner: BoxFuture<C>) -> Self {
+        Self::Slow {
+            inner: SyncWrapper::new(inner),
+        }
     }
 }
 
 /// What is done with a response when it is there.
 #[derive(Debug)]
 pub(super) struct Settling<K> {
-    pub(super) source: TokenSource,
-    /// The token that the request carried.
-    pub(super) generation: Generation,
-    pub(super) expose_generation: bool,
+    pub(super) carried: Carried,
     pub(super) kept: K,
 }
 
@@ -78,7 +88,7 @@ where
 
     fn slow(inner: BoxFuture<C>) -> Self {
         Self {
-            state: State::Slow { inner },
+            state: State::slow(inner),
             settling: None,
         }
     }
@@ -97,7 +107,7 @@ where
         let mut this = self.project();
         loop {
             let response = match this.state.as_mut().project() {
-                StateProj::Slow { inner } => return inner.as_mut().poll(cx),
+                StateProj::Slow { inner } => return inner.get_mut().as_mut().poll(cx),
                 StateProj::Sent { inner } => ready!(inner.poll(cx)).map_err(Into::into)?,
             };
             let settled = match this.settling.take() {
@@ -108,7 +118,7 @@ where
                 Settled::Done(response) => return Poll::Ready(Ok(response)),
                 // The first response's future is dropped here, before a replay asks for readiness: a permit that it
                 // holds may be the one that the replay needs.
-                Settled::Again(inner) => this.state.set(State::Slow { inner }),
+                Settled::Again(inner) => this.state.set(State::slow(inner)),
             }
         }
     }
@@ -126,9 +136,9 @@ impl<K> Settling<K> {
         K: Keep<C> + Send + 'static,
         C: Send + 'static,
     {
-        let token = self.source.acquire().await?;
+        let token = self.carried.source.acquire().await?;
         token.0.attach(request.headers_mut());
-        self.generation = token.generation();
+        self.carried.generation = token.generation();
         let response = service.oneshot(request).await.map_err(Into::into)?;
         match self.settle(response) {
             Settled::Done(response) => Ok(response),
@@ -137,57 +147,29 @@ impl<K> Settling<K> {
     }
 
     /// Looks at a response: whether it refuses the token, and what follows from that.
-    fn settle<C>(self, mut response: Response<C>) -> Settled<C>
+    fn settle<C>(mut self, mut response: Response<C>) -> Settled<C>
     where
         K: Keep<C> + Send + 'static,
         C: Send + 'static,
     {
-        let Some(refusal) = judge(&self.source, self.generation, &response) else {
-            if self.expose_generation {
-                response.extensions_mut().insert(self.generation);
-            }
-            return Settled::Done(response);
-        };
-        response.extensions_mut().insert(self.generation);
         // The source hears of every refusal; only then is it asked whether this request may be sent again.
-        let Some(refused) = self.source.refused(self.generation, refusal) else {
+        let Some(refused) = self.carried.settle(&mut response) else {
             return Settled::Done(response);
         };
-        let Some(resend) = self.kept.resend(refusal) else {
+        let Some(resend) = self.kept.resend(refused.refusal()) else {
             return Settled::Done(response);
         };
         Settled::Again(Box::pin(async move {
-            let Some(token) = self.source.replacement(refused).await else {
+            let Some(token) = self.carried.source.replacement(refused).await else {
                 return Ok(response);
             };
             drop(response);
             let mut second = resend(&token).await?;
-            let generation = token.generation();
-            let refusal = judge(&self.source, generation, &second);
-            if let Some(refusal) = refusal {
-                self.source.refused(generation, refusal);
-            }
-            if refusal.is_some() || self.expose_generation {
-                second.extensions_mut().insert(generation);
-            }
+            self.carried.generation = token.generation();
+            self.carried.settle(&mut second);
             Ok(second)
         }))
     }
-}
-
-/// Whether a response refuses the token; a good one is noted, since it clears a token in doubt.
-fn judge<C>(
-    source: &TokenSource,
-    generation: Generation,
-    response: &Response<C>,
-) -> Option<Refusal> {
-    let refusal = source
-        .refusal_rule()
-        .judge(response.status(), response.headers());
-    if refusal.is_none() && response.status().is_success() {
-        source.succeeded(generation);
-    }
-    refusal
 }
 
 impl<F, K, C> fmt::Debug for ResponseFuture<F, K, C> {

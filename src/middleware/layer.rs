@@ -109,7 +109,7 @@ impl<R> OAuthLayer<R> {
     /// When the origin is not one that the source's token may be sent to.
     pub fn relative_to(mut self, origin: impl AsRef<str>) -> Result<Self, ConfigError> {
         let origin: Origin = origin.as_ref().parse()?;
-        self.source.permits_origin(&origin)?;
+        self.source.hold().permits_origin(&origin)?;
         self.relative_to = Some(origin);
         Ok(self)
     }

@@ -1,5 +1,6 @@
 //! The Tower middleware: checks where a request goes, attaches the token, and sees to refusals.
 
+pub(crate) mod carried;
 mod future;
 mod layer;
 mod replay;

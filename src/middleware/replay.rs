@@ -12,7 +12,22 @@ pub struct NoReplay(pub(super) ());
 /// Refused requests are sent once more; see [`OAuthLayer::replay`](crate::OAuthLayer::replay).
 #[derive(Clone, Copy, Debug)]
 pub struct Replay {
-    pub(super) unsafe_methods: bool,
+    pub(crate) unsafe_methods: bool,
+}
+
+impl Replay {
+    /// Whether a request of this method may be sent again after such a refusal.
+    pub(crate) fn covers(self, refusal: Refusal, method: &Method) -> bool {
+        match refusal {
+            // The API looked at the token first, and went no further.
+            Refusal::Definite => true,
+            Refusal::Ambiguous => self.unsafe_methods || is_safe(method),
+        }
+    }
+}
+
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// How to keep a request in case it is refused. Sealed: the two modes are all there are.
@@ -60,7 +75,7 @@ where
         Kept {
             service: service.clone(),
             request: request.clone(),
-            unsafe_methods: self.unsafe_methods,
+            replay: *self,
         }
     }
 }
@@ -70,7 +85,7 @@ where
 pub struct Kept<S, B> {
     service: S,
     request: Request<B>,
-    unsafe_methods: bool,
+    replay: Replay,
 }
 
 impl<S, B, C> Keep<C> for Kept<S, B>
@@ -81,12 +96,8 @@ where
     B: Send + 'static,
 {
     fn resend(mut self, refusal: Refusal) -> Option<Resend<C>> {
-        let harmless = match refusal {
-            // The API looked at the token first, and went no further.
-            Refusal::Definite => true,
-            Refusal::Ambiguous => self.unsafe_methods || is_safe(self.request.method()),
-        };
-        harmless.then(|| -> Resend<C> {
+        let covered = self.replay.covers(refusal, self.request.method());
+        covered.then(|| -> Resend<C> {
             Box::new(move |token| {
                 token.0.attach(self.request.headers_mut());
                 let response = self.service.oneshot(self.request);
@@ -94,8 +105,4 @@ where
             })
         })
     }
-}
-
-fn is_safe(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }

@@ -6,10 +6,10 @@ use std::{
 use http::{Request, Response, Uri};
 use tower::Service;
 
-use super::{NoReplay, ResponseFuture, future::Settling, replay::Mode};
+use super::{NoReplay, ResponseFuture, carried::Carried, future::Settling, replay::Mode};
 use crate::{
     error::{BoxError, OAuthError},
-    lifecycle::TokenSource,
+    lifecycle::{Hold, TokenSource},
     token::Generation,
 };
 
@@ -82,16 +82,19 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if let Err(error) = self.check_origin(request.uri()) {
+        let source = self.source.hold();
+        if let Err(error) = self.check_origin(&source, request.uri()) {
             self.give_readiness_back();
             return ResponseFuture::failed(error.into());
         }
         let kept = self.replay.keep(&self.inner, &request);
-        let attached = self.source.attach(request.headers_mut());
+        let attached = source.attach(request.headers_mut());
         let settling = Settling {
-            source: self.source.clone(),
-            generation: attached.unwrap_or(Generation::NONE),
-            expose_generation: self.expose_generation,
+            carried: Carried {
+                source,
+                generation: attached.unwrap_or(Generation::NONE),
+                expose_generation: self.expose_generation,
+            },
             kept,
         };
         match attached {
@@ -102,10 +105,10 @@ where
 }
 
 impl<S, R> OAuth<S, R> {
-    fn check_origin(&self, uri: &Uri) -> Result<(), OAuthError> {
+    fn check_origin(&self, source: &Hold, uri: &Uri) -> Result<(), OAuthError> {
         if self.takes_relative && uri.scheme().is_none() && uri.authority().is_none() {
             return Ok(());
         }
-        self.source.permits(uri)
+        source.permits(uri)
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! Documentation: <https://developers.anbima.com.br/en/autenticacao/>
 //!
-//! - `POST https://api.anbima.com.br/oauth/access-token` [docs], Basic over `client_id:client_secret`, a JSON body
-//!   with `grant_type` [doc]. The answer's status is 200 or 201 [client].
-//! - The API wants two headers, `client_id` and `access_token`, and no `Authorization` [doc]. The answer's
-//!   `token_type` is `access_token` [doc]: no header is made of it. HTTP clients do not strip headers of these names
+//! - `POST https://api.anbima.com.br/oauth/access-token` (docs), Basic over `client_id:client_secret`, a JSON body
+//!   with `grant_type` (doc). The answer's status is 200 or 201 (client).
+//! - The API wants two headers, `client_id` and `access_token`, and no `Authorization` (doc). The answer's
+//!   `token_type` is `access_token` (doc): no header is made of it. HTTP clients do not strip headers of these names
 //!   when a redirect leads to another host, so the layer belongs below whatever follows redirects.
-//! - The sandbox API takes tokens from the production token endpoint [client].
+//! - The sandbox API takes tokens from the production token endpoint (client).
 //! - A 401 means a token that is missing, unknown or altered. A 403 means a token that was revoked, **or** a resource
-//!   outside of the contracted plan [doc]: it is an ambiguous refusal.
+//!   outside of the contracted plan (doc): it is an ambiguous refusal.
 
 use crate::{
     ClientId, ClientSecret, TokenHeaders,

@@ -3,16 +3,16 @@
 //! Documentation: <https://docs.bankly.com.br/docs/fluxos-autorizacao> and, for mTLS,
 //! <https://docs.bankly.com.br/docs/geracao-token-autenticacao-com-mtls>
 //!
-//! - `POST https://login.sandbox.bankly.com.br/connect/token` [doc] (production: `login.bankly.com.br` [client]), a form
-//!   body of `grant_type`, `client_id`, `client_secret` and `scope` [doc].
-//! - One to ten scopes must be asked for [doc].
-//! - The answer's `expires_in` is a time stamp by the table of fields, and a number of seconds by the example [doc]:
+//! - `POST https://login.sandbox.bankly.com.br/connect/token` (doc) (production: `login.bankly.com.br` (client)), a form
+//!   body of `grant_type`, `client_id`, `client_secret` and `scope` (doc).
+//! - One to ten scopes must be asked for (doc).
+//! - The answer's `expires_in` is a time stamp by the table of fields, and a number of seconds by the example (doc):
 //!   either is understood.
-//! - Over mTLS the token endpoint is another one, and no secret is sent [docs]; the scope `certificate.create` of the
-//!   first endpoint is what the client certificate is obtained with [doc].
-//! - 180 requests per 10 s are allowed per IP address; after a 429, five minutes must pass [docs].
+//! - Over mTLS the token endpoint is another one, and no secret is sent (docs); the scope `certificate.create` of the
+//!   first endpoint is what the client certificate is obtained with (doc).
+//! - 180 requests per 10 s are allowed per IP address; after a 429, five minutes must pass (docs).
 //! - A 403 is about scopes, and no new token helps. Calls of the API carry `api-version` and a fresh `x-correlation-id`
-//!   [client], which are not this crate's to set.
+//!   (client), which are not this crate's to set.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ pub fn mtls_sandbox(id: ClientId) -> ClientCredentialsBuilder {
     ClientCredentialsBuilder::new(moved(mtls_dialect(), token_url, SANDBOX), id)
 }
 
-/// By mTLS at a token endpoint of your naming: which host is production's is disputed [?]. The token goes to
+/// By mTLS at a token endpoint of your naming: which host is production's is disputed (?). The token goes to
 /// `https://api.bankly.com.br` unless [`origin`](ClientCredentialsBuilder::origin) says otherwise.
 pub fn mtls(id: ClientId, token_url: impl Into<String>) -> ClientCredentialsBuilder {
     ClientCredentialsBuilder::new(mtls_dialect(), id).token_url(token_url)

@@ -2,13 +2,13 @@
 //!
 //! Documentation: <https://developers.contasimples.com/en/comece-aqui/autenticacao>
 //!
-//! - `POST https://api.contasimples.com/oauth/v1/access-token` [docs] (sandbox: `api-sandbox.contasimples.com` [doc]),
-//!   Basic over `api_key:api_secret`, a form body with nothing but `grant_type` [doc].
-//! - The documentation's examples send `User-Agent: app/version` [docs]: name yours with
+//! - `POST https://api.contasimples.com/oauth/v1/access-token` (docs) (sandbox: `api-sandbox.contasimples.com` (doc)),
+//!   Basic over `api_key:api_secret`, a form body with nothing but `grant_type` (doc).
+//! - The documentation's examples send `User-Agent: app/version` (docs): name yours with
 //!   [`ClientCredentialsBuilder::user_agent`].
-//! - A token lives 1800 s unless the answer says otherwise [doc], and is renewed when a tenth of that is left [docs].
-//! - A 401 means an expired token [docs], a 403 a missing permission, which no new token brings. 100 calls a minute
-//!   are allowed per IP address [docs].
+//! - A token lives 1800 s unless the answer says otherwise (doc), and is renewed when a tenth of that is left (docs).
+//! - A 401 means an expired token (docs), a 403 a missing permission, which no new token brings. 100 calls a minute
+//!   are allowed per IP address (docs).
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! The providers that are known by name: each is one [`Dialect`](crate::client_credentials::Dialect), with the link to
-//! the document it is taken from, and the ways to begin with it.
+//! The providers that are known by name: each is one [`Dialect`], with the link to the document it is taken from, and
+//! the ways to begin with it.
 //!
-//! Facts are marked with where they come from: `[doc]` the provider's page on authentication, `[docs]` other pages of
-//! the provider, `[client]` clients seen at work, `[?]` disputed, and therefore easy to change. Every URL can be
+//! Facts are marked with where they come from: `(doc)` the provider's page on authentication, `(docs)` other pages of
+//! the provider, `(client)` clients seen at work, `(?)` disputed, and therefore easy to change. Every URL can be
 //! replaced: see [`ClientCredentialsBuilder::token_url`] and [`ClientCredentialsBuilder::origin`].
 //!
 //! [`ClientCredentialsBuilder::token_url`]: crate::client_credentials::ClientCredentialsBuilder::token_url

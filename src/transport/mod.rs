@@ -5,6 +5,8 @@
 
 #[cfg(feature = "reqwest")]
 mod reqwest;
+#[cfg(all(test, feature = "reqwest"))]
+pub(crate) mod tests;
 
 #[cfg(feature = "reqwest")]
 pub use reqwest::ReqwestService;

@@ -2,6 +2,7 @@
 
 use std::{
     error::Error,
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll},
@@ -33,7 +34,7 @@ use crate::{BoxError, ConfigError, Origin};
 /// let service = ReqwestService::new(reqwest::Client::builder(), &api)?;
 /// # Ok::<(), tower_oauth::ConfigError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ReqwestService {
     client: Client,
     /// A proxy may be in use: then nothing that is meant for this machine may go out.
@@ -53,13 +54,15 @@ impl ReqwestService {
     /// When `reqwest` cannot build the client: a machine without certificate authorities, say.
     pub fn new(builder: ClientBuilder, destination: &Origin) -> Result<Self, ConfigError> {
         let builder = builder.redirect(redirect::Policy::none()).referer(false);
-        let builder = match destination.is_loopback() {
-            true => builder.no_proxy(),
-            false => builder,
+        let is_local = destination.is_loopback();
+        let builder = if is_local {
+            builder.no_proxy()
+        } else {
+            builder
         };
         Ok(Self {
             client: builder.build().map_err(|error| unbuildable(&error))?,
-            refuses_loopback: !destination.is_loopback(),
+            refuses_loopback: !is_local,
         })
     }
 
@@ -73,7 +76,7 @@ impl ReqwestService {
         }
     }
 
-    /// The client, for requests that are made without Tower.
+    /// The client, for requests that are made without Tower. It does not refuse those to this machine.
     pub fn client(&self) -> &Client {
         &self.client
     }
@@ -109,6 +112,13 @@ where
             let response = client.execute(request).await;
             Ok(response.map_err(reqwest::Error::without_url)?.into())
         })
+    }
+}
+
+/// Without the client, whose own `Debug` shows its default headers.
+impl fmt::Debug for ReqwestService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReqwestService").finish_non_exhaustive()
     }
 }
 

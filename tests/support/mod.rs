@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod layered;
+
 use std::{
     collections::VecDeque,
     sync::{
@@ -11,10 +13,12 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
 use tower::{service_fn, util::BoxCloneSyncService};
 use tower_oauth::{
-    BoxError, Clock, Generation, Token, TokenRequest, TokenSource, TokenSourceBuilder,
+    BoxError, Clock, FetchCause, Generation, OAuthError, Token, TokenRequest, TokenSource,
+    TokenSourceBuilder,
 };
 
 pub const fn secs(secs: u64) -> Duration {
@@ -45,8 +49,8 @@ struct Shared {
     script: Mutex<VecDeque<Answer>>,
     lifetime: Mutex<Duration>,
     latency: Mutex<Duration>,
-    /// When each attempt arrived, since the endpoint was made.
-    arrivals: Mutex<Vec<Duration>>,
+    /// What arrived, and when, since the endpoint was made.
+    arrivals: Mutex<Vec<(Duration, TokenRequest)>>,
     tokens: AtomicUsize,
     under_way: AtomicUsize,
     most_under_way: AtomicUsize,
@@ -98,7 +102,24 @@ impl Endpoint {
 
     /// When they arrived, since the endpoint was made.
     pub fn arrivals(&self) -> Vec<Duration> {
-        self.shared.arrivals.lock().unwrap().clone()
+        let arrivals = self.shared.arrivals.lock().unwrap();
+        arrivals.iter().map(|(at, _)| *at).collect()
+    }
+
+    /// Why they were made.
+    pub fn causes(&self) -> Vec<FetchCause> {
+        let arrivals = self.shared.arrivals.lock().unwrap();
+        arrivals.iter().map(|(_, it)| it.cause()).collect()
+    }
+
+    /// The time since the endpoint was made.
+    pub fn elapsed(&self) -> Duration {
+        self.shared.started.elapsed()
+    }
+
+    /// Moves the clock to exactly that long after the endpoint was made.
+    pub async fn advance_to(&self, at: Duration) {
+        tokio::time::advance(at.checked_sub(self.elapsed()).expect("it is later already")).await;
     }
 
     /// How many attempts were under way at once, at most.
@@ -109,9 +130,9 @@ impl Endpoint {
     /// A builder of a source over this endpoint, on its clock, with a fixed seed.
     pub fn builder(&self) -> TokenSourceBuilder {
         let shared = self.shared.clone();
-        TokenSource::builder(service_fn(move |_: TokenRequest| {
+        TokenSource::builder(service_fn(move |request| {
             let shared = shared.clone();
-            async move { shared.answer().await }
+            async move { shared.answer(request).await }
         }))
         .name("test")
         .clock(self.clock.clone())
@@ -124,9 +145,9 @@ impl Endpoint {
 }
 
 impl Shared {
-    async fn answer(&self) -> Result<Token, BoxError> {
+    async fn answer(&self, request: TokenRequest) -> Result<Token, BoxError> {
         let now = self.started.elapsed();
-        self.arrivals.lock().unwrap().push(now);
+        self.arrivals.lock().unwrap().push((now, request));
         let _under_way = UnderWay::new(self);
         let latency = *self.latency.lock().unwrap();
         // Also a latency of zero yields, so that everyone who wants to can join.
@@ -145,6 +166,40 @@ impl Shared {
         let number = self.tokens.fetch_add(1, Ordering::SeqCst) + 1;
         Token::new(format!("token-{number}")).expires_in(*self.lifetime.lock().unwrap())
     }
+}
+
+/// The source's token as text, waited for if need be.
+pub async fn text(source: &TokenSource) -> String {
+    source.token().await.unwrap().expose_token().to_owned()
+}
+
+/// What asking for a token comes to at once; `None` when it would wait.
+pub fn at_once(source: &TokenSource) -> Option<Result<String, OAuthError>> {
+    let result = source.token().now_or_never()?;
+    Some(result.map(|token| token.expose_token().to_owned()))
+}
+
+/// The token that is served without waiting; panics if there is none.
+pub fn served(source: &TokenSource) -> String {
+    at_once(source).expect("it would wait").unwrap()
+}
+
+/// Lets the flight under way land, without a request that waits for it.
+pub async fn landed(source: &TokenSource) {
+    while source.status().fetching {
+        tokio::time::sleep(millis(1)).await;
+    }
+}
+
+/// Asks for a token at a steady pace; returns how many of the requests would have had to wait, or failed.
+pub async fn ask_steadily(source: &TokenSource, every: Duration, during: Duration) -> usize {
+    let end = tokio::time::Instant::now() + during;
+    let mut unserved = 0;
+    while tokio::time::Instant::now() < end {
+        unserved += usize::from(!matches!(at_once(source), Some(Ok(_))));
+        tokio::time::sleep(every).await;
+    }
+    unserved
 }
 
 struct UnderWay<'a>(&'a Shared);
@@ -167,8 +222,10 @@ impl Drop for UnderWay<'_> {
 #[derive(Clone)]
 pub struct Api {
     seen: Arc<Mutex<Vec<Request<String>>>>,
-    rule: Arc<dyn Fn(&Request<String>) -> StatusCode + Send + Sync>,
+    rule: Arc<Rule>,
 }
+
+type Rule = dyn Fn(&Request<String>) -> StatusCode + Send + Sync;
 
 pub type ApiService = BoxCloneSyncService<Request<String>, Response<String>, BoxError>;
 

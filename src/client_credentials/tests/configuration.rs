@@ -15,6 +15,8 @@ fn refused(builder: ClientCredentialsBuilder) -> ConfigError {
     builder.fetcher(transport).unwrap_err()
 }
 
+type Change = fn(&mut Dialect);
+
 /// The field that is complained of when the minimal dialect is changed so.
 fn field(change: impl FnOnce(&mut Dialect)) -> String {
     let mut dialect = Dialect::new("bank", "https://login.example/token");
@@ -74,7 +76,7 @@ fn an_empty_body_carries_nothing() {
     assert!(dialect.check().is_ok());
 
     assert_eq!(field(|it| it.body = BodyEncoding::Empty), "grant");
-    let changes: [(fn(&mut Dialect), &str); 3] = [
+    let changes: [(Change, &str); 3] = [
         (
             |it| it.credentials = CredentialPlacement::IdOnly { id: "id".into() },
             "credentials",
@@ -165,35 +167,37 @@ fn answers_and_api_headers_fit_together() {
 
 #[test]
 fn numbers_that_cannot_be() {
-    let seconds = |seconds| Some(Duration::from_secs(seconds));
-    let changes: [(&dyn Fn(&mut Dialect), &str); 8] = [
-        (&|it| it.default_lifetime = seconds(0), "default_lifetime"),
-        (&|it| it.max_lifetime = seconds(0), "max_lifetime"),
-        (&|it| it.wait_after_429 = seconds(0), "wait_after_429"),
+    fn seconds(seconds: u64) -> Option<Duration> {
+        Some(Duration::from_secs(seconds))
+    }
+    let changes: [(Change, &str); 8] = [
+        (|it| it.default_lifetime = seconds(0), "default_lifetime"),
+        (|it| it.max_lifetime = seconds(0), "max_lifetime"),
+        (|it| it.wait_after_429 = seconds(0), "wait_after_429"),
         (
-            &|it| (it.default_lifetime, it.max_lifetime) = (seconds(2), seconds(1)),
+            |it| (it.default_lifetime, it.max_lifetime) = (seconds(2), seconds(1)),
             "default_lifetime",
         ),
         (
-            &|it| it.renewal_margin = Some(Margin::Fraction(0.6)),
+            |it| it.renewal_margin = Some(Margin::Fraction(0.6)),
             "renewal_margin",
         ),
         (
-            &|it| {
+            |it| {
                 it.default_lifetime = seconds(300);
                 it.renewal_margin = Some(Margin::Fixed(Duration::from_secs(151)));
             },
             "renewal_margin",
         ),
         (
-            &|it| {
+            |it| {
                 it.single_active = true;
                 it.renewal_margin = Some(Margin::Fraction(0.1));
             },
             "renewal_margin",
         ),
         (
-            &|it| it.secret_length = Some(SecretLength { min: 2, max: 1 }),
+            |it| it.secret_length = Some(SecretLength { min: 2, max: 1 }),
             "secret_length",
         ),
     ];

@@ -51,10 +51,14 @@ async fn a_failure_has_the_class_of_its_code_and_status() {
         ),
     ] {
         let error = failure(answer(status, body)).await;
-        let message = format!("the token endpoint answered with an error{shown}");
+        let (kind, what) = match status {
+            500.. => (FetchErrorKind::Unavailable, "is out of order"),
+            _ => (FetchErrorKind::Denied, "refused"),
+        };
+        let message = format!("the token endpoint {what}{shown}");
         assert_eq!(error.to_string(), message, "{status} {body}");
         assert_eq!(error.class(), class, "{status} {body}");
-        assert_eq!(error.kind(), FetchErrorKind::Denied, "{status} {body}");
+        assert_eq!(error.kind(), kind, "{status} {body}");
         assert_eq!(error.status().unwrap().as_u16(), status);
     }
 }
@@ -152,7 +156,7 @@ async fn a_transport_that_fails_is_trouble_in_passing() {
     let error =
         over(|| Err::<Response<http_body_util::combinators::BoxBody<_, _>>, _>(reset())).await;
     assert_eq!(error.class(), FailureClass::Transient);
-    assert_eq!(error.kind(), FetchErrorKind::Transport);
+    assert_eq!(error.kind(), FetchErrorKind::Unavailable);
     let source = std::error::Error::source(&error).unwrap();
     assert!(source.is::<io::Error>());
 }
@@ -161,7 +165,7 @@ async fn a_transport_that_fails_is_trouble_in_passing() {
 async fn an_answer_that_is_cut_off_is_trouble_in_passing() {
     let error = over(|| Ok(cut_off(200))).await;
     assert_eq!(error.class(), FailureClass::Transient);
-    assert_eq!(error.kind(), FetchErrorKind::Transport);
+    assert_eq!(error.kind(), FetchErrorKind::Unavailable);
 }
 
 #[tokio::test]

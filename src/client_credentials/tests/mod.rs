@@ -6,6 +6,8 @@ mod broken_answers;
 mod configuration;
 mod failures;
 mod files;
+#[cfg(feature = "reqwest")]
+mod over_sockets;
 mod readiness;
 mod requests;
 

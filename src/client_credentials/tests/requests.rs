@@ -91,6 +91,7 @@ async fn an_empty_body_has_a_length_and_no_type() {
 async fn extra_headers_are_sent_and_secret_ones_are_sensitive() {
     let builder = plain()
         .user_agent("my-app/1.0")
+        .token_header("x-api-key", "replaced")
         .token_header("X-Api-Key", secret("k3y"))
         .token_header("x-partner", "us");
     let request = sent(builder).await;

@@ -1,0 +1,40 @@
+//! Serves, calls every route once, and stops: for a look, and for CI.
+
+use tokio::{net::TcpListener, sync::oneshot};
+use tower_oauth::{BoxError, transport::ReqwestService};
+
+use crate::{ROUTES, service, street::Street};
+
+pub(crate) async fn run() -> Result<(), BoxError> {
+    let street = Street::open().await?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let base = format!("http://{}", listener.local_addr()?);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(service::serve(listener, street.banks.clone(), async {
+        // A sender that is gone says the same as one that was used.
+        let _ = stopped.await;
+    }));
+
+    let called = call_all(&base).await;
+    drop(stop);
+    serving.await??;
+    println!("stopped gracefully");
+    called
+}
+
+async fn call_all(base: &str) -> Result<(), BoxError> {
+    let service = ReqwestService::new(reqwest::Client::builder(), &base.parse()?)?;
+    for route in ROUTES {
+        let response = service
+            .client()
+            .get(format!("{base}{route}"))
+            .send()
+            .await?;
+        let status = response.status();
+        println!("GET {route}\n  {status}\n  {}\n", response.text().await?);
+        if !status.is_success() {
+            return Err(format!("{route} answered {status}").into());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! An axum service that calls four banks through the layer.
+//!
+//! ```sh
+//! cargo run --example axum_service             # serves until Ctrl-C or SIGTERM
+//! cargo run --example axum_service -- --demo   # serves, calls every route once, stops
+//! ```
+//!
+//! It needs no accounts: a bank that the environment says nothing of runs on loopback in this very process. To call a
+//! real one, set its `…_CLIENT_ID` and `…_CLIENT_SECRET`, such as `AVISTA_CLIENT_ID`. `LISTEN` is the address to serve
+//! on (`127.0.0.1:3000`).
+//!
+//! Exit status 1 if something failed, 2 for wrong usage.
+
+mod demo;
+mod service;
+mod street;
+
+use std::{env, process::ExitCode};
+
+use tokio::{net::TcpListener, signal};
+use tower_oauth::BoxError;
+
+use self::street::Street;
+
+/// One per bank, and two for whoever runs the service.
+const ROUTES: [&str; 6] = [
+    "/prices/debentures",
+    "/cob/7978c0c97ea847e78e8849634473c1f1",
+    "/statements/main",
+    "/accounts/1234",
+    "/health",
+    "/status",
+];
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let result = match &arguments[..] {
+        [] => run().await,
+        [flag] if flag == "--demo" => demo::run().await,
+        _ => {
+            eprintln!("usage: axum_service [--demo]");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("axum_service: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), BoxError> {
+    let street = Street::open().await?;
+    let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".into());
+    let listener = TcpListener::bind(address).await?;
+    let address = listener.local_addr()?;
+    for route in ROUTES {
+        println!("curl -i http://{address}{route}");
+    }
+    service::serve(listener, street.banks.clone(), told_to_stop()).await?;
+    Ok(())
+}
+
+/// Ctrl-C, or what a container's supervisor sends.
+async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened to");
+        tokio::select! {
+            _ = signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = signal::ctrl_c().await;
+}

@@ -1,0 +1,101 @@
+use std::{error::Error, iter, time::SystemTime};
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header::RETRY_AFTER, response::Parts};
+use tower_oauth::{Clock, FailureClass, OAuthError};
+
+/// Why there is no answer from a bank, in terms that our own caller can act on. The bank's words stay here: they are
+/// for the log.
+#[derive(Debug)]
+pub(super) struct Failure {
+    bank: String,
+    status: StatusCode,
+    reason: &'static str,
+    retry_after: Option<HeaderValue>,
+}
+
+impl Failure {
+    /// The call failed: there is no token, or the bank could not be reached.
+    pub(super) fn of_call(bank: String, error: &(dyn Error + 'static)) -> Self {
+        eprintln!("{bank}: {}", chain(error));
+        let (status, reason, retry_at) = match OAuthError::find(error) {
+            Some(oauth) => (status_for(oauth), oauth.kind(), oauth.retry_at()),
+            None if is_timeout(error) => (StatusCode::GATEWAY_TIMEOUT, "timeout", None),
+            None => (StatusCode::BAD_GATEWAY, "unreachable", None),
+        };
+        let retry_at = retry_at.filter(|_| status == StatusCode::SERVICE_UNAVAILABLE);
+        Self {
+            bank,
+            status,
+            reason,
+            retry_after: retry_at.map(seconds_until),
+        }
+    }
+
+    /// The bank answered, and our caller can do nothing about what it said. A 401 or 403 speaks of our credentials,
+    /// not of the caller's.
+    pub(super) fn of_answer(bank: String, head: &Parts) -> Self {
+        eprintln!("{bank}: its API answered {}", head.status);
+        let (status, reason) = match head.status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                (StatusCode::SERVICE_UNAVAILABLE, "busy")
+            }
+            _ => (StatusCode::BAD_GATEWAY, "bad_answer"),
+        };
+        let retry_after = head.headers.get(RETRY_AFTER).cloned();
+        Self {
+            bank,
+            status,
+            reason,
+            retry_after: retry_after.filter(|_| status == StatusCode::SERVICE_UNAVAILABLE),
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let body = serde_json::json!({ "bank": self.bank, "error": self.reason });
+        let retry_after = self.retry_after.map(|it| [(RETRY_AFTER, it)]);
+        (self.status, retry_after, Json(body)).into_response()
+    }
+}
+
+fn status_for(error: &OAuthError) -> StatusCode {
+    let misconfigured = error.class() == Some(FailureClass::Permanent)
+        || error.is_foreign_origin()
+        || error.is_closed();
+    if misconfigured {
+        StatusCode::INTERNAL_SERVER_ERROR
+    } else if error.is_timeout() {
+        StatusCode::GATEWAY_TIMEOUT
+    } else if error.retry_at().is_some() {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::BAD_GATEWAY
+    }
+}
+
+/// Rounded up: never earlier than the source itself will try.
+fn seconds_until(at: SystemTime) -> HeaderValue {
+    let left = at.duration_since(Clock::system().wall());
+    HeaderValue::from(left.unwrap_or_default().as_secs() + 1)
+}
+
+fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| {
+        let client = cause.downcast_ref::<reqwest::Error>();
+        cause.is::<tower::timeout::error::Elapsed>() || client.is_some_and(|it| it.is_timeout())
+    })
+}
+
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let causes: Vec<_> = causes(error).map(|cause| cause.to_string()).collect();
+    causes.join(": ")
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |&cause| cause.source())
+}

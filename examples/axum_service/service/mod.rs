@@ -1,0 +1,96 @@
+//! The service itself: one route per bank, and two for whoever runs it.
+
+mod failure;
+mod id;
+mod upstream;
+
+use std::io;
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    response::Response,
+    routing::get,
+};
+use tokio::net::TcpListener;
+use tower_oauth::Status;
+
+use self::{failure::Failure, id::Id};
+
+pub(crate) use self::upstream::Upstream;
+
+/// The banks, as every handler sees them: a clone shares tokens and connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Banks {
+    pub(crate) anbima: Upstream,
+    pub(crate) avista: Upstream,
+    pub(crate) conta_simples: Upstream,
+    pub(crate) bankly: Upstream,
+}
+
+impl Banks {
+    fn all(&self) -> [&Upstream; 4] {
+        [
+            &self.anbima,
+            &self.avista,
+            &self.conta_simples,
+            &self.bankly,
+        ]
+    }
+}
+
+/// Serves until `stop` resolves; requests under way are answered, then the token sources end.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    banks: Banks,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let served = axum::serve(listener, router(banks.clone())).with_graceful_shutdown(stop);
+    let result = served.await;
+    for bank in banks.all() {
+        bank.source().shutdown();
+    }
+    result
+}
+
+fn router(banks: Banks) -> Router {
+    Router::new()
+        .route("/prices/{asset}", get(prices))
+        .route("/cob/{txid}", get(charge))
+        .route("/statements/{account}", get(statement))
+        .route("/accounts/{account}", get(account))
+        .route("/health", get(health))
+        .route("/status", get(status))
+        .with_state(banks)
+}
+
+async fn prices(State(banks): State<Banks>, Path(asset): Path<Id>) -> Result<Response, Failure> {
+    let path = format!("/feed/precos-indices/v1/{asset}/mercado-secundario");
+    banks.anbima.get(&path).await
+}
+
+async fn charge(State(banks): State<Banks>, Path(txid): Path<Id>) -> Result<Response, Failure> {
+    banks.avista.get(&format!("/cob/{txid}")).await
+}
+
+async fn statement(
+    State(banks): State<Banks>,
+    Path(account): Path<Id>,
+) -> Result<Response, Failure> {
+    let path = format!("/statements/v1/credit-card/{account}");
+    banks.conta_simples.get(&path).await
+}
+
+async fn account(State(banks): State<Banks>, Path(account): Path<Id>) -> Result<Response, Failure> {
+    banks.bankly.get(&format!("/accounts/{account}")).await
+}
+
+/// Liveness: whether this process answers. A bank that is down is no reason to restart it.
+async fn health() -> &'static str {
+    "alive"
+}
+
+/// What every token source says of itself; it holds no secret.
+async fn status(State(banks): State<Banks>) -> Json<[Status; 4]> {
+    Json(banks.all().map(|bank| bank.source().status()))
+}

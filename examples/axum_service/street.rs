@@ -1,0 +1,80 @@
+//! Where the banks are: real ones by the environment, embedded ones on loopback where it says nothing.
+
+use std::{env, time::Duration};
+
+use tower_oauth::{
+    BoxError, ClientId, ClientSecret,
+    client_credentials::{ClientCredentialsBuilder, Dialect},
+    provider,
+    testing::{Bank, BankBuilder},
+};
+
+use crate::service::{Banks, Upstream};
+
+/// As long as our own callers are willing to wait.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The banks that the service calls, and those of them that run in this very process.
+#[derive(Debug)]
+pub(crate) struct Street {
+    pub(crate) banks: Banks,
+    _embedded: Vec<Bank>,
+}
+
+impl Street {
+    pub(crate) async fn open() -> Result<Self, BoxError> {
+        let mut embedded = Vec::new();
+        let mut open = async |dialect, bank| upstream(dialect, bank, &mut embedded).await;
+        let banks = Banks {
+            anbima: open(provider::anbima::dialect(), Bank::anbima()).await?,
+            avista: open(provider::avista::dialect(), Bank::avista()).await?,
+            conta_simples: open(provider::conta_simples::dialect(), Bank::conta_simples()).await?,
+            bankly: open(provider::bankly::dialect(), Bank::bankly()).await?,
+        };
+        Ok(Self {
+            banks,
+            _embedded: embedded,
+        })
+    }
+}
+
+async fn upstream(
+    dialect: Dialect,
+    bank: BankBuilder,
+    embedded: &mut Vec<Bank>,
+) -> Result<Upstream, BoxError> {
+    if let Some((id, secret)) = credentials(&dialect.name)? {
+        let origin = dialect.origins[0].clone();
+        let real = client(dialect, id, secret);
+        return Ok(Upstream::open(real, origin, PATIENCE)?);
+    }
+    let bank = bank.start().await?;
+    let id = ClientId::new(bank.client_id())?;
+    let client = client(dialect, id, ClientSecret::new(bank.client_secret()));
+    let origin = bank.api_origin().parse()?;
+    let upstream = Upstream::open(client.token_url(bank.token_url()), origin, PATIENCE)?;
+    embedded.push(bank);
+    Ok(upstream)
+}
+
+/// `CONTA_SIMPLES_CLIENT_ID` and `CONTA_SIMPLES_CLIENT_SECRET`, say.
+fn credentials(bank: &str) -> Result<Option<(ClientId, ClientSecret)>, BoxError> {
+    let prefix = bank.to_uppercase().replace('-', "_");
+    let id = env::var(format!("{prefix}_CLIENT_ID"));
+    let secret = env::var(format!("{prefix}_CLIENT_SECRET"));
+    match (id, secret) {
+        (Ok(id), Ok(secret)) => Ok(Some((ClientId::new(id)?, ClientSecret::new(secret)))),
+        (Err(_), Err(_)) => Ok(None),
+        _ => Err(format!("set both {prefix}_CLIENT_ID and {prefix}_CLIENT_SECRET").into()),
+    }
+}
+
+fn client(dialect: Dialect, id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+    let scopes: &[&str] = match dialect.scope.required {
+        true => &["account.read"],
+        false => &[],
+    };
+    ClientCredentialsBuilder::new(dialect, id)
+        .secret(secret)
+        .scopes(scopes.iter().copied())
+}

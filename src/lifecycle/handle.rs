@@ -1,0 +1,235 @@
+//! What one source does for the requests that hold it.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::{HeaderMap, Uri};
+use tokio::{runtime, time};
+
+use super::{
+    cell::{Issued, IssuedToken, Phase},
+    clock::Now,
+    core::{Admission, Core},
+    flight::{Flight, Outcome},
+    refresh::launch,
+    state::{Boarding, Remedy},
+    status::Counters,
+    telemetry,
+};
+use crate::{
+    error::{ConfigError, OAuthError, OAuthErrorKind},
+    origin::Origin,
+    refusal::{Refusal, RefusalRule},
+    token::Generation,
+};
+
+/// Ends the source when the last one lets go of it: a [`TokenSource`](crate::TokenSource), or a request under way. Tasks
+/// hold the core, never the handle.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    pub(super) core: Arc<Core>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.core.shut_down();
+    }
+}
+
+/// A refused request that may be tried again: with the token that is there, or the one that this flight brings.
+pub(crate) struct Refused {
+    generation: Generation,
+    refusal: Refusal,
+    flight: Option<Arc<Flight>>,
+}
+
+impl Refused {
+    pub(crate) fn refusal(&self) -> Refusal {
+        self.refusal
+    }
+}
+
+impl Handle {
+    pub(crate) fn is_shut_down(&self) -> bool {
+        self.core.step(|state| state.is_shut_down())
+    }
+
+    /// Whether this URI may have the token.
+    pub(crate) fn permits(&self, uri: &Uri) -> Result<(), OAuthError> {
+        self.core.origins.permits(uri).map_err(|foreign| {
+            self.core
+                .error(OAuthErrorKind::ForeignOrigin(foreign.to_string()))
+        })
+    }
+
+    pub(crate) fn permits_origin(&self, origin: &Origin) -> Result<(), ConfigError> {
+        let refuse = |rule: String| ConfigError::new("relative_to", rule);
+        let uri = origin.to_string().parse();
+        let uri = uri.map_err(|_| refuse("must be an origin".into()))?;
+        let permitted = self.core.origins.permits(&uri);
+        permitted.map_err(|foreign| refuse(foreign.to_string()))
+    }
+
+    pub(crate) fn refusal_rule(&self) -> &RefusalRule {
+        &self.core.refusal
+    }
+
+    /// The hit path: puts the current token on a request if it may be used, and says which it was.
+    pub(crate) fn attach(&self, headers: &mut HeaderMap) -> Option<Generation> {
+        let attached = |issued: &Issued| {
+            let now = issued.now(&self.core.clock);
+            self.serves(issued, now).then(|| {
+                issued.attach(headers);
+                issued.generation
+            })
+        };
+        self.core.cell.with(attached).flatten()
+    }
+
+    /// The current token if it may be used without waiting.
+    pub(super) fn current(&self) -> Option<IssuedToken> {
+        let now = self.core.now();
+        let issued = self.core.cell.get()?;
+        self.serves(&issued, now).then_some(IssuedToken(issued))
+    }
+
+    /// A request with this token was answered well.
+    pub(crate) fn succeeded(&self, generation: Generation) {
+        self.core.succeeded(generation);
+    }
+
+    /// Whether a token may be attached without waiting; the first to see a stale one has it renewed.
+    fn serves(&self, issued: &Issued, now: Now) -> bool {
+        match issued.phase(now) {
+            Phase::Fresh => true,
+            Phase::Stale => {
+                if self.core.may_renew(now) {
+                    self.renew_behind();
+                }
+                true
+            }
+            Phase::Suspended | Phase::Expired => false,
+        }
+    }
+
+    /// Starts what is due, and says how long until there may be something to do again.
+    pub(crate) fn renew_if_due(&self) -> Duration {
+        let now = self.core.now();
+        let current = self.core.cell.get();
+        let due_in = current.as_deref().map(|issued| match issued.phase(now) {
+            Phase::Fresh => issued.refresh_at.remaining(now),
+            Phase::Stale | Phase::Suspended | Phase::Expired => Duration::ZERO,
+        });
+        match due_in {
+            Some(wait) if !wait.is_zero() => return wait,
+            _ if self.core.may_renew(now) => self.renew_behind(),
+            _ => {}
+        }
+        // Under way, or backing off: the flight's landing is a change, which ends the nap.
+        self.back_off_left().unwrap_or(Duration::MAX)
+    }
+
+    /// Starts a renewal that nobody waits for, if there is a runtime to do it.
+    pub(crate) fn renew_behind(&self) {
+        if runtime::Handle::try_current().is_err() {
+            return;
+        }
+        if let Boarding::Started(departure) = self.core.board_behind() {
+            // A runtime that is shutting down loses the flight; the next request starts another.
+            let _ = launch(&self.core, departure);
+        }
+    }
+
+    /// The slow path: waits for a token, at most `acquire_timeout`.
+    pub(crate) async fn acquire(&self) -> Result<IssuedToken, OAuthError> {
+        if runtime::Handle::try_current().is_err() {
+            return Err(self.core.error(OAuthErrorKind::NoRuntime));
+        }
+        let bound = self.core.policy.acquire_timeout;
+        let issued = match time::timeout(bound, self.acquire_unbounded()).await {
+            Ok(result) => result,
+            Err(_) => {
+                self.or_serviceable(|| self.core.error(OAuthErrorKind::AcquireTimeout(bound)))
+            }
+        };
+        issued.map(IssuedToken)
+    }
+
+    async fn acquire_unbounded(&self) -> Result<Arc<Issued>, OAuthError> {
+        loop {
+            let flight = match self.core.admit() {
+                Admission::Token(issued) => return Ok(issued),
+                Admission::Boarding(Boarding::Joined(flight)) => flight,
+                Admission::Boarding(Boarding::Started(departure)) => launch(&self.core, departure)?,
+                Admission::Boarding(Boarding::Barred(error)) => {
+                    return self.or_serviceable(|| error);
+                }
+            };
+            match flight.outcome().await {
+                // The cell says whether the token has been refused or has expired meanwhile; if the flight was lost,
+                // the first waiter to get here starts another.
+                Outcome::Landed | Outcome::Lost => {}
+                Outcome::Failed(error) => return self.or_serviceable(|| error),
+            }
+        }
+    }
+
+    /// A request is not failed while there is a token that may yet be good: also a suspended one.
+    fn or_serviceable(
+        &self,
+        error: impl FnOnce() -> OAuthError,
+    ) -> Result<Arc<Issued>, OAuthError> {
+        self.core.serviceable().ok_or_else(error)
+    }
+
+    pub(super) fn back_off_left(&self) -> Option<Duration> {
+        let now = self.core.now();
+        self.core.step(|state| {
+            let back_off = state.backing_off(now)?;
+            Some(back_off.until.saturating_sub(now.monotonic))
+        })
+    }
+
+    /// Takes note of a refusal. `None`: hand the response on; otherwise a newer token is there or on its way.
+    pub(crate) fn refused(&self, generation: Generation, refusal: Refusal) -> Option<Refused> {
+        let core = &self.core;
+        Counters::count(&core.counters.rejections);
+        let remedy = match core.refused(generation, refusal) {
+            Remedy::HandOn | Remedy::Fetch(Boarding::Barred(_)) => None,
+            Remedy::Newer => Some(None),
+            Remedy::Fetch(Boarding::Joined(flight)) => Some(Some(flight)),
+            Remedy::Fetch(Boarding::Started(departure)) => launch(core, departure).ok().map(Some),
+        };
+        telemetry::refused(core, generation, refusal, remedy.as_ref());
+        core.changes.send_replace(());
+        remedy.map(|flight| Refused {
+            generation,
+            refusal,
+            flight,
+        })
+    }
+
+    /// The token to try a refused request again with, if one comes.
+    pub(crate) async fn replacement(&self, refused: Refused) -> Option<IssuedToken> {
+        if let Some(flight) = refused.flight {
+            let bound = self.core.policy.acquire_timeout;
+            if let Ok(Outcome::Failed(_)) | Err(_) = time::timeout(bound, flight.outcome()).await {
+                return None;
+            }
+        }
+        let issued = self.acquire().await.ok()?;
+        let newer = issued.generation() != refused.generation;
+        newer.then(|| {
+            Counters::count(&self.core.counters.replays);
+            telemetry::replayed(&self.core, refused.generation, issued.generation());
+            issued
+        })
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

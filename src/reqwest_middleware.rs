@@ -1,0 +1,218 @@
+//! The token source as a middleware of the `reqwest-middleware` crate.
+
+use std::{error::Error, fmt};
+
+use async_trait::async_trait;
+use http::{Extensions, HeaderMap, StatusCode, Uri};
+use reqwest::{Request, Response};
+use reqwest_middleware::{Middleware, Next, Result};
+
+use crate::{
+    error::BoxError,
+    lifecycle::{Hold, TokenSource},
+    middleware::{
+        Replay,
+        carried::{Carried, Head},
+    },
+};
+
+/// Puts a token on every request of a `reqwest_middleware::ClientWithMiddleware`.
+///
+/// It does what [`OAuthLayer`](crate::OAuthLayer) does, by the same [`TokenSource`]; the two may share one. Put it
+/// **after** middleware that sends a request more than once, such as a retry, so that every attempt gets its own look
+/// at the token.
+///
+/// # Redirects
+///
+/// `reqwest` follows redirects below its middleware, where nobody looks at the origin again: it takes the `Authorization`
+/// off a request that leaves for another host, and leaves on it every header that it does not know, such as ANBIMA's
+/// `access_token`. Use the client of a [`ReqwestService`](crate::transport::ReqwestService), which follows none. A client
+/// of your own must hold `redirect(Policy::none())` and `referer(false)`, or tokens go to wherever a response points.
+///
+/// # Errors
+///
+/// A request that got no token, or that is for a foreign origin, is not sent: the client returns
+/// `reqwest_middleware::Error::Middleware`, in which [`OAuthError::find`](crate::OAuthError::find) finds the reason. An address that is no URI
+/// is one, too, with `http::uri::InvalidUri` inside. All else is the inner client's.
+///
+/// # Cancel safety
+///
+/// A request may be dropped at any point: a fetch that it started goes on, and the next one gets its result.
+///
+/// # Examples
+///
+/// ```
+/// use reqwest_middleware::ClientBuilder;
+/// use tower_oauth::{
+///     ClientId, ClientSecret, OAuthMiddleware, Origin, provider, testing::Bank, transport::ReqwestService,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_oauth::BoxError> {
+/// let bank = Bank::avista().start().await?;
+/// let secret = ClientSecret::new(bank.client_secret());
+/// let source = provider::avista::production(ClientId::new(bank.client_id())?, secret)
+///     .token_url(bank.token_url())
+///     .origin(bank.api_origin())
+///     .build(reqwest::Client::builder())?;
+///
+/// let api: Origin = bank.api_origin().parse()?;
+/// let service = ReqwestService::new(reqwest::Client::builder(), &api)?;
+/// let client = ClientBuilder::new(service.client().clone())
+///     .with(OAuthMiddleware::new(source).replay())
+///     .build();
+///
+/// let response = client.get(bank.url("/cob/1")).send().await?;
+/// assert_eq!(response.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct OAuthMiddleware {
+    source: TokenSource,
+    expose_generation: bool,
+    replay: Option<Replay>,
+}
+
+impl OAuthMiddleware {
+    /// A middleware over a source. A refused request is not sent again unless [`replay`](Self::replay) is said.
+    pub fn new(source: TokenSource) -> Self {
+        Self {
+            source,
+            expose_generation: false,
+            replay: None,
+        }
+    }
+
+    /// Sends a refused request once more, with a newer token, where its body can be cloned.
+    ///
+    /// A body that is a stream cannot: the refused response is handed on, and the next request has a new token. After
+    /// an *ambiguous* refusal (ANBIMA's 403) only GET, HEAD and OPTIONS are sent again.
+    #[must_use]
+    pub fn replay(mut self) -> Self {
+        let unsafe_methods = false;
+        self.replay.get_or_insert(Replay { unsafe_methods });
+        self
+    }
+
+    /// Replays requests of any method also after an *ambiguous* refusal: a 403 may come after something was done. Do
+    /// not use it where a request done twice does harm.
+    #[must_use]
+    pub fn replay_unsafe(mut self) -> Self {
+        let unsafe_methods = true;
+        self.replay = Some(Replay { unsafe_methods });
+        self
+    }
+
+    /// Puts the [`Generation`](crate::Generation) into the extensions of every response, for callers that find an error
+    /// inside a 200 and want to [`invalidate`](TokenSource::invalidate) its token. Without it only refused responses
+    /// carry theirs.
+    #[must_use]
+    pub fn expose_generation(mut self) -> Self {
+        self.expose_generation = true;
+        self
+    }
+
+    /// The token source.
+    pub fn source(&self) -> &TokenSource {
+        &self.source
+    }
+
+    async fn attach(&self, source: Hold, headers: &mut HeaderMap) -> Result<Carried> {
+        let generation = match source.attach(headers) {
+            Some(generation) => generation,
+            None => {
+                let token = source.acquire().await.map_err(not_sent)?;
+                token.0.attach(headers);
+                token.generation()
+            }
+        };
+        Ok(Carried {
+            source,
+            generation,
+            expose_generation: self.expose_generation,
+        })
+    }
+
+    /// The kept request with a newer token, if the response refuses the one that it carried.
+    async fn renewed(
+        &self,
+        kept: Option<Request>,
+        carried: &mut Carried,
+        response: &mut Response,
+    ) -> Option<Request> {
+        // The source hears of every refusal; only then is it asked whether this request may be sent again.
+        let refused = carried.settle(response)?;
+        let mut request = kept?;
+        if !self.replay?.covers(refused.refusal(), request.method()) {
+            return None;
+        }
+        let token = carried.source.replacement(refused).await?;
+        token.0.attach(request.headers_mut());
+        carried.generation = token.generation();
+        Some(request)
+    }
+}
+
+#[async_trait]
+impl Middleware for OAuthMiddleware {
+    async fn handle(
+        &self,
+        mut request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let source = self.source.hold();
+        check_origin(&source, &request)?;
+        let kept = self.replay.and_then(|_| request.try_clone());
+        let mut carried = self.attach(source, request.headers_mut()).await?;
+        let mut response = next.clone().run(request, extensions).await?;
+        let Some(request) = self.renewed(kept, &mut carried, &mut response).await else {
+            return Ok(response);
+        };
+        drop(response);
+        let mut second = next.run(request, extensions).await?;
+        carried.settle(&mut second);
+        Ok(second)
+    }
+}
+
+/// The URI is made as `reqwest` makes its own, so that what is checked is what is called.
+fn check_origin(source: &Hold, request: &Request) -> Result<()> {
+    let uri: Uri = request.url().as_str().parse().map_err(not_sent)?;
+    source.permits(&uri).map_err(not_sent)
+}
+
+impl Head for Response {
+    fn status(&self) -> StatusCode {
+        self.status()
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        self.headers()
+    }
+
+    fn extensions_mut(&mut self) -> &mut Extensions {
+        self.extensions_mut()
+    }
+}
+
+/// Stands between the client's error and its cause: the client's own shows its `source`, and never itself.
+#[derive(Debug)]
+struct NotSent(BoxError);
+
+fn not_sent(cause: impl Into<BoxError>) -> reqwest_middleware::Error {
+    reqwest_middleware::Error::middleware(NotSent(cause.into()))
+}
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the request was not sent")
+    }
+}
+
+impl Error for NotSent {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.0.as_ref())
+    }
+}

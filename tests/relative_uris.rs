@@ -1,0 +1,77 @@
+//! A URI without an origin of its own, as tonic and an axum `Router` are sent.
+
+mod support;
+
+use http::Request;
+use support::{
+    Api, Endpoint,
+    layered::{plain, refuse},
+};
+use tower::{Layer, ServiceExt};
+use tower_oauth::OAuthLayer;
+
+fn to(uri: &str) -> Request<String> {
+    Request::get(uri).body(String::new()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_relative_uri_needs_relative_to() {
+    let endpoint = Endpoint::new();
+    let source = endpoint
+        .builder()
+        .origin("https://api.example")
+        .build()
+        .unwrap();
+    let api = Api::ok();
+    for uri in ["/cob", "*", "api.example:443"] {
+        assert!(
+            refuse(&plain(&source, &api), to(uri))
+                .await
+                .is_foreign_origin(),
+            "{uri}"
+        );
+    }
+    assert_eq!((api.calls(), endpoint.fetches()), (0, 0));
+
+    let layer = OAuthLayer::new(source)
+        .relative_to("https://api.example")
+        .unwrap();
+    let service = layer.layer(api.service());
+    let response = service.clone().oneshot(to("/cob")).await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(api.tokens(), ["token-1"]);
+    for uri in [
+        "https://evil.example/cob",
+        "http://api.example/cob",
+        "api.example:443",
+    ] {
+        assert!(service.clone().oneshot(to(uri)).await.is_err(), "{uri}");
+    }
+    assert_eq!((api.calls(), endpoint.fetches()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn relative_to_must_be_one_of_the_sources_origins() {
+    let endpoint = Endpoint::new();
+    let listed = endpoint
+        .builder()
+        .origin("https://api.example")
+        .build()
+        .unwrap();
+    let any = endpoint.source();
+    for (source, origin) in [
+        (&listed, "https://evil.example"),
+        (&listed, "http://api.example"),
+        (&any, "http://api.example"),
+    ] {
+        let error = OAuthLayer::new(source.clone())
+            .relative_to(origin)
+            .unwrap_err();
+        assert_eq!(error.field(), "relative_to", "{origin}");
+    }
+    assert!(
+        OAuthLayer::new(any)
+            .relative_to("http://localhost:3000")
+            .is_ok()
+    );
+}

@@ -1,0 +1,206 @@
+//! What the crate tells `tracing`: whose span a fetch is, and that no token is in anything.
+
+mod support;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+use futures_util::FutureExt;
+use support::{Answer, Api, Endpoint, get, landed, secs, served};
+use tower::{Layer as _, ServiceExt};
+use tower_oauth::{FetchError, OAuthLayer, Token};
+use tracing::{
+    Event, Instrument, Metadata, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+    subscriber::DefaultGuard,
+};
+use tracing_subscriber::{
+    Layer,
+    layer::{Context, SubscriberExt},
+    registry::LookupSpan,
+};
+
+/// A text that must be nowhere.
+const SECRET: &str = "s3cr3t";
+
+/// Everything that was told while it was listened to, as text, one line for each span, record and event.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<String>>>);
+
+impl Told {
+    /// Listens on this thread, at every level.
+    fn listen() -> (Self, DefaultGuard) {
+        let told = Self::default();
+        let subscriber = tracing_subscriber::registry().with(told.clone());
+        (told, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn with(&self, text: &str) -> Vec<String> {
+        let mut lines = self.lines();
+        lines.retain(|line| line.contains(text));
+        lines
+    }
+
+    fn tell(&self, what: &str, fields: impl FnOnce(&mut Fields)) {
+        let mut line = Fields(what.to_owned());
+        fields(&mut line);
+        self.0.lock().unwrap().push(line.0);
+    }
+}
+
+struct Fields(String);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0 += &format!(" {field}={value:?}");
+    }
+}
+
+fn head(kind: &str, metadata: &Metadata<'_>, inside: &str) -> String {
+    format!(
+        "{kind} {} {} in [{inside}]",
+        metadata.level(),
+        metadata.name()
+    )
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Told {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let parent = context.span(id).and_then(|span| span.parent());
+        let inside = parent.map_or("", |span| span.name());
+        let head = head("span", attributes.metadata(), inside);
+        self.tell(&head, |fields| attributes.record(fields));
+    }
+
+    fn on_record(&self, _: &Id, values: &Record<'_>, _: Context<'_, S>) {
+        self.tell("record", |fields| values.record(fields));
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let scope = context.event_scope(event).into_iter().flatten();
+        let inside: Vec<_> = scope.map(|span| span.name()).collect();
+        let head = head("event", event.metadata(), &inside.join(" "));
+        self.tell(&head, |fields| event.record(fields));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_background_fetch_is_a_root_span_and_not_the_callers() {
+    let (told, _listening) = Told::listen();
+    let endpoint = Endpoint::new().lifetime(secs(1000));
+    let source = endpoint.source();
+    let caller = tracing::info_span!("caller");
+    let waits = async {
+        tracing::info!("asking");
+        source.token().await.unwrap()
+    };
+    waits.instrument(caller.clone()).await;
+    tokio::time::advance(secs(850)).await;
+    caller.in_scope(|| served(&source));
+    landed(&source).await;
+
+    let fetches = told.with("token_fetch in []");
+    assert_eq!(fetches.len(), 2, "{fetches:?}");
+    assert!(
+        fetches[0].contains("provider=\"test\" cause=\"missing\""),
+        "{fetches:?}"
+    );
+    assert!(fetches[1].contains("cause=\"ahead\""), "{fetches:?}");
+    // What happens inside is told inside, and the caller's span holds the caller's own event alone.
+    assert_eq!(told.with("in [token_fetch]").len(), 2);
+    assert_eq!(told.with("in [caller]").len(), 1);
+    assert_eq!(endpoint.fetches(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_is_told_at_the_level_it_deserves() {
+    let (told, _listening) = Told::listen();
+    let endpoint = Endpoint::new();
+    endpoint
+        .then_fail(FetchError::transient("busy"))
+        .then_fail(FetchError::unclear("down"));
+    let source = endpoint.source();
+    assert!(source.token().await.is_err());
+    for _ in 0..100 {
+        assert!(source.token().now_or_never().unwrap().is_err());
+    }
+    source.retry_now();
+    source.ready().await.unwrap();
+
+    let of = |level: &str| told.with(&format!("event {level}"));
+    let (warnings, news) = (of("WARN"), of("INFO"));
+    assert_eq!(
+        (warnings.len(), news.len()),
+        (1, 1),
+        "{warnings:?} {news:?}"
+    );
+    assert!(warnings[0].contains("class=\"unclear\""), "{warnings:?}");
+    assert!(warnings[0].contains("down"), "{warnings:?}");
+    assert!(news[0].contains("generation=1 lifetime_s=3600"), "{news:?}");
+    assert_eq!(of("DEBUG").len(), 1);
+    let outcomes = told.with("record outcome");
+    assert_eq!(
+        outcomes,
+        ["record outcome=\"failed\"", "record outcome=\"new\""]
+    );
+    assert_eq!(endpoint.fetches(), 3);
+}
+
+/// A token of which nothing may be told.
+fn secret(number: u32) -> Answer {
+    let token = Token::new(format!("{SECRET}-{number}")).secondary("jwt_token", SECRET);
+    Answer::Token(token.expires_in(secs(1000)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_token_is_in_anything_that_is_told() {
+    let (told, _listening) = Told::listen();
+    let endpoint = Endpoint::new();
+    endpoint
+        .then(secret(1))
+        .then_fail(FetchError::transient("busy"))
+        .then(secret(2))
+        .then(secret(3))
+        .then(secret(3))
+        .then(Answer::Token(Token::new(format!("{SECRET}\r\n"))))
+        .then(Answer::Panic);
+    let source = endpoint.source();
+    let api = Api::new(|request| match support::bearer(request).as_str() {
+        "s3cr3t-3" => http::StatusCode::OK,
+        _ => http::StatusCode::UNAUTHORIZED,
+    });
+    let service = OAuthLayer::new(source.clone())
+        .replay()
+        .layer(api.service());
+    for path in ["/one", "/two"] {
+        let response = service.clone().oneshot(get(path)).await.unwrap();
+        told.tell(
+            &format!("{:?} {:?}", response.headers(), response.extensions()),
+            |_| {},
+        );
+    }
+    let current = source.token().await.unwrap();
+    told.tell(
+        &format!("{source:?} {current:?} {:?}", source.status()),
+        |_| {},
+    );
+    source.invalidate(current.generation());
+    landed(&source).await;
+    for _ in 0..2 {
+        tokio::time::advance(secs(1000)).await;
+        let error = source.token().await.unwrap_err();
+        told.tell(&format!("{error} {error:?} {:?}", source.status()), |_| {});
+    }
+
+    assert_eq!(endpoint.fetches(), 7);
+    assert_eq!(api.tokens(), ["s3cr3t-1", "s3cr3t-2", "s3cr3t-3"]);
+    assert!(told.lines().len() > 20, "{:#?}", told.lines());
+    assert_eq!(told.with(SECRET), Vec::<String>::new());
+}

@@ -1,0 +1,198 @@
+//! Every bad answer of a token endpoint, and what is to be made of each.
+
+use http::StatusCode;
+use tower_oauth::{
+    FailureClass::{self, Permanent, Transient, Unclear},
+    OAuthError,
+    testing::Fault,
+};
+
+/// In every body here, and in nothing that may be shown.
+pub(crate) const CANARY: &str = "c4n4ry";
+
+/// How every token of the banks begins.
+pub(crate) const TOKEN: &str = "eyJhbGci";
+
+/// An answer, and what is to be made of it.
+pub(crate) struct Bad {
+    pub(crate) fault: Fault,
+    kind: &'static str,
+    class: FailureClass,
+    status: Option<u16>,
+    code: Option<&'static str>,
+    pub(crate) says: &'static str,
+}
+
+impl Bad {
+    /// An answer that claims success and holds no usable token.
+    fn malformed(fault: Fault, says: &'static str) -> Self {
+        Self {
+            fault,
+            kind: "malformed",
+            class: Unclear,
+            status: Some(200),
+            code: None,
+            says,
+        }
+    }
+
+    fn denied(status: u16, code: Option<&'static str>, class: FailureClass) -> Self {
+        let json = code
+            .map(|code| format!(r#"{{"error":"{code}","error_description":"{CANARY} {TOKEN}"}}"#));
+        let page = || format!("<html>{CANARY}</html>");
+        let answer = StatusCode::from_u16(status).unwrap();
+        Self {
+            fault: Fault::answer(answer, json.unwrap_or_else(page)),
+            kind: "denied",
+            class,
+            status: Some(status),
+            code,
+            says: "the token endpoint answered with an error",
+        }
+    }
+
+    fn broken_off(fault: Fault, status: Option<u16>) -> Self {
+        Self {
+            fault,
+            kind: "transport",
+            class: Transient,
+            status,
+            code: None,
+            says: "the token endpoint could not be reached, or the connection broke",
+        }
+    }
+
+    /// Only what may pass is tried again at once, and a 429 that names no wait is not.
+    pub(crate) fn attempts(&self) -> u64 {
+        match self.class {
+            Transient if self.status != Some(429) => 3,
+            _ => 1,
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_is(&self, error: &OAuthError, case: &str) {
+        let fetch = error.fetch_error().unwrap();
+        assert_eq!(error.kind(), self.kind, "{case}");
+        assert_eq!(error.class(), Some(self.class), "{case}");
+        assert_eq!(fetch.code(), self.code, "{case}");
+        let status = fetch.status().map(|status| match status.as_u16() {
+            201 => 200, // ANBIMA's word for success
+            status => status,
+        });
+        assert_eq!(status, self.status, "{case}");
+        assert!(error.retry_at().is_some(), "{case}");
+    }
+}
+
+fn denials() -> Vec<Bad> {
+    vec![
+        Bad::denied(200, Some("invalid_client"), Permanent),
+        Bad::denied(200, Some("try_later"), Unclear),
+        Bad::denied(400, Some("invalid_client"), Permanent),
+        Bad::denied(401, Some("invalid_client"), Permanent),
+        Bad::denied(400, Some("invalid_scope"), Permanent),
+        Bad::denied(400, None, Unclear),
+        Bad::denied(401, None, Unclear),
+        Bad::denied(403, None, Unclear),
+        Bad::denied(429, None, Transient),
+        Bad::denied(500, None, Transient),
+        Bad::denied(503, Some("temporarily_unavailable"), Transient),
+        Bad {
+            fault: Fault::error_in_good_answer("invalid_client"),
+            ..Bad::denied(200, Some("invalid_client"), Permanent)
+        },
+    ]
+}
+
+fn broken_connections() -> Vec<Bad> {
+    vec![
+        Bad::broken_off(Fault::Reset, None),
+        Bad::broken_off(Fault::CutOff, Some(200)),
+    ]
+}
+
+fn bodies_that_are_no_token() -> Vec<Bad> {
+    let ok = |body: String| Fault::answer(StatusCode::OK, body);
+    vec![
+        Bad::malformed(
+            Fault::html(),
+            "the answer is HTML or XML; check the token URL",
+        ),
+        Bad::malformed(Fault::status(StatusCode::OK), "the answer is empty"),
+        Bad::malformed(Fault::Truncated, "the answer breaks off"),
+        Bad::malformed(Fault::oversized(), "the answer is longer than 64 KiB"),
+        Bad::malformed(ok(format!("token={CANARY}")), "the answer is not JSON"),
+        Bad::malformed(
+            ok(format!("[\"{CANARY}\"]")),
+            "the answer is JSON, but no object",
+        ),
+        Bad::malformed(ok("{}".into()), "the answer's `access_token` is missing"),
+    ]
+}
+
+fn odd_tokens() -> Vec<Bad> {
+    let odd = |json, says| Bad::malformed(Fault::access_token(json), says);
+    vec![
+        odd("\"\"", "the answer's `access_token` is empty"),
+        odd("null", "the answer's `access_token` is not a string"),
+        odd("42", "the answer's `access_token` is not a string"),
+        odd(
+            "[\"c4n4ry\"]",
+            "the answer's `access_token` is not a string",
+        ),
+        odd(
+            "\"c4n4ry\\r\\nx: y\"",
+            "the answer's `access_token` holds bytes that no header may hold",
+        ),
+        odd(
+            "\"c4n4ry\\u00fc\"",
+            "the answer's `access_token` holds bytes that no header may hold",
+        ),
+        odd(
+            "\"c4n4ry\\u0000\"",
+            "the answer's `access_token` holds bytes that no header may hold",
+        ),
+    ]
+}
+
+fn odd_expiries() -> Vec<Bad> {
+    let odd = |json, says| Bad::malformed(Fault::expires_in(json), says);
+    vec![
+        odd("0", "the answer's `expires_in` is not above zero"),
+        odd("-3600", "the answer's `expires_in` is not above zero"),
+        odd("\"-1\"", "the answer's `expires_in` is not above zero"),
+        odd("1600000000", "the answer's `expires_in` has already passed"),
+        odd(
+            "\"2020-01-01T00:00:00.000Z\"",
+            "the answer's `expires_in` has already passed",
+        ),
+        odd(
+            "\"c4n4ry\"",
+            "the answer's `expires_in` is no known form of expiry",
+        ),
+        odd(
+            "true",
+            "the answer's `expires_in` is no known form of expiry",
+        ),
+        odd(
+            "[3600]",
+            "the answer's `expires_in` is no known form of expiry",
+        ),
+        odd("1e300", "the answer's `expires_in` is out of range"),
+        odd("1e400", "the answer is not JSON"),
+    ]
+}
+
+pub(crate) fn every_bad_answer() -> Vec<Bad> {
+    [
+        denials(),
+        broken_connections(),
+        bodies_that_are_no_token(),
+        odd_tokens(),
+        odd_expiries(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,15 @@
+//! The whole stack over real sockets: a provider's preset, its token source, the layer and a client, against the
+//! embedded banks; everything once with hyper-util's client and once with reqwest.
+
+mod catalogue;
+mod fifth_bank;
+mod stack;
+
+mod answers;
+mod bad_answers;
+mod banks;
+mod credentials;
+mod custom_dialect;
+mod proxy;
+mod redirects;
+mod slow_answers;
