@@ -4,7 +4,11 @@ mod support;
 
 use futures_util::future::join_all;
 use http::{Request, Response, StatusCode};
-use support::{Api, ApiService, Endpoint, bearer, get, layered::delayed, millis, secs};
+use support::{
+    Api, ApiService, Endpoint, bearer, get,
+    layered::{delayed, in_time},
+    millis, secs,
+};
 use tokio::time::{sleep, timeout};
 use tower::{
     Layer, Service, ServiceExt, buffer::Buffer, limit::ConcurrencyLimit, load_shed::LoadShed,
@@ -61,15 +65,10 @@ where
     let layered = OAuthLayer::new(source.clone()).replay().layer(service);
     let mut callers = vec![layered; 4];
     for caller in &mut callers {
-        timeout(secs(60), caller.ready())
-            .await
-            .expect("readiness")
-            .unwrap();
+        in_time(caller.ready()).await.unwrap();
     }
     let calls: Vec<_> = callers.iter_mut().map(|it| it.call(get("/"))).collect();
-    let responses = timeout(secs(60), join_all(calls))
-        .await
-        .expect("no deadlock");
+    let responses = in_time(join_all(calls)).await;
     assert!(responses.into_iter().all(|it| it.unwrap().status() == 200));
 }
 
@@ -138,7 +137,7 @@ async fn a_single_permit_is_free_while_a_request_waits_for_its_token() {
             .status(),
         200
     );
-    assert_eq!(response.await.unwrap().unwrap().status(), 200);
+    assert_eq!(in_time(response).await.unwrap().unwrap().status(), 200);
     assert_eq!(endpoint.fetches(), 1);
 }
 
@@ -183,6 +182,9 @@ async fn a_caller_dropped_while_it_waits_leaves_no_permit_behind() {
             .status(),
         200
     );
-    assert_eq!(service.oneshot(get("/")).await.unwrap().status(), 200);
+    assert_eq!(
+        in_time(service.oneshot(get("/"))).await.unwrap().status(),
+        200
+    );
     assert_eq!(endpoint.fetches(), 1);
 }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use http::{Response, StatusCode};
 use support::{
     Api, Endpoint, bearer, generation, get,
-    layered::{Revoked, delayed, plain, replaying, send, status},
+    layered::{Revoked, delayed, in_time, plain, replaying, send, status},
     millis, secs,
 };
 use tokio::time::{Instant, advance, sleep};
@@ -57,16 +57,16 @@ async fn a_late_401_for_an_old_token_is_replayed_without_a_fetch() {
     let (inner, mut peer) = mock::pair();
     let mut service = OAuthLayer::new(source.clone()).replay().layer(inner);
     let late = tokio::spawn(service.ready().await.unwrap().call(get("/late")));
-    let (_, answer_late) = peer.next_request().await.unwrap();
+    let (_, answer_late) = in_time(peer.next_request()).await.unwrap();
 
     source.invalidate(source.token().await.unwrap().generation());
     assert_eq!(source.token().await.unwrap().expose_token(), "token-2");
     answer_late.send_response(refusal());
 
-    let (replayed, answer) = peer.next_request().await.unwrap();
+    let (replayed, answer) = in_time(peer.next_request()).await.unwrap();
     assert_eq!(bearer(&replayed), "token-2");
     answer.send_response(Response::new(String::new()));
-    assert_eq!(late.await.unwrap().unwrap().status(), 200);
+    assert_eq!(in_time(late).await.unwrap().unwrap().status(), 200);
     assert_eq!(source.status().state, SourceState::Fresh);
     assert_eq!(endpoint.fetches(), 2);
 }

@@ -5,7 +5,7 @@ mod support;
 use std::io;
 
 use http::{Request, Response};
-use support::{Api, Endpoint, bearer, get, millis, secs};
+use support::{Api, Endpoint, bearer, get, layered::in_time, millis, secs};
 use tokio::time::{sleep, timeout};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth::{OAuth, OAuthError, OAuthLayer, Replay, TokenSource};
@@ -21,7 +21,7 @@ fn mocked(source: &TokenSource) -> (Mocked, Peer) {
 }
 
 async fn answer(peer: &mut Peer, status: u16) -> String {
-    let (request, answer) = peer.next_request().await.unwrap();
+    let (request, answer) = in_time(peer.next_request()).await.unwrap();
     let response = Response::builder().status(status);
     answer.send_response(response.body(String::new()).unwrap());
     bearer(&request)
@@ -45,7 +45,10 @@ async fn the_service_called_is_always_the_one_last_readied() {
         for status in statuses {
             answer(&mut peer, *status).await;
         }
-        assert_eq!(response.await.unwrap().is_ok(), !statuses.is_empty());
+        assert_eq!(
+            in_time(response).await.unwrap().is_ok(),
+            !statuses.is_empty()
+        );
     }
     assert_eq!(endpoint.fetches(), 2);
 }
@@ -59,7 +62,7 @@ async fn a_request_that_waited_asks_for_readiness_again() {
     assert!(timeout(secs(60), &mut response).await.is_err());
     peer.allow(1);
     assert_eq!(answer(&mut peer, 200).await, "token-1");
-    assert_eq!(response.await.unwrap().unwrap().status(), 200);
+    assert_eq!(in_time(response).await.unwrap().unwrap().status(), 200);
     assert_eq!(endpoint.fetches(), 1);
 }
 
@@ -75,7 +78,7 @@ async fn a_replay_asks_for_readiness_again() {
     assert!(timeout(secs(60), &mut response).await.is_err());
     peer.allow(1);
     assert_eq!(answer(&mut peer, 200).await, "token-2");
-    assert_eq!(response.await.unwrap().unwrap().status(), 200);
+    assert_eq!(in_time(response).await.unwrap().unwrap().status(), 200);
     assert_eq!(endpoint.fetches(), 2);
 }
 
@@ -100,7 +103,7 @@ async fn an_error_of_readiness_after_the_wait_goes_to_the_caller() {
     let response = tokio::spawn(service.ready().await.unwrap().call(get("/")));
     sleep(millis(10)).await;
     peer.send_error("the pool is gone");
-    let error = response.await.unwrap().unwrap_err();
+    let error = in_time(response).await.unwrap().unwrap_err();
     assert_eq!(error.to_string(), "the pool is gone");
     assert_eq!(endpoint.fetches(), 1);
 }

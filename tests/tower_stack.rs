@@ -8,7 +8,7 @@ use axum::{Router, body::Body, extract::Request as AxumRequest, routing};
 use http::{Request, Response, StatusCode};
 use support::{
     Api, Endpoint, bearer, get,
-    layered::{Revoked, delayed},
+    layered::{Revoked, delayed, in_time},
     millis, secs,
 };
 use tokio::time::{Sleep, sleep};
@@ -25,10 +25,10 @@ where
     S: Service<Request<String>, Response = Response<String>, Error: Into<BoxError>>,
 {
     for _ in 0..2 {
-        let Ok(ready) = service.ready().await else {
+        let Ok(ready) = in_time(service.ready()).await else {
             panic!("not ready")
         };
-        let Ok(response) = ready.call(get("/")).await else {
+        let Ok(response) = in_time(ready.call(get("/"))).await else {
             panic!("no response")
         };
         assert_eq!(response.status(), 200);

@@ -100,7 +100,9 @@ fn remedy(kind: &str) -> &'static str {
             "Check that --token-url is the token endpoint, and that the provider or dialect is the right one."
         }
         "timeout" => "Check that the hosts answer; --timeout sets how long one request may take.",
-        "transport" => "Check the addresses and the network; for https --cacert, --cert and --key.",
+        "transport" | "unavailable" => {
+            "Check the addresses and the network; for https --cacert, --cert and --key."
+        }
         _ => "Run it again; if it stays, the message above is what to report.",
     }
 }

@@ -131,7 +131,7 @@ async fn a_certificate_that_is_no_good_is_an_error_that_says_so() {
             let call = with_certificate(Call::of(&bank), &folder).arg("--client", client);
             let outcome = call.run().await;
             assert_eq!(outcome.code, 1, "{test} {client}");
-            assert_eq!(outcome.report()["errors"], json!({ "transport": 1 }));
+            assert_eq!(outcome.report()["errors"], json!({ "unavailable": 1 }));
             assert!(
                 outcome.stderr.contains(says),
                 "{client}: {}",

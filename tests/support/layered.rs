@@ -37,8 +37,14 @@ pub fn delayed(service: ApiService, latency: Duration) -> ApiService {
     }))
 }
 
+/// Waits for at most a day of the paused clock, which passes at once: what would hang, fails.
+pub async fn in_time<F: Future>(future: F) -> F::Output {
+    let day = Duration::from_secs(24 * 3600);
+    tokio::time::timeout(day, future).await.expect("it hangs")
+}
+
 pub async fn send(service: &ApiService, request: Request<String>) -> Response<String> {
-    service.clone().oneshot(request).await.unwrap()
+    in_time(service.clone().oneshot(request)).await.unwrap()
 }
 
 pub async fn status(service: &ApiService, request: Request<String>) -> u16 {
@@ -47,7 +53,7 @@ pub async fn status(service: &ApiService, request: Request<String>) -> u16 {
 
 /// Sends a request that must fail with an error of ours.
 pub async fn refuse(service: &ApiService, request: Request<String>) -> OAuthError {
-    let error: BoxError = service.clone().oneshot(request).await.unwrap_err();
+    let error: BoxError = in_time(service.clone().oneshot(request)).await.unwrap_err();
     OAuthError::find(error.as_ref()).unwrap().clone()
 }
 

@@ -41,20 +41,24 @@ impl Bad {
             .map(|code| format!(r#"{{"error":"{code}","error_description":"{CANARY} {TOKEN}"}}"#));
         let page = || format!("<html>{CANARY}</html>");
         let answer = StatusCode::from_u16(status).unwrap();
+        let (kind, says) = match status {
+            500.. => ("unavailable", "the token endpoint is out of order"),
+            _ => ("denied", "the token endpoint refused"),
+        };
         Self {
             fault: Fault::answer(answer, json.unwrap_or_else(page)),
-            kind: "denied",
+            kind,
             class,
             status: Some(status),
             code,
-            says: "the token endpoint answered with an error",
+            says,
         }
     }
 
     fn broken_off(fault: Fault, status: Option<u16>) -> Self {
         Self {
             fault,
-            kind: "transport",
+            kind: "unavailable",
             class: Transient,
             status,
             code: None,

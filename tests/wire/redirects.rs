@@ -148,7 +148,7 @@ async fn no_secret_travels_on_whichever_way_it_came() {
 #[tokio::test]
 async fn a_renewal_that_is_led_astray_costs_nothing() {
     for client in CLIENTS {
-        let lure = Lure::at(Bank::anbima(), client, StatusCode::TEMPORARY_REDIRECT).await;
+        let lure = Lure::at(Bank::anbima(), client, StatusCode::SEE_OTHER).await;
         let stack = &lure.stack;
         stack.source.ready().await.unwrap();
         stack.bank.token_fault_always(lure.fault());
