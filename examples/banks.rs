@@ -20,8 +20,8 @@ use tower_oauth::testing::{Authority, Bank, BankBuilder, Tls};
 #[derive(Debug, Parser)]
 #[command(name = "banks")]
 struct Args {
-    /// The first bank's port; the others are on the next three
-    #[arg(long, default_value_t = 9200, value_parser = clap::value_parser!(u16).range(1..=65532))]
+    /// The first bank's port; the others are on the next three. With 0 each is on a free one
+    #[arg(long, default_value_t = 9200, value_parser = clap::value_parser!(u16).range(0..=65532))]
     port: u16,
     /// Serve over TLS, to clients with a certificate; ca.pem, client.pem and client.key are written to this folder
     #[arg(long, value_name = "DIR")]
@@ -57,11 +57,21 @@ async fn open(args: &Args) -> io::Result<Vec<Bank>> {
         Bank::bankly(),
     ];
     let mut banks = Vec::new();
-    for (builder, port) in builders.into_iter().zip(args.port..) {
+    for (builder, next) in builders.into_iter().zip(0..) {
+        let port = match args.port {
+            0 => 0,
+            first => first + next,
+        };
         let builder = tls.clone().into_iter().fold(builder, BankBuilder::tls);
-        banks.push(builder.port(port).start().await?);
+        let opened = builder.port(port).start().await;
+        banks.push(opened.map_err(|error| unopened(port, &error))?);
     }
     Ok(banks)
+}
+
+fn unopened(port: u16, error: &io::Error) -> io::Error {
+    let text = format!("port {port}: {error}; choose others with --port");
+    io::Error::new(error.kind(), text)
 }
 
 /// Makes an authority, and leaves what a client needs in the folder.

@@ -113,6 +113,8 @@ async fn bankly_takes_the_certificate_in_place_of_the_secret() {
         assert_eq!(outcome.code, 0, "{client}: {}", outcome.stderr);
         assert_eq!(outcome.report()["status"], json!({ "200": 1 }));
     }
+    let counters = bank.counters();
+    assert_eq!((counters.token_requests, counters.token_refusals), (2, 0));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use serde_json::Value;
 use tower::{Layer, ServiceExt};
-use tower_oauth::{ClientId, OAuthLayer, provider, testing::Bank};
+use tower_oauth::{OAuthLayer, testing::Bank};
 
 use crate::stack::{
     BANKS, CLIENTS, Stack, UNTIL_EXPIRED, UNTIL_STALE, every_stack, every_stack_of, preset,
@@ -143,21 +143,6 @@ async fn a_scope_that_bankly_does_not_grant_is_a_denial_that_names_it() {
             "{client:?}: {error}"
         );
         assert_eq!(stack.counters().token_requests, 1);
-    }
-}
-
-/// The endpoint for clients that show a certificate takes an id, and no secret.
-#[tokio::test]
-async fn bankly_by_certificate_gets_no_secret() {
-    for client in CLIENTS {
-        let bank = Bank::bankly().start().await.unwrap();
-        let id = ClientId::new(bank.client_id()).unwrap();
-        let url = bank.mtls_token_url().unwrap();
-        let builder = provider::bankly::mtls_sandbox(id).scopes(["boleto.read"]);
-        let builder = builder.token_url(url).origin(bank.api_origin());
-        let stack = Stack::of(bank, client, builder);
-        assert_eq!(stack.get(&stack.bank.api_url()).await, StatusCode::OK);
-        stack.assert_fetches(1);
     }
 }
 
