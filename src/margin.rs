@@ -22,6 +22,7 @@ use crate::{duration, error::ConfigError};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Margin {
     /// The same time for every token.
     Fixed(#[serde(with = "duration")] Duration),

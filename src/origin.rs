@@ -106,12 +106,13 @@ fn checked_port(authority: &Authority) -> Result<Option<u16>, &'static str> {
         return Err("the URI's host is empty or not ASCII");
     }
     // Not `Authority::port`: it takes a port that is none (`:99999`) for a missing one.
-    match authority.as_str()[authority.host().len()..].strip_prefix(':') {
-        None => Ok(None),
-        Some(port) => match port.parse() {
-            Ok(0) | Err(_) => Err("the URI's port is not a number from 1 to 65535"),
-            Ok(port) => Ok(Some(port)),
-        },
+    let rest = &authority.as_str()[authority.host().len()..];
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    match rest.strip_prefix(':').map(str::parse) {
+        Some(Ok(port @ 1..)) => Ok(Some(port)),
+        _ => Err("the URI's port is not a number from 1 to 65535"),
     }
 }
 
@@ -207,6 +208,11 @@ impl AllowedOrigins {
         self.named.push(origin);
     }
 
+    /// Lets an origin's `http` pass where it is named, or where none is.
+    pub(crate) fn permit_http(&mut self, origin: Origin) {
+        self.plain_http.push(origin);
+    }
+
     /// Every named origin must be secure, or have been let in by name.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         for origin in &self.named {
@@ -223,7 +229,7 @@ impl AllowedOrigins {
     pub(crate) fn permits(&self, uri: &Uri) -> Result<(), ForeignOrigin> {
         let parts = Parts::of(uri).map_err(ForeignOrigin::Rule)?;
         let allowed = match &self.named[..] {
-            [] => parts.is_secure(),
+            [] => parts.is_secure() || self.plain_http.iter().any(|origin| parts.is(origin)),
             named => named.iter().any(|origin| parts.is(origin)),
         };
         if allowed {
@@ -328,6 +334,8 @@ mod tests {
     fn ipv6_is_compared_with_its_brackets() {
         let listed = allowed(&["https://[2001:db8::1]:8443"]);
         assert!(permits(&listed, "https://[2001:DB8::1]:8443/"));
+        assert!(!permits(&listed, "https://[2001:db8::1]x:8443/"));
+        assert!(!permits(&allowed(&[]), "http://[::1]x.evil/"));
         assert!(!permits(&listed, "https://[2001:db8::1]/"));
     }
 

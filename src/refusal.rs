@@ -109,14 +109,14 @@ fn lacks_scope(headers: &HeaderMap) -> bool {
     headers
         .get_all(WWW_AUTHENTICATE)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(challenge_lacks_scope)
+        // Lossy: a description in Portuguese must not hide the parameter beside it.
+        .any(|value| challenge_lacks_scope(&String::from_utf8_lossy(value.as_bytes())))
 }
 
 fn challenge_lacks_scope(challenge: &str) -> bool {
     let challenge = challenge.to_ascii_lowercase();
     challenge.contains("bearer")
-        && challenge.split(',').any(|parameter| {
+        && parameters(&challenge).any(|parameter| {
             let Some((name, value)) = parameter.split_once('=') else {
                 return false;
             };
@@ -125,14 +125,26 @@ fn challenge_lacks_scope(challenge: &str) -> bool {
         })
 }
 
+/// The parameters of a challenge: split at commas, but for those inside quotes.
+fn parameters(challenge: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    challenge.split(move |it| {
+        quoted ^= it == '"';
+        it == ',' && !quoted
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn judge(rule: &RefusalRule, status: u16, challenge: Option<&'static str>) -> Option<Refusal> {
         let mut headers = HeaderMap::new();
         if let Some(challenge) = challenge {
-            headers.insert(WWW_AUTHENTICATE, challenge.parse().unwrap());
+            let challenge = HeaderValue::from_bytes(challenge.as_bytes()).unwrap();
+            headers.insert(WWW_AUTHENTICATE, challenge);
         }
         rule.judge(StatusCode::from_u16(status).unwrap(), &headers)
     }
@@ -153,6 +165,7 @@ mod tests {
             r#"Bearer realm="x", error="insufficient_scope""#,
             r#"Bearer error="insufficient_scope", scope="a b""#,
             r#"bearer error=insufficient_scope"#,
+            r#"Bearer error="insufficient_scope", error_description="permissão negada""#,
         ] {
             assert_eq!(judge(&rule, 403, Some(challenge)), None, "{challenge}");
             assert_eq!(judge(&rule, 401, Some(challenge)), None, "{challenge}");
@@ -160,6 +173,7 @@ mod tests {
         for challenge in [
             r#"Bearer error="invalid_token""#,
             r#"Bearer realm="insufficient_scope""#,
+            r#"Bearer realm="a, error=insufficient_scope""#,
             "Basic",
         ] {
             let refusal = judge(&rule, 403, Some(challenge));

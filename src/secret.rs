@@ -65,12 +65,6 @@ impl ClientSecret {
     }
 }
 
-impl From<SecretString> for ClientSecret {
-    fn from(secret: SecretString) -> Self {
-        Self(secret)
-    }
-}
-
 impl fmt::Debug for ClientSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ClientSecret([secret elided])")
@@ -85,6 +79,7 @@ impl fmt::Debug for ClientSecret {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum SecretRef {
     /// The name of an environment variable.
     Env(String),

@@ -253,15 +253,17 @@ fn parsed(origins: &[String]) -> Result<Vec<Origin>, ConfigError> {
     origins.iter().map(|origin| origin.parse()).collect()
 }
 
-/// The API's origins. What is said of plain `http` counts for those alone: the token endpoint gets no token.
+/// Where the token may go. What is said of plain `http` permits it and names nothing: the token endpoint, which it may
+/// be said of, is sent no token where the API's origins are named.
 fn allowed_origins(dialect: &Dialect) -> AllowedOrigins {
     let mut allowed = AllowedOrigins::default();
-    for origin in &dialect.origins {
-        match dialect.danger_allow_http.contains(origin) {
-            true => allowed.danger_allow_http(origin.clone()),
-            false => allowed.allow(origin.clone()),
-        }
-    }
+    dialect
+        .origins
+        .iter()
+        .cloned()
+        .for_each(|origin| allowed.allow(origin));
+    let plain_http = dialect.danger_allow_http.iter().cloned();
+    plain_http.for_each(|origin| allowed.permit_http(origin));
     allowed
 }
 
@@ -271,6 +273,10 @@ fn policy_of(dialect: &Dialect) -> Policy {
         renewal_margin: dialect.renewal_margin.unwrap_or(default.renewal_margin),
         default_lifetime: dialect.default_lifetime.unwrap_or(default.default_lifetime),
         max_lifetime: dialect.max_lifetime.unwrap_or(default.max_lifetime),
+        // Its own word on how long to wait is to be believed.
+        max_retry_after: default
+            .max_retry_after
+            .max(dialect.wait_after_429.unwrap_or_default()),
         single_active: dialect.single_active,
         ..default
     }

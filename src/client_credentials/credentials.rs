@@ -79,6 +79,7 @@ pub enum BodyEncoding {
 /// In configuration: `"client_credentials"`, `"absent"` or `{ field = { name = "grantType", value = "…" } }`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
 pub enum Grant {
     /// `grant_type` of `client_credentials` (RFC 6749 §4.4.2).
     #[default]

@@ -2,7 +2,10 @@
 
 use std::{error::Error, io};
 
-use crate::{BoxError, FailureClass, FetchError, error::FetchErrorKind};
+use crate::{
+    BoxError, FailureClass, FetchError,
+    error::{FetchErrorKind, causes},
+};
 
 /// Words that TLS libraries use. Which library a transport uses is its own business, so its error types cannot be
 /// named here.
@@ -17,11 +20,11 @@ const TLS_WORDS: [&str; 7] = [
 ];
 
 pub(super) fn classify(error: BoxError) -> FetchError {
-    if chain(&*error).any(is_timeout) {
+    if causes(&*error).any(is_timeout) {
         return FetchError::timed_out("the token endpoint did not answer in time")
             .with_source(error);
     }
-    if !chain(&*error).any(is_broken_off) && chain(&*error).any(speaks_of_tls) {
+    if !causes(&*error).any(is_broken_off) && causes(&*error).any(speaks_of_tls) {
         return FetchError::new(
             FailureClass::Unclear,
             FetchErrorKind::Unavailable,
@@ -39,16 +42,6 @@ pub(super) fn classify(error: BoxError) -> FetchError {
 }
 
 type Link<'a> = &'a (dyn Error + 'static);
-
-/// The error and all that caused it, also what an `io::Error` carries without calling it its source.
-fn chain<'a>(error: Link<'a>) -> impl Iterator<Item = Link<'a>> {
-    std::iter::successors(Some(error), |&error| {
-        let carried = error.downcast_ref().and_then(io::Error::get_ref);
-        carried
-            .map(|carried| carried as Link<'a>)
-            .or_else(|| error.source())
-    })
-}
 
 fn is_timeout(error: Link<'_>) -> bool {
     #[cfg(feature = "reqwest")]

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{BoxError, FailureClass, FetchError, FetchErrorKind};
+use super::{BoxError, FailureClass, FetchError, FetchErrorKind, causes};
 
 /// Why a request could not be given a token.
 ///
@@ -63,14 +63,7 @@ pub(crate) enum OAuthErrorKind {
 impl OAuthError {
     /// Finds an `OAuthError` in an error or in anything that caused it.
     pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
-        let mut link = Some(error);
-        while let Some(error) = link {
-            if let Some(found) = error.downcast_ref() {
-                return Some(found);
-            }
-            link = error.source();
-        }
-        None
+        causes(error).find_map(|error| error.downcast_ref())
     }
 
     /// The name of the source, such as `anbima`.

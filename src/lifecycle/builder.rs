@@ -81,14 +81,14 @@ impl TokenSourceBuilder {
 
     /// Adds an origin that the token may be sent to. With none, any `https` origin and loopback may have it: name
     /// yours, unless requests come from a place you trust wholly.
-    pub fn origin(self, origin: impl AsRef<str>) -> Self {
-        self.with_origin(origin.as_ref(), AllowedOrigins::allow)
+    pub fn origin(self, origin: impl Into<String>) -> Self {
+        self.with_origin(&origin.into(), AllowedOrigins::allow)
     }
 
     /// Adds an origin whose plain `http` is safe for reasons this crate cannot see, such as a mesh that adds TLS. Not
     /// for anything that leaves the machine in the clear: the token is readable to everyone on the way.
-    pub fn danger_allow_http(self, origin: impl AsRef<str>) -> Self {
-        self.with_origin(origin.as_ref(), AllowedOrigins::danger_allow_http)
+    pub fn danger_allow_http(self, origin: impl Into<String>) -> Self {
+        self.with_origin(&origin.into(), AllowedOrigins::danger_allow_http)
     }
 
     /// What counts as a refusal of the token. Default: a `401`.

@@ -11,7 +11,7 @@ use super::{
     core::{Admission, Core},
     flight::{Flight, Outcome},
     refresh::launch,
-    state::{Boarding, Remedy},
+    state::{Boarding, Departure, Remedy},
     status::Counters,
     telemetry,
 };
@@ -135,14 +135,16 @@ impl Handle {
         }
         if let Boarding::Started(departure) = self.core.board_behind() {
             // A runtime that is shutting down loses the flight; the next request starts another.
-            let _ = launch(&self.core, departure);
+            let _ = self.launch(departure);
         }
     }
 
     /// The slow path: waits for a token, at most `acquire_timeout`.
     pub(crate) async fn acquire(&self) -> Result<IssuedToken, OAuthError> {
         if runtime::Handle::try_current().is_err() {
-            return Err(self.core.error(OAuthErrorKind::NoRuntime));
+            self.core.step(|_| self.core.reinstate());
+            let error = || self.core.error(OAuthErrorKind::NoRuntime);
+            return self.or_serviceable(error).map(IssuedToken);
         }
         let bound = self.core.policy.acquire_timeout;
         let issued = match time::timeout(bound, self.acquire_unbounded()).await {
@@ -159,7 +161,10 @@ impl Handle {
             let flight = match self.core.admit() {
                 Admission::Token(issued) => return Ok(issued),
                 Admission::Boarding(Boarding::Joined(flight)) => flight,
-                Admission::Boarding(Boarding::Started(departure)) => launch(&self.core, departure)?,
+                Admission::Boarding(Boarding::Started(departure)) => match self.launch(departure) {
+                    Ok(flight) => flight,
+                    Err(error) => return self.or_serviceable(|| error),
+                },
                 Admission::Boarding(Boarding::Barred(error)) => {
                     return self.or_serviceable(|| error);
                 }
@@ -171,6 +176,11 @@ impl Handle {
                 Outcome::Failed(error) => return self.or_serviceable(|| error),
             }
         }
+    }
+
+    /// A flight that cannot be launched is one that failed: the token it was to replace serves again.
+    fn launch(&self, departure: Departure) -> Result<Arc<Flight>, OAuthError> {
+        launch(&self.core, departure).inspect_err(|_| self.core.step(|_| self.core.reinstate()))
     }
 
     /// A request is not failed while there is a token that may yet be good: also a suspended one.
@@ -197,7 +207,7 @@ impl Handle {
             Remedy::HandOn | Remedy::Fetch(Boarding::Barred(_)) => None,
             Remedy::Newer => Some(None),
             Remedy::Fetch(Boarding::Joined(flight)) => Some(Some(flight)),
-            Remedy::Fetch(Boarding::Started(departure)) => launch(core, departure).ok().map(Some),
+            Remedy::Fetch(Boarding::Started(departure)) => self.launch(departure).ok().map(Some),
         };
         telemetry::refused(core, generation, refusal, remedy.as_ref());
         core.changes.send_replace(());
@@ -210,11 +220,10 @@ impl Handle {
 
     /// The token to try a refused request again with, if one comes.
     pub(crate) async fn replacement(&self, refused: Refused) -> Option<IssuedToken> {
-        if let Some(flight) = refused.flight {
-            let bound = self.core.policy.acquire_timeout;
-            if let Ok(Outcome::Failed(_)) | Err(_) = time::timeout(bound, flight.outcome()).await {
-                return None;
-            }
+        if let Some(flight) = refused.flight
+            && let Outcome::Failed(_) = flight.outcome().await
+        {
+            return None;
         }
         let issued = self.acquire().await.ok()?;
         let newer = issued.generation() != refused.generation;

@@ -1,6 +1,13 @@
 //! Drives one flight: the wait before it, its attempts, and its landing, whatever way it ends.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use tokio::{runtime, time};
 use tower::{Service, ServiceExt};
@@ -49,7 +56,7 @@ pub(crate) fn launch(core: &Arc<Core>, departure: Departure) -> Result<Arc<Fligh
 /// # Invariant
 ///
 /// A pilot lands its flight exactly once, and gives the fetcher back when it does: through [`land`](Self::land), or,
-/// when its task is dropped or panics, through `Drop`. Nobody waits for a flight that cannot land.
+/// when its task is dropped, through `Drop`. Nobody waits for a flight that cannot land.
 struct Pilot {
     core: Arc<Core>,
     flight: Arc<Flight>,
@@ -101,7 +108,7 @@ impl Pilot {
     /// Attempts until one succeeds, one fails for a reason that another cannot cure, or there are no more.
     async fn attempts(&mut self) -> Result<Arrival, Failure> {
         loop {
-            let error = match self.attempt().await {
+            let error = match caught(self.attempt()).await {
                 Err(Failure::Fetch(error)) => error,
                 ended => return ended,
             };
@@ -237,12 +244,19 @@ impl Pilot {
     }
 }
 
+/// Catches a panic of the fetcher's where it happens. A panic that ends the pilot from elsewhere (a runtime dropped by
+/// an unwinding thread) is no fault of the fetcher's, and the flight is lost like any other.
+async fn caught<T>(attempt: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut attempt = pin!(attempt);
+    poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx)))
+            .unwrap_or(Poll::Ready(Err(Failure::Panicked)))
+    })
+    .await
+}
+
 impl Drop for Pilot {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let now = self.core.now();
-            return self.land(Err(Failure::Panicked), now);
-        }
         if let Some(fetcher) = self.fetcher.take() {
             self.core.step(|state| state.lost(fetcher, self.cause));
             self.flight.land(Outcome::Lost);

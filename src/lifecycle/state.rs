@@ -126,11 +126,12 @@ impl State {
         }
     }
 
-    /// How long the next flight must wait to keep its distance from the one before.
+    /// How long the next flight must wait to keep its distance from the one before. A start that still lies ahead was
+    /// that of a flight which was lost before it left.
     fn take_start(&mut self, now: Duration, policy: &Policy) -> Duration {
-        let earliest = self
-            .last_start
-            .map_or(Duration::ZERO, |start| start + policy.min_flight_interval);
+        let earliest = self.last_start.map_or(Duration::ZERO, |start| {
+            start.min(now).saturating_add(policy.min_flight_interval)
+        });
         let start = earliest.max(now);
         self.last_start = Some(start);
         start - now
@@ -138,7 +139,7 @@ impl State {
 
     /// Why no fetch may be started, nor joined: the source is finished, or it is backing off. (During a back-off there
     /// is no flight.)
-    fn barred(&self, now: Now) -> Option<OAuthError> {
+    pub(crate) fn barred(&self, now: Now) -> Option<OAuthError> {
         if let Some(error) = &self.shut_down {
             return Some(error.clone());
         }
@@ -226,7 +227,10 @@ impl State {
             }
             (FetchCause::MaybeRefused, false) => Some(Suspicion::probation(generation, wait)),
             (FetchCause::Refused, false) => None,
-            _ => suspicion.map(|it| it.inherited_by(generation)),
+            // What has not been confirmed in a token's whole life is over with it.
+            _ => suspicion
+                .filter(Suspicion::is_confirmed)
+                .map(|it| it.inherited_by(generation)),
         };
     }
 

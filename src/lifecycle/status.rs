@@ -32,7 +32,8 @@ pub struct Status {
     pub expires_in: Option<Duration>,
     /// Whether a fetch is under way.
     pub fetching: bool,
-    /// What the last fetch failed with, while the source backs off because of it.
+    /// Why no fetch may be made now: what the last one failed with, while the source backs off because of it; or that
+    /// the source is closed.
     pub error: Option<String>,
     /// When the token endpoint may be asked again, while the source backs off.
     #[serde(serialize_with = "as_timestamp")]
@@ -119,8 +120,7 @@ impl Counters {
 impl Status {
     pub(crate) fn of(core: &Core) -> Self {
         let now = core.now();
-        let (fetching, back_off) =
-            core.step(|state| (state.is_fetching(), state.backing_off(now).cloned()));
+        let (fetching, barred) = core.step(|state| (state.is_fetching(), state.barred(now)));
         let current = core.cell.get();
         Self {
             name: core.name.to_string(),
@@ -132,8 +132,8 @@ impl Status {
                 .as_deref()
                 .map(|issued| issued.expires_at.remaining(now)),
             fetching,
-            error: back_off.as_ref().map(|it| it.error.to_string()),
-            retry_at: back_off.as_ref().and_then(|it| it.error.retry_at()),
+            error: barred.as_ref().map(ToString::to_string),
+            retry_at: barred.and_then(|error| error.retry_at()),
             counters: core.counters.snapshot(),
         }
     }

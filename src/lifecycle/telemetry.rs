@@ -7,7 +7,7 @@ use tracing::{Span, debug, field, info, info_span, warn};
 
 use super::core::Core;
 use crate::{
-    error::{FetchError, OAuthError},
+    error::{FetchError, OAuthError, causes},
     refusal::Refusal,
     token::{FetchCause, Generation},
 };
@@ -93,15 +93,9 @@ pub(crate) fn replayed(core: &Core, from: Generation, to: Generation) {
 }
 
 /// An error with all its causes on one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
-    }
-    text
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let words: Vec<_> = causes(error).map(ToString::to_string).collect();
+    words.join(": ")
 }
 
 fn millis(duration: Duration) -> u64 {

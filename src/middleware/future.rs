@@ -7,11 +7,12 @@ use std::{
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use sync_wrapper::SyncWrapper;
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::{
     carried::Carried,
     replay::{BoxFuture, Keep},
+    send::send,
 };
 use crate::error::BoxError;
 
@@ -35,12 +36,12 @@ pin_project! {
         Sent { #[pin] inner: F },
         // The request waits for a token, or is being replayed; or there is nothing but an error.
         // Wrapped, as tower's futures are `Sync` where the inner one is, and `boxed_clone_sync` asks for it.
-        Slow { inner: SyncWrapper<BoxFuture<C>> },
+        Slow { inner: SyncWrapper<BoxFuture<Response<C>>> },
     }
 }
 
 impl<F, C> State<F, C> {
-    fn slow(inner: BoxFuture<C>) -> Self {
+    fn slow(inner: BoxFuture<Response<C>>) -> Self {
         Self::Slow {
             inner: SyncWrapper::new(inner),
         }
@@ -57,7 +58,7 @@ pub(super) struct Settling<K> {
 /// A response, or the way to a better one.
 enum Settled<C> {
     Done(Response<C>),
-    Again(BoxFuture<C>),
+    Again(BoxFuture<Response<C>>),
 }
 
 impl<F, K, C> ResponseFuture<F, K, C>
@@ -74,7 +75,7 @@ where
 
     pub(super) fn waiting<S, B>(service: S, request: Request<B>, settling: Settling<K>) -> Self
     where
-        S: Service<Request<B>, Response = Response<C>, Future = F> + Send + 'static,
+        S: Service<Request<B>, Response = Response<C>, Future = F> + Clone + Send + 'static,
         S::Error: Into<BoxError>,
         F: Send,
         B: Send + 'static,
@@ -86,7 +87,7 @@ where
         Self::slow(Box::pin(std::future::ready(Err(error))))
     }
 
-    fn slow(inner: BoxFuture<C>) -> Self {
+    fn slow(inner: BoxFuture<Response<C>>) -> Self {
         Self {
             state: State::slow(inner),
             settling: None,
@@ -128,18 +129,16 @@ impl<K> Settling<K> {
     async fn wait_and_send<S, B, C>(
         mut self,
         service: S,
-        mut request: Request<B>,
+        request: Request<B>,
     ) -> Result<Response<C>, BoxError>
     where
-        S: Service<Request<B>, Response = Response<C>>,
+        S: Service<Request<B>, Response = Response<C>> + Clone,
         S::Error: Into<BoxError>,
         K: Keep<C> + Send + 'static,
         C: Send + 'static,
     {
-        let token = self.carried.source.acquire().await?;
-        token.0.attach(request.headers_mut());
-        self.carried.generation = token.generation();
-        let response = service.oneshot(request).await.map_err(Into::into)?;
+        let (generation, response) = send(&self.carried.source, service, request).await?;
+        self.carried.generation = generation;
         match self.settle(response) {
             Settled::Done(response) => Ok(response),
             Settled::Again(again) => again.await,
@@ -160,12 +159,12 @@ impl<K> Settling<K> {
             return Settled::Done(response);
         };
         Settled::Again(Box::pin(async move {
-            let Some(token) = self.carried.source.replacement(refused).await else {
+            if self.carried.source.replacement(refused).await.is_none() {
                 return Ok(response);
-            };
+            }
             drop(response);
-            let mut second = resend(&token).await?;
-            self.carried.generation = token.generation();
+            let (generation, mut second) = resend(self.carried.source.clone()).await?;
+            self.carried.generation = generation;
             self.carried.settle(&mut second);
             Ok(second)
         }))

@@ -107,8 +107,8 @@ impl<R> OAuthLayer<R> {
     /// # Errors
     ///
     /// When the origin is not one that the source's token may be sent to.
-    pub fn relative_to(mut self, origin: impl AsRef<str>) -> Result<Self, ConfigError> {
-        let origin: Origin = origin.as_ref().parse()?;
+    pub fn relative_to(mut self, origin: impl Into<String>) -> Result<Self, ConfigError> {
+        let origin: Origin = origin.into().parse()?;
         self.source.hold().permits_origin(&origin)?;
         self.relative_to = Some(origin);
         Ok(self)

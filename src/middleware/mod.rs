@@ -4,6 +4,7 @@ pub(crate) mod carried;
 mod future;
 mod layer;
 mod replay;
+mod send;
 mod service;
 
 pub use future::ResponseFuture;

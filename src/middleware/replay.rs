@@ -1,9 +1,10 @@
 use std::pin::Pin;
 
 use http::{Method, Request, Response};
-use tower::{Service, ServiceExt};
+use tower::Service;
 
-use crate::{error::BoxError, lifecycle::IssuedToken, refusal::Refusal};
+use super::send::send;
+use crate::{error::BoxError, lifecycle::Hold, refusal::Refusal, token::Generation};
 
 /// Refused responses are handed on as they are; the default.
 #[derive(Clone, Copy, Debug)]
@@ -45,10 +46,10 @@ pub trait Keep<C> {
     fn resend(self, refusal: Refusal) -> Option<Resend<C>>;
 }
 
-pub(super) type BoxFuture<C> = Pin<Box<dyn Future<Output = Result<Response<C>, BoxError>> + Send>>;
+pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
 /// Sends a request again with the token it is given. Boxed: this is the slow path.
-pub(super) type Resend<C> = Box<dyn FnOnce(&IssuedToken) -> BoxFuture<C> + Send>;
+pub(super) type Resend<C> = Box<dyn FnOnce(Hold) -> BoxFuture<(Generation, Response<C>)> + Send>;
 
 impl<S, B, C> Mode<S, B, C> for NoReplay {
     type Kept = ();
@@ -68,6 +69,7 @@ where
     S::Error: Into<BoxError>,
     S::Future: Send,
     B: Clone + Send + 'static,
+    C: Send + 'static,
 {
     type Kept = Kept<S, B>;
 
@@ -90,18 +92,17 @@ pub struct Kept<S, B> {
 
 impl<S, B, C> Keep<C> for Kept<S, B>
 where
-    S: Service<Request<B>, Response = Response<C>> + Send + 'static,
+    S: Service<Request<B>, Response = Response<C>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send,
     B: Send + 'static,
+    C: Send + 'static,
 {
-    fn resend(mut self, refusal: Refusal) -> Option<Resend<C>> {
+    fn resend(self, refusal: Refusal) -> Option<Resend<C>> {
         let covered = self.replay.covers(refusal, self.request.method());
         covered.then(|| -> Resend<C> {
-            Box::new(move |token| {
-                token.0.attach(self.request.headers_mut());
-                let response = self.service.oneshot(self.request);
-                Box::pin(async { response.await.map_err(Into::into) })
+            Box::new(move |source| {
+                Box::pin(async move { send(&source, self.service, self.request).await })
             })
         })
     }

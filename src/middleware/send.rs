@@ -1,0 +1,29 @@
+use http::{Request, Response};
+use tower::{Service, ServiceExt};
+
+use crate::{error::BoxError, lifecycle::Hold, token::Generation};
+
+/// Sends a request with a token that is good when it goes, and says which it was.
+///
+/// A token is waited for first, while nothing is held, and then readiness. Where that takes longer than the token lasts,
+/// readiness is given back and it begins anew.
+pub(super) async fn send<S, B, C>(
+    source: &Hold,
+    mut service: S,
+    mut request: Request<B>,
+) -> Result<(Generation, Response<C>), BoxError>
+where
+    S: Service<Request<B>, Response = Response<C>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    loop {
+        source.acquire().await?;
+        service.ready().await.map_err(Into::into)?;
+        if let Some(generation) = source.attach(request.headers_mut()) {
+            let response = service.call(request).await.map_err(Into::into)?;
+            return Ok((generation, response));
+        }
+        let unready = service.clone();
+        service = unready;
+    }
+}
