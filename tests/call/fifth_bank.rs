@@ -26,16 +26,18 @@ fn block<'a>(page: &'a str, language: &str, holds: &str) -> &'a str {
 
 async fn call_as_written(page: &str, bank: BankBuilder, address: &str) -> Outcome {
     let bank = bank.start().await.unwrap();
-    let port = address.rsplit(':').next().unwrap();
-    let file = env::temp_dir().join(format!("tower-oauth-{}-{port}.toml", std::process::id()));
-    let dialect = block(page, "toml", "my-bank").replace(address, &bank.api_origin());
+    let origin = bank.api_origin();
+    // No two banks that are open have the same port.
+    let port = origin.rsplit(':').next().unwrap();
+    let file = env::temp_dir().join(format!("tower-oauth-bank-{port}.toml"));
+    let dialect = block(page, "toml", "my-bank").replace(address, &origin);
     fs::write(&file, dialect).unwrap();
 
     let line = block(page, "sh", "--dialect").replace("\\\n", " ");
     let (secret, args) = line.split_once(" cargo run --example call -- ").unwrap();
     let secret = secret.trim().strip_prefix("OAUTH_CLIENT_SECRET=").unwrap();
     let args = args.split_whitespace().map(|arg| {
-        arg.replace(address, &bank.api_origin())
+        arg.replace(address, &origin)
             .replace("my-bank.toml", &file.display().to_string())
     });
     let call = args.fold(Call::bare(&[]), |call, arg| call.flag(&arg));
