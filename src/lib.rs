@@ -89,6 +89,7 @@
 //!
 //! The crate is useful with none of them: bring a Tower HTTP service.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod client_credentials;

@@ -189,6 +189,18 @@ async fn a_token_of_some_age_lives_from_its_issue() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_an_old_token_what_is_left_is_cut_to_a_day_and_no_more() {
+    let endpoint = Endpoint::new();
+    let days = |days: u64| secs(days * 24 * 3600);
+    let issued = endpoint.clock.wall() - days(30);
+    let token = Token::new("old").expires_in(days(40)).issued_at(issued);
+    let source = holding(&endpoint, token).await;
+    let left = source.status().expires_in.unwrap();
+    assert!(left <= days(1) && left > days(1) - secs(60), "{left:?}");
+    assert_eq!(endpoint.fetches(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_issue_in_the_future_counts_as_now() {
     let endpoint = Endpoint::new();
     let issued = endpoint.clock.wall() + secs(5000);

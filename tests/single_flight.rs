@@ -5,7 +5,7 @@ mod support;
 use std::pin::pin;
 
 use futures_util::{FutureExt, future::join_all};
-use support::{Endpoint, at_once, landed, millis, secs, served, text};
+use support::{Endpoint, ask_steadily, at_once, landed, millis, secs, served, text};
 use tower_oauth::{FetchError, TokenSource};
 
 /// Whatever ends a fetch early or late, there is never a second one beside it.
@@ -191,6 +191,19 @@ async fn a_waiter_gets_the_refused_token_after_all_when_its_fetch_fails() {
     assert_eq!(text(&source).await, "token-1");
     assert_eq!(served(&source), "token-1");
     assert_one_at_a_time(&endpoint, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_token_that_serves_again_is_replaced_behind_the_requests() {
+    let endpoint = Endpoint::new();
+    let source = endpoint.source();
+    source.ready().await.unwrap();
+    endpoint.then_fail(FetchError::unclear("down"));
+    invalidate(&source).await;
+    landed(&source).await;
+    assert_eq!(ask_steadily(&source, millis(100), secs(7)).await, 0);
+    assert_eq!(served(&source), "token-2");
+    assert_one_at_a_time(&endpoint, 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -192,11 +192,13 @@ impl Core {
             Life::For(lifetime) => lifetime,
             Life::Until(end) => age + since_epoch(end).saturating_sub(anchor.wall),
         };
+        // Of a token of some age, what is left is what must be believed.
+        let longest = age.saturating_add(self.policy.max_lifetime);
         let arrival = Arrival {
             headers: self.headers.render(&token)?,
             token,
             start: anchor.earlier(age),
-            window: self.policy.window(lifetime, rng.f64()),
+            window: self.policy.window(lifetime.min(longest), rng.f64()),
         };
         match arrival.use_until().is_reached(self.now()) {
             true => Err(FetchError::malformed(

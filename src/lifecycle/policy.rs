@@ -176,8 +176,7 @@ pub(crate) struct Window {
 
 impl Policy {
     /// Divides a lifetime. `draw` is the token's own random number, from 0 to 1.
-    pub(crate) fn window(&self, stated: Duration, draw: f64) -> Window {
-        let lifetime = stated.min(self.max_lifetime);
+    pub(crate) fn window(&self, lifetime: Duration, draw: f64) -> Window {
         let leeway = self.expiry_leeway.min(lifetime.mul_f64(LARGEST_LEEWAY));
         let use_for = lifetime - leeway;
         let refresh_after = if self.single_active {
@@ -358,10 +357,8 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_believed_and_no_more_and_renewed_an_hour_ahead() {
-        let policy = Policy::default();
-        let window = policy.window(Duration::MAX, 0.0);
-        assert_eq!(window.lifetime, secs(86_400));
+    fn a_day_is_renewed_an_hour_ahead() {
+        let window = Policy::default().window(secs(86_400), 0.0);
         assert_eq!(window.refresh_after, secs(82_800));
     }
 

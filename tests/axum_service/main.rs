@@ -190,10 +190,11 @@ async fn a_request_under_way_is_answered_before_the_service_stops() {
         world.avista.wait_for(|it| it.api_requests == 1).await;
         world.stop.send(()).unwrap();
         world.serving.await.unwrap().unwrap();
+        Ok(())
     };
     let request = world.client.get(format!("{}/cob/x", world.base)).send();
-    let (answer, ()) = tokio::join!(request, stop);
-    assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    let (answer, ()) = tokio::try_join!(request, stop).unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
     assert!(
         world
             .upstreams
