@@ -43,7 +43,8 @@ pub struct Policy {
     pub expiry_leeway: Duration,
     /// The lifetime of a token whose answer states none. Default: 5 minutes.
     pub default_lifetime: Duration,
-    /// The longest lifetime that is believed. Default: 24 hours; at most 366 days.
+    /// The longest lifetime that is believed, of a token of some age what is left of it. Default: 24 hours; at most
+    /// 366 days.
     pub max_lifetime: Duration,
     /// A new token ends the client's older ones: renewal then waits for `use_until`, and requests wait for it.
     /// Default: `false`; not for a bank whose tokens live side by side. More than one replica at such a bank needs one
