@@ -31,7 +31,7 @@ pub(crate) fn of_this_thread() -> usize {
 /// its own too. (128: the lines that x86-64 fetches come in pairs.)
 #[derive(Debug)]
 #[repr(align(128))]
-pub(crate) struct Alone<T>(pub(crate) T);
+pub struct Alone<T>(pub(crate) T);
 
 impl<T> Deref for Alone<T> {
     type Target = T;

@@ -32,6 +32,16 @@
 //! # }
 //! ```
 //!
+//! # Guides
+//!
+//! - [`guide::call_a_bank`]: ANBIMA, Avista, Conta Simples, Bankly.
+//! - [`guide::any_oauth_server`]: another server, or tokens of your own making.
+//! - [`guide::add_a_bank`]: a bank as a TOML file, step by step.
+//! - [`guide::stack`]: the order of time-outs, retries, redirects, tracing and limits.
+//! - [`guide::test_your_service`]: banks on loopback, and paused clocks.
+//! - [`guide::guarantees`]: what is promised, in numbers, and what is not.
+//! - [`guide::moving_over`]: from a token manager that you wrote yourself.
+//!
 //! # The way of a request
 //!
 //! ```text
@@ -49,7 +59,25 @@
 //! | missing, expired, suspended by a refusal | waits for the one fetch under way, at most `acquire_timeout` |
 //! | missing, and the source is backing off | fails at once with the error of the last fetch, which says when the next may be made |
 //!
-//! The numbers are in [`Policy`], the errors in [`OAuthError`].
+//! The numbers are in [`Policy`].
+//!
+//! # Errors
+//!
+//! A setting that cannot work is a [`ConfigError`] when something is built. A request that gets no token fails with a
+//! [`BoxError`] in which [`OAuthError::find`] finds the reason; all other errors are the inner service's, as they are.
+//!
+//! A service that calls a bank for callers of its own can tell them this ([`OAuthError`] has it as code):
+//!
+//! | what happened | answer | because |
+//! |---|---|---|
+//! | the token endpoint refused for good ([`FailureClass::Permanent`]) | 500 | the configuration is wrong: wake somebody up |
+//! | [`is_foreign_origin`](OAuthError::is_foreign_origin), [`is_closed`](OAuthError::is_closed) | 500 | so is the program |
+//! | [`is_timeout`](OAuthError::is_timeout), or a time-out of your own | 504 | nobody knows yet |
+//! | [`retry_at`](OAuthError::retry_at) is there | 503 with `Retry-After` | it passes, and the source says when to come back |
+//! | any other error | 502 | the bank could not be reached |
+//! | the bank's API answers 401 or 403 | 502 | they speak of your credentials, not of your caller's |
+//!
+//! Log the error with its causes. Hand neither on: what they say is between you and the bank.
 //!
 //! # Features
 //!
@@ -57,6 +85,7 @@
 //! - `rustls` (default): TLS for it.
 //! - `reqwest-middleware`: the token source as a `reqwest_middleware::Middleware`.
 //! - `testing`: the four banks as strict servers on loopback.
+//! - `testing-tls`: the same over TLS, with certificates made for the test.
 //!
 //! The crate is useful with none of them: bring a Tower HTTP service.
 
@@ -64,6 +93,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod client_credentials;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 pub mod provider;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -24,7 +24,8 @@ use crate::{duration, error::ConfigError};
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Margin {
-    /// The same time for every token.
+    /// The same time for every token, where the provider names one. Not for short tokens: one of 300 s would be
+    /// renewed at half of its life.
     Fixed(#[serde(with = "duration")] Duration),
     /// A part of the token's lifetime: above 0, at most 0.5.
     Fraction(f64),

@@ -77,6 +77,15 @@ impl fmt::Debug for ClientSecret {
 /// { env = "BANK_API_KEY" }          # an environment variable
 /// { file = "/run/secrets/api_key" } # a file; one trailing line break is cut off
 /// ```
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::SecretRef;
+///
+/// let error = SecretRef::Env("NO_SUCH_VARIABLE".into()).resolve().unwrap_err();
+/// assert_eq!(error.to_string(), "invalid `env NO_SUCH_VARIABLE`: must be set to valid unicode");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]

@@ -72,14 +72,15 @@ impl Token {
         }
     }
 
-    /// The whole lifetime, counted from when the token was issued.
+    /// The whole lifetime, counted from when the token was issued. One of zero is an error of the fetch.
     #[must_use]
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
         self.life = Life::For(lifetime);
         self
     }
 
-    /// The moment of expiry, by the wall clock.
+    /// The moment of expiry, by the wall clock. Prefer [`expires_in`](Self::expires_in) where the answer has both: it
+    /// does not depend on clocks that agree.
     #[must_use]
     pub fn expires_at(mut self, at: SystemTime) -> Self {
         self.life = Life::Until(at);
@@ -179,6 +180,15 @@ impl FetchCause {
 ///
 /// Most fetchers need nothing of it. It is made by the source; in a fetcher's own tests, use
 /// [`TokenRequest::first`].
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::{FetchCause, TokenRequest};
+///
+/// let request = TokenRequest::first(std::time::UNIX_EPOCH);
+/// assert_eq!((request.attempt(), request.cause()), (1, FetchCause::Missing));
+/// ```
 #[derive(Clone, Debug)]
 pub struct TokenRequest {
     attempt: u32,

@@ -87,7 +87,7 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// The scopes to ask for, in addition to those named before.
+    /// The scopes to ask for, in addition to those named before. Default: none.
     pub fn scopes<I>(mut self, scopes: I) -> Self
     where
         I: IntoIterator,
@@ -138,7 +138,7 @@ impl ClientCredentialsBuilder {
         self.token_header("user-agent", user_agent.into())
     }
 
-    /// What counts as a refusal of the token, where the dialect's statuses do not tell.
+    /// What counts as a refusal of the token, where the dialect's statuses do not tell. It replaces them.
     pub fn refusal(mut self, rule: RefusalRule) -> Self {
         self.refusal = Some(rule);
         self

@@ -8,18 +8,34 @@ use crate::{ClientId, ClientSecret};
 ///
 /// In configuration: `"basic_encoded"`, `"basic_raw"`, `{ body = { id = "clientId", secret = "clientSecret" } }` or
 /// `{ id_only = { id = "client_id" } }`; the field names may be left out when they are RFC 6749's.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::client_credentials::{CredentialPlacement, Dialect};
+///
+/// let dialect: Dialect = toml::from_str(r#"
+///     name = "bank"
+///     token_url = "https://login.example/token"
+///     credentials = { body = { secret = "clientSecret" } }
+/// "#)?;
+/// let CredentialPlacement::Body { id, secret } = dialect.credentials else { panic!() };
+/// assert_eq!((id.as_str(), secret.as_str()), ("client_id", "clientSecret"));
+/// # Ok::<(), toml::de::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum CredentialPlacement {
     /// `Authorization: Basic`, id and secret each form-urlencoded before they are joined (RFC 6749 §2.3.1). A space is
-    /// written `%20`, since some servers decode only that.
+    /// written `%20`, since some servers decode only that. Not for a server that does not decode: one whose worked
+    /// example encodes `id:secret` as they are.
     #[default]
     BasicEncoded,
     /// `Authorization: Basic` over `id:secret` as they are (RFC 7617), which many servers expect. The id must then
     /// hold no colon.
     BasicRaw,
-    /// Two fields of the body.
+    /// Two fields of the body (RFC 6749 §2.3.1). Not where the server takes Basic too: the RFC advises against it.
     Body {
         /// The name of the id's field.
         #[serde(default = "client_id")]
@@ -65,7 +81,7 @@ fn client_secret() -> String {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum BodyEncoding {
-    /// `application/x-www-form-urlencoded`.
+    /// `application/x-www-form-urlencoded` (RFC 6749 §4.4.2).
     #[default]
     Form,
     /// One JSON object.
@@ -84,7 +100,7 @@ pub enum Grant {
     /// `grant_type` of `client_credentials` (RFC 6749 §4.4.2).
     #[default]
     ClientCredentials,
-    /// No such field.
+    /// No such field. Not for servers that keep to the RFC: they require it.
     Absent,
     /// A field of the provider's own.
     Field {

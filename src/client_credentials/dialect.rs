@@ -92,35 +92,37 @@ pub struct Dialect {
     pub name: String,
     /// The token endpoint: `https`, or loopback. A fixed query is sent as it stands.
     pub token_url: String,
-    /// Where the token may be sent. Empty: any `https` or loopback origin.
+    /// Where the token may be sent. Default: none, which allows any `https` or loopback origin. Name them, unless all
+    /// requests come from a place you trust wholly.
     #[serde(default)]
     pub origins: Vec<Origin>,
     /// Origins, of the token endpoint or of the API, whose plain `http` is safe for reasons that cannot be seen from
-    /// here, such as a mesh that adds TLS.
+    /// here, such as a mesh that adds TLS. Default: none. Not for anything that leaves the machine in the clear: secret
+    /// and token are readable to everyone on the way.
     #[serde(default)]
     pub danger_allow_http: Vec<Origin>,
-    /// Where the client's id and secret go.
+    /// Where the client's id and secret go. Default: [`CredentialPlacement::BasicEncoded`].
     #[serde(default)]
     pub credentials: CredentialPlacement,
-    /// How the body is written.
+    /// How the body is written. Default: [`BodyEncoding::Form`].
     #[serde(default)]
     pub body: BodyEncoding,
-    /// The field that names the grant.
+    /// The field that names the grant. Default: `grant_type=client_credentials`.
     #[serde(default)]
     pub grant: Grant,
-    /// How scopes are asked for.
+    /// How scopes are asked for. Default: a field `scope`, joined by spaces, not required.
     #[serde(default)]
     pub scope: ScopeRule,
-    /// Further fields of the body.
+    /// Further fields of the body. Default: none.
     #[serde(default)]
     pub token_params: BTreeMap<String, ParamValue>,
-    /// Further headers of the token request.
+    /// Further headers of the token request. Default: none. `Accept`, `Content-Type` and the like are set already.
     #[serde(default)]
     pub token_headers: BTreeMap<String, ParamValue>,
-    /// How the API wants to see the token.
+    /// How the API wants to see the token. Default: `Authorization: Bearer {token}`.
     #[serde(default)]
     pub headers: TokenHeaders,
-    /// What the answer's fields are called, and how it says when the token ends.
+    /// What the answer's fields are called, and how it says when the token ends. Default: `access_token`, `expires_in`.
     #[serde(default)]
     pub response: ResponseFields,
     /// The lifetime of a token whose answer states none. Without it, the source's own default counts (5 minutes).
@@ -141,13 +143,15 @@ pub struct Dialect {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renewal_margin: Option<Margin>,
     /// Whether a new token kills the client's older one: then none is fetched ahead, and two processes need to share
-    /// one source.
+    /// one source. Default: `false`; not for a bank whose tokens live side by side, since requests wait for each renewal.
     #[serde(default)]
     pub single_active: bool,
-    /// Which answers of the API refuse the token.
+    /// Which answers of the API refuse the token. Default: 401. Not 403 where it speaks of scopes alone: a new token
+    /// has the same.
     #[serde(default)]
     pub refusal: RefusalStatuses,
-    /// How long to leave the token endpoint alone after a 429 that carries no `Retry-After`.
+    /// How long to leave the token endpoint alone after a 429 that carries no `Retry-After`. Default: as after any
+    /// transient failure. More than [`Policy::max_retry_after`](crate::Policy::max_retry_after) (5 minutes) is cut to it.
     #[serde(
         default,
         with = "duration::option",
@@ -155,10 +159,10 @@ pub struct Dialect {
     )]
     pub wait_after_429: Option<Duration>,
     /// How the token endpoint's failures are treated where RFC 6749 and the status do not tell. The first row that
-    /// fits counts.
+    /// fits counts. Default: none.
     #[serde(default)]
     pub failures: Vec<FailureRow>,
-    /// How long a secret is, in characters.
+    /// How long a secret is, in characters. Default: not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_length: Option<SecretLength>,
 }

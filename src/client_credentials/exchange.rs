@@ -24,6 +24,19 @@ pub(super) struct Answer {
 
 /// Any Tower service that speaks HTTP: a shorthand for the bounds that a transport must meet. Every service that meets
 /// them has it, and nothing else can.
+///
+/// # Examples
+///
+/// ```
+/// use bytes::Bytes;
+/// use http_body_util::Full;
+/// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+/// use tower_oauth::client_credentials::HttpService;
+///
+/// fn is_transport(_: &impl HttpService<Full<Bytes>>) {}
+///
+/// is_transport(&Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>());
+/// ```
 pub trait HttpService<ReqBody>:
     Service<
         Request<ReqBody>,

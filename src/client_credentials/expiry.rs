@@ -17,12 +17,23 @@ const TOLERATED_SKEW: Duration = Duration::from_secs(300);
 ///
 /// In configuration: `"auto"`, `"seconds"`, `"epoch_seconds"`, `"rfc3339"` or
 /// `{ local_time = { utc_offset_minutes = -180 } }`.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::client_credentials::{ExpiryFormat, ResponseFields};
+///
+/// let fields: ResponseFields = toml::from_str("expiry_format = { local_time = { utc_offset_minutes = -180 } }")?;
+/// assert_eq!(fields.expiry_format, ExpiryFormat::LocalTime { utc_offset_minutes: -180 });
+/// # Ok::<(), toml::de::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum ExpiryFormat {
     /// A number below 1e9 is a lifetime in seconds; from 1e9 it is the time since 1970 in seconds, from 1e11 in
     /// milliseconds; anything else is RFC 3339. For servers whose documentation and behaviour differ, such as Bankly's.
+    /// Not for lifetimes above 31 years, nor in milliseconds.
     #[default]
     Auto,
     /// The lifetime in seconds (RFC 6749 §5.1).

@@ -15,6 +15,18 @@ const PERMANENT: [&str; 5] = [
 ];
 
 /// A provider's own word on how one kind of failure is treated.
+///
+/// Do not call a refusal of credentials transient: a bank locks a client out that tries them again.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::{FailureClass, client_credentials::FailureRow};
+///
+/// let row: FailureRow = toml::from_str("status = 400\nerror = 'LIMIT_EXCEEDED'\nclass = 'transient'")?;
+/// assert_eq!(row.class, FailureClass::Transient);
+/// # Ok::<(), toml::de::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FailureRow {

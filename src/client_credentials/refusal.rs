@@ -11,9 +11,9 @@ use crate::{ConfigError, RefusalRule};
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RefusalStatuses {
-    /// The token is bad.
+    /// The token is bad. Default: 401.
     pub definite: Vec<u16>,
-    /// The token may be bad, or the request may ask for what it is not allowed.
+    /// The token may be bad, or the request may ask for what it is not allowed. Default: none.
     pub ambiguous: Vec<u16>,
 }
 

@@ -9,14 +9,15 @@ use super::expiry::ExpiryFormat;
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ResponseFields {
-    /// The token's field.
+    /// The token's field. Default: `access_token`.
     pub token: String,
-    /// The expiry's field.
+    /// The expiry's field. Default: `expires_in`. A token whose answer lacks it lives for
+    /// [`Dialect::default_lifetime`](super::Dialect::default_lifetime).
     pub expiry: String,
-    /// How the expiry is written.
+    /// How the expiry is written. Default: [`ExpiryFormat::Auto`].
     pub expiry_format: ExpiryFormat,
     /// Further values that come with the token and that [`Dialect::headers`](super::Dialect::headers) use by their
-    /// names, such as Serpro's `jwt_token`. An answer without one of them is no token.
+    /// names, such as Serpro's `jwt_token`. An answer without one of them is no token. Default: none.
     pub secondaries: Vec<String>,
 }
 

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ScopeRule {
-    /// The field's name.
+    /// The field's name. Default: `scope`.
     pub field: String,
-    /// How several scopes are written.
+    /// How several scopes are written. Default: [`ScopeFormat::SpaceJoined`].
     pub format: ScopeFormat,
-    /// Whether at least one must be asked for.
+    /// Whether at least one must be asked for. Default: `false`.
     pub required: bool,
-    /// The most that may be asked for.
+    /// The most that may be asked for. Default: any number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub most: Option<usize>,
 }

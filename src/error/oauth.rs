@@ -17,19 +17,28 @@ use super::{BoxError, FailureClass, FetchError, FetchErrorKind, causes};
 ///
 /// # Examples
 ///
-/// ```
-/// use tower_oauth::{BoxError, OAuthError};
+/// What a service that calls a bank answers its own callers:
 ///
-/// fn status_for(error: &BoxError) -> u16 {
-///     match OAuthError::find(error.as_ref()) {
-///         Some(oauth) if oauth.is_timeout() => 504,
-///         Some(oauth) if oauth.retry_at().is_some() => 503,
-///         Some(_) => 500,
-///         None => 502,
+/// ```
+/// use http::StatusCode;
+/// use tower_oauth::{BoxError, FailureClass, OAuthError};
+///
+/// fn status_for(error: &BoxError) -> StatusCode {
+///     let Some(oauth) = OAuthError::find(error.as_ref()) else {
+///         return StatusCode::BAD_GATEWAY; // the HTTP client's own error
+///     };
+///     let misconfigured = oauth.class() == Some(FailureClass::Permanent)
+///         || oauth.is_foreign_origin()
+///         || oauth.is_closed();
+///     match oauth.retry_at() {
+///         _ if misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
+///         _ if oauth.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
+///         Some(_at) => StatusCode::SERVICE_UNAVAILABLE, // with `Retry-After`
+///         None => StatusCode::BAD_GATEWAY,
 ///     }
 /// }
 ///
-/// assert_eq!(status_for(&"connection reset".into()), 502);
+/// assert_eq!(status_for(&"connection reset".into()), StatusCode::BAD_GATEWAY);
 /// ```
 #[derive(Clone)]
 pub struct OAuthError {

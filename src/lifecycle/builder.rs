@@ -97,7 +97,7 @@ impl TokenSourceBuilder {
         self
     }
 
-    /// Changes numbers of the policy.
+    /// Changes numbers of the policy. Default: [`Policy::default`].
     pub fn policy(mut self, change: impl FnOnce(&mut Policy)) -> Self {
         change(&mut self.policy);
         self

@@ -105,6 +105,25 @@ impl fmt::Debug for Issued {
 /// A token that a [`TokenSource`](crate::TokenSource) handed out. Cheap to clone.
 ///
 /// Ask the source again for each use rather than keep one: it knows when the token is over.
+///
+/// # Examples
+///
+/// ```
+/// # use tower::service_fn;
+/// # use tower_oauth::{BoxError, Token, TokenRequest, TokenSource};
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), BoxError> {
+/// # let fetcher = service_fn(|_: TokenRequest| async { Ok::<_, BoxError>(Token::new("abc")) });
+/// let source = TokenSource::builder(fetcher).build()?;
+/// let token = source.token().await?;
+/// let mut request = http::Request::new(());
+/// for (name, value) in token.headers() {
+///     request.headers_mut().insert(name, value.clone());
+/// }
+/// assert_eq!(request.headers()["authorization"], "Bearer abc");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct IssuedToken(pub(crate) Arc<Issued>);
 
@@ -114,12 +133,13 @@ impl IssuedToken {
         self.0.generation
     }
 
-    /// The token's text, for places that no header template reaches (a WebSocket's first message, say).
+    /// The token's text, for places that no header template reaches (a WebSocket's first message, say). Do not log it.
     pub fn expose_token(&self) -> &str {
         self.0.token.expose()
     }
 
-    /// The finished headers, with their values marked sensitive.
+    /// The finished headers, with their values marked sensitive. Nobody checks here where they are sent: see
+    /// [`TokenSource::permits`](crate::TokenSource::permits).
     pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
         self.0
             .headers

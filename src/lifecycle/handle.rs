@@ -25,7 +25,7 @@ use crate::{
 /// Ends the source when the last one lets go of it: a [`TokenSource`](crate::TokenSource), or a request under way. Tasks
 /// hold the core, never the handle.
 #[derive(Debug)]
-pub(crate) struct Handle {
+pub struct Handle {
     pub(super) core: Arc<Core>,
 }
 

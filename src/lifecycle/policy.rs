@@ -9,7 +9,8 @@ use crate::{
 
 /// The numbers that a [`TokenSource`](crate::TokenSource) lives by.
 ///
-/// The defaults suit a bank. They are checked together when the source is built.
+/// The defaults suit a bank: change one only for a reason. What they come to is in
+/// [`guide::guarantees`](crate::guide::guarantees). They are checked together when the source is built.
 ///
 /// # Examples
 ///
@@ -38,14 +39,16 @@ pub struct Policy {
     /// started together do not renew together. Default: 0.1. Margin and jitter together never exceed half the lifetime.
     pub jitter: f64,
     /// How long before its expiry a token is no longer attached, for clock skew and time on the wire. Default: 10 s,
-    /// and never more than 5 % of the lifetime.
+    /// and never more than 5 % of the lifetime. Not to be zero: a token would expire on its way.
     pub expiry_leeway: Duration,
     /// The lifetime of a token whose answer states none. Default: 5 minutes.
     pub default_lifetime: Duration,
-    /// The longest lifetime that is believed. Default: 24 hours.
+    /// The longest lifetime that is believed, of a token of some age what is left of it. Default: 24 hours; at most
+    /// 366 days.
     pub max_lifetime: Duration,
     /// A new token ends the client's older ones: renewal then waits for `use_until`, and requests wait for it.
-    /// Default: `false`. More than one replica at such a bank needs one shared source.
+    /// Default: `false`; not for a bank whose tokens live side by side. More than one replica at such a bank needs one
+    /// shared source.
     pub single_active: bool,
     /// The bound of one attempt, its body included. Default: 8 s.
     pub attempt_timeout: Duration,
@@ -55,7 +58,8 @@ pub struct Policy {
     /// `flight_timeout` and `min_flight_interval` together, so that a waiter sees the flight's error and not its own
     /// time-out.
     pub acquire_timeout: Duration,
-    /// The attempts in one flight, of which all but the last end in a transient failure. Default: 3.
+    /// The attempts in one flight, of which all but the last end in a transient failure. Default: 3; 1 switches
+    /// retries off.
     pub attempts: u32,
     /// The first wait between attempts is drawn from zero to this, and each further one from twice the range.
     /// Default: 200 ms.
@@ -70,9 +74,10 @@ pub struct Policy {
     pub unclear_back_off: BackOff,
     /// Back-off after a flight that the token endpoint refused for good. Default: 5 s, doubling to 5 minutes.
     pub permanent_back_off: BackOff,
-    /// The shortest time between the starts of two flights, whatever their causes. Default: 1 s.
+    /// The shortest time between the starts of two flights, whatever their causes. Default: 1 s; at least 1 ms, which
+    /// is for tests: at a bank whose new tokens are refused, it is what bounds the fetches.
     pub min_flight_interval: Duration,
-    /// How many tokens may be fetched in a row because of definite refusals. Default: 3.
+    /// How many tokens may be fetched in a row because of definite refusals. Default: 3; zero makes none.
     pub refusal_burst: u32,
     /// The time in which one more such fetch is earned. Default: 20 s.
     pub refusal_refill: Duration,
@@ -82,6 +87,19 @@ pub struct Policy {
 }
 
 /// A wait that doubles from one failure to the next.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_oauth::{BackOff, Policy};
+///
+/// let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+/// assert_eq!(Policy::default().permanent_back_off.max, minutes(5));
+/// let patient = |policy: &mut Policy| policy.permanent_back_off = BackOff::new(minutes(1), minutes(30));
+/// # let mut policy = Policy::default();
+/// # patient(&mut policy);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BackOff {
     /// The wait after the first failure.

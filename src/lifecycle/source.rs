@@ -153,23 +153,26 @@ impl TokenSource {
 
     /// Says that the token of this generation is bad, as a 401 would: for callers that find an error inside a 200.
     ///
-    /// Only that generation is touched. The same restraint holds as for refusals that the layer sees.
+    /// Only that generation is touched. The same restraint holds as for refusals that the layer sees. Not for a 401: the
+    /// layer has seen it. An example is at [`OAuthLayer::expose_generation`](crate::OAuthLayer::expose_generation).
     pub fn invalidate(&self, generation: Generation) {
         self.handle().refused(generation, Refusal::Definite);
     }
 
-    /// Ends a back-off now, for an operator who has mended what was wrong. The next request may fetch.
+    /// Ends a back-off now, for an operator who has mended what was wrong. The next request may fetch. Not for a loop:
+    /// back-off is what keeps a bank from locking the client out.
     pub fn retry_now(&self) {
         self.core().step(|state| state.end_back_off());
         self.core().changes.send_replace(());
     }
 
-    /// Ends what runs in the background, and lets no fetch start again. The current token serves until its end.
+    /// Ends what runs in the background, and lets no fetch start again. The current token serves until its end; then
+    /// requests fail with an error that [`is_closed`](OAuthError::is_closed). Dropping the last handle does the same.
     pub fn shutdown(&self) {
         self.core().shut_down();
     }
 
-    /// What the source would say of itself now.
+    /// What the source would say of itself now. It takes a lock for a moment: for health pages, not for each request.
     pub fn status(&self) -> Status {
         Status::of(self.core())
     }

@@ -17,7 +17,20 @@ use super::{
 
 /// A source's state at one moment, for health pages, metrics and logs. It holds no secret.
 ///
-/// It serializes as a flat table of words and numbers; durations are seconds.
+/// It serializes to a table of words and numbers; durations are seconds, moments are RFC 3339.
+///
+/// # Examples
+///
+/// ```
+/// # use tower::service_fn;
+/// # use tower_oauth::{BoxError, Token, TokenRequest, TokenSource};
+/// # let fetcher = service_fn(|_: TokenRequest| async { Ok::<_, BoxError>(Token::new("abc")) });
+/// let source = TokenSource::builder(fetcher).name("vault").build()?;
+/// let page = serde_json::to_value(source.status())?;
+/// assert_eq!((&page["name"], &page["state"]), (&"vault".into(), &"missing".into()));
+/// assert_eq!(page["counters"]["fetches"], 0);
+/// # Ok::<(), BoxError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Status {

@@ -17,7 +17,7 @@ use super::{
 use crate::error::BoxError;
 
 pin_project! {
-    /// The response of [`OAuth`](crate::OAuth).
+    /// The response of [`OAuth`](crate::OAuth). It may be dropped at any point.
     ///
     /// `F` is the inner service's future, `K` what is kept of the request for a replay, `C` the response's body. With a
     /// usable token it is the inner future and four words; only waiting and replaying allocate.

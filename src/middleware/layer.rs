@@ -7,7 +7,17 @@ use crate::{error::ConfigError, lifecycle::TokenSource, origin::Origin};
 ///
 /// It belongs **inside** layers that send a request more than once or elsewhere (`Retry`, `FollowRedirect`), so that
 /// every attempt and every hop gets its own look at the token and at the origin, and **outside** those that only carry
-/// bytes.
+/// bytes: see [`guide::stack`](crate::guide::stack).
+///
+/// # Errors
+///
+/// A request that got no token, or that is for a foreign origin, is not sent: its error is a
+/// [`BoxError`](crate::BoxError) in which [`OAuthError::find`](crate::OAuthError::find) finds the reason. The inner
+/// service's errors are passed on as they are.
+///
+/// # Cancel safety
+///
+/// A request may be dropped at any point: a fetch that it started goes on, and the next one gets its result.
 ///
 /// # Examples
 ///
@@ -104,9 +114,31 @@ impl<R> OAuthLayer<R> {
     /// Lets requests without scheme and authority through, for an inner service that sends them all to one place, as a
     /// tonic channel or an axum `Router` does.
     ///
+    /// Not for a client that goes by the `Host` header: nobody looks at it here.
+    ///
     /// # Errors
     ///
     /// When the origin is not one that the source's token may be sent to.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # use tower_oauth::{BoxError, OAuthLayer, Token, TokenRequest, TokenSource};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// # let fetcher = service_fn(|_: TokenRequest| async { Ok::<_, BoxError>(Token::new("abc")) });
+    /// # let channel = service_fn(|_: http::Request<String>| async {
+    /// #     Ok::<_, BoxError>(http::Response::new(()))
+    /// # });
+    /// let source = TokenSource::builder(fetcher).origin("https://grpc.example").build()?;
+    /// assert!(OAuthLayer::new(source.clone()).relative_to("https://elsewhere.example").is_err());
+    ///
+    /// let api = OAuthLayer::new(source).relative_to("https://grpc.example")?.layer(channel);
+    /// api.oneshot(http::Request::get("/cob.Charges/Get").body(String::new())?).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn relative_to(mut self, origin: impl Into<String>) -> Result<Self, ConfigError> {
         let origin: Origin = origin.into().parse()?;
         self.source.hold().permits_origin(&origin)?;
@@ -118,6 +150,29 @@ impl<R> OAuthLayer<R> {
     /// inside a 200 and want to [`invalidate`](TokenSource::invalidate) its token.
     ///
     /// Without it only refused responses carry theirs. Extensions allocate: leave it out if you need it not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use tower::{Layer, ServiceExt, service_fn};
+    /// # use tower_oauth::{BoxError, Generation, OAuthLayer, Token, TokenRequest, TokenSource};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// # let fetcher = service_fn(|_: TokenRequest| async { Ok::<_, BoxError>(Token::new("abc")) });
+    /// # let client = service_fn(|_: http::Request<String>| async {
+    /// #     Ok::<_, BoxError>(http::Response::new("token revoked"))
+    /// # });
+    /// # let source = TokenSource::builder(fetcher).build()?;
+    /// let api = OAuthLayer::new(source.clone()).expose_generation().layer(client);
+    /// let request = http::Request::get("https://api.example/").body(String::new())?;
+    /// let response = api.oneshot(request).await?;
+    /// if *response.body() == "token revoked" && let Some(&generation) = response.extensions().get::<Generation>() {
+    ///     source.invalidate(generation);
+    /// }
+    /// assert_eq!(source.status().counters.rejections, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn expose_generation(mut self) -> Self {
         self.expose_generation = true;

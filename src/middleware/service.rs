@@ -19,6 +19,8 @@ use crate::{
 /// inner service back, waits for the token, and then waits for the readiness of a clone: while it waits it holds no
 /// permit, connection or place in a queue, which the token fetch itself may need.
 ///
+/// Errors, cancel safety and an example are at [`OAuthLayer`](crate::OAuthLayer).
+///
 /// # Clone
 ///
 /// A clone shares the token source; the inner service is cloned.

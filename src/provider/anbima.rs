@@ -44,11 +44,21 @@ pub fn dialect() -> Dialect {
 }
 
 /// Production: `https://api.anbima.com.br`.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::{ClientId, ClientSecret, provider::anbima};
+///
+/// # let secret = ClientSecret::new("shh");
+/// let builder = anbima::production(ClientId::new("aC2yaac23")?, secret);
+/// # Ok::<(), tower_oauth::ConfigError>(())
+/// ```
 pub fn production(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
     ClientCredentialsBuilder::new(dialect(), id).secret(secret)
 }
 
-/// The sandbox, `https://api-sandbox.anbima.com.br`, whose tokens come from the production token endpoint.
+/// The sandbox, `https://api-sandbox.anbima.com.br`, whose tokens come from the production token endpoint (client).
 pub fn sandbox(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
     let sandbox = moved(dialect(), TOKEN_URL, "https://api-sandbox.anbima.com.br");
     ClientCredentialsBuilder::new(sandbox, id).secret(secret)

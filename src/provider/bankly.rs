@@ -73,7 +73,19 @@ pub fn sandbox(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
 }
 
 /// The sandbox by mTLS: the client's certificate proves who asks, and there is no secret. The transport must carry
-/// that certificate.
+/// that certificate, for the API too. How to come by it: the example `bankly_mtls`.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::{ClientId, provider::bankly};
+///
+/// # fn open(identity: reqwest::Identity) -> Result<(), tower_oauth::ConfigError> {
+/// let client = reqwest::Client::builder().identity(identity);
+/// let source = bankly::mtls_sandbox(ClientId::new("0b1d…")?).scopes(["boleto.read"]).build(client)?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn mtls_sandbox(id: ClientId) -> ClientCredentialsBuilder {
     let token_url = "https://auth-mtls.sandbox.bankly.com.br/oauth2/token";
     ClientCredentialsBuilder::new(moved(mtls_dialect(), token_url, SANDBOX), id)

@@ -10,7 +10,21 @@ use super::{
     server::Server,
 };
 
-/// A bank that is open on loopback, until it is dropped.
+/// A bank that is open on loopback, until it is dropped. Not for anything but tests: whoever reaches the port may ask.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::testing::Bank;
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let bank = Bank::anbima().start().await?;
+/// assert_eq!(bank.token_url(), format!("{}/oauth/access-token", bank.api_origin()));
+/// assert_eq!(bank.counters().token_requests, 0);
+/// # Ok::<(), std::io::Error>(())
+/// # })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Bank {
     desk: Arc<Desk>,
     server: Server,
@@ -169,6 +183,10 @@ impl Bank {
     }
 
     /// Closes the bank; when this returns, its port is free.
+    ///
+    /// # Cancel safety
+    ///
+    /// It may be dropped at any point: the bank closes all the same, a moment later.
     pub async fn stop(self) {
         self.server.stop().await;
     }

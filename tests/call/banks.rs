@@ -142,22 +142,3 @@ async fn a_certificate_that_is_no_good_is_an_error_that_says_so() {
         }
     }
 }
-
-#[tokio::test]
-async fn a_fifth_bank_is_called_from_a_file() {
-    let bank = Bank::conta_simples().start().await.unwrap();
-    let file = env::temp_dir().join(format!("tower-oauth-fifth-{}.toml", std::process::id()));
-    let (token_url, origin) = (bank.token_url(), bank.api_origin());
-    let dialect = format!(
-        "name = \"fifth\"\ncredentials = \"basic_raw\"\ntoken_url = \"{token_url}\"\norigins = [\"{origin}\"]"
-    );
-    fs::write(&file, dialect).unwrap();
-    let call = Call::bare(&["--client-id", bank.client_id()])
-        .arg("--dialect", file.display().to_string())
-        .secret(bank.client_secret())
-        .url(bank.api_url());
-    let outcome = call.run().await;
-    fs::remove_file(file).unwrap();
-    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-    assert_eq!(outcome.report()["status"], json!({ "200": 1 }));
-}

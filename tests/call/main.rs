@@ -3,6 +3,7 @@
 mod tool;
 
 mod banks;
+mod fifth_bank;
 mod load;
 mod refusals;
 mod usage;
