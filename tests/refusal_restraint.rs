@@ -9,21 +9,22 @@ use support::{
     layered::{Revoked, delayed, plain, replaying, send, status},
     millis, secs,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_oauth::{
     BoxError, FetchError, OAuthLayer, Refusal, RefusalRule, SourceState, Token, TokenSource,
 };
 
-/// Says, one after the other, that each new token is refused, until nothing is fetched any more.
-async fn revoke_until_nothing_is_fetched(source: &TokenSource) -> u64 {
-    loop {
+/// Says of one new token after the other that it is bad; how many were replaced before one was left in place.
+async fn revoke_until_one_stays(source: &TokenSource) -> u64 {
+    for replaced in 0..10 {
         let generation = source.token().await.unwrap().generation();
         source.invalidate(generation);
         if source.status().state == SourceState::Fresh {
-            return generation.get() - 1;
+            return replaced;
         }
     }
+    panic!("nothing restrains the fetches")
 }
 
 #[tokio::test(start_paused = true)]
@@ -31,7 +32,7 @@ async fn the_fourth_definite_refusal_in_a_row_fetches_nothing_until_time_refills
     let endpoint = Endpoint::new();
     let source = endpoint.source();
     source.ready().await.unwrap();
-    assert_eq!(revoke_until_nothing_is_fetched(&source).await, 3);
+    assert_eq!(revoke_until_one_stays(&source).await, 3);
     assert_eq!(endpoint.fetches(), 4);
 
     sleep(secs(20)).await;
@@ -97,36 +98,42 @@ async fn an_empty_bucket_stops_neither_joining_a_flight_nor_a_replay_with_a_newe
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_flight_gives_its_draw_back() {
-    let (endpoint, revoked) = (Endpoint::new(), Revoked::default());
-    let (source, api) = (endpoint.source(), revoked.api(StatusCode::UNAUTHORIZED));
-    let service = replaying(&source, &api);
-    source.ready().await.unwrap();
-    revoked.up_to(1);
-    for _ in 0..5 {
+    let endpoint = Endpoint::new();
+    let source = endpoint.source();
+    for failed in 1..=5 {
+        let generation = source.token().await.unwrap().generation();
         endpoint.then_fail(FetchError::unclear("down"));
-        assert_eq!(status(&service, get("/")).await, 401);
+        source.invalidate(generation);
+        // The fetch fails, and the token serves again.
+        assert_eq!(source.token().await.unwrap().generation(), generation);
         source.retry_now();
+        // Its replacement is fetched behind the requests, which draws on nothing.
+        source.token().await.unwrap();
+        sleep(secs(2)).await;
+        assert_eq!(endpoint.fetches(), 1 + 2 * failed);
     }
-    assert_eq!(endpoint.fetches(), 6);
-    assert_eq!(status(&service, get("/")).await, 200);
-    assert_eq!(endpoint.fetches(), 7);
 }
 
 #[tokio::test(start_paused = true)]
-async fn during_a_back_off_a_refusal_is_handed_on() {
+async fn during_a_back_off_a_refusal_is_handed_on_and_touches_nothing() {
     let (endpoint, revoked) = (Endpoint::new(), Revoked::default());
     let (source, api) = (endpoint.source(), revoked.api(StatusCode::UNAUTHORIZED));
     let service = replaying(&source, &api);
     source.ready().await.unwrap();
     endpoint.then_fail(FetchError::unclear("down").retry_after(secs(60)));
+    advance(secs(3000)).await;
+    source.token().await.unwrap(); // stale: starts the renewal, which fails
+    sleep(secs(1)).await;
+
     revoked.up_to(1);
     for _ in 0..10 {
         assert_eq!(status(&service, get("/")).await, 401);
+        assert_eq!(source.status().state, SourceState::Stale);
         sleep(secs(5)).await;
     }
     assert_eq!(endpoint.fetches(), 2);
     sleep(secs(20)).await;
-    // The back-off is over; nothing else of the refusal is.
+    // The back-off is over; nothing else of the refusals is left.
     assert_eq!(status(&service, get("/")).await, 200);
     assert_eq!(endpoint.fetches(), 3);
 }
