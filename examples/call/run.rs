@@ -39,14 +39,16 @@ pub(crate) async fn run(service: Client, args: &Args) -> Tally {
         progress: progress(args),
     };
     let workers = (0..args.load.concurrency).map(|_| run.work());
-    tokio::select! {
-        _ = join_all(workers) => {}
-        Ok(()) = tokio::signal::ctrl_c() => {}
-    }
+    let interrupted = tokio::select! {
+        _ = join_all(workers) => false,
+        Ok(()) = tokio::signal::ctrl_c() => true,
+    };
     run.progress.finish_and_clear();
-    run.tally
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
+    let tally = run.tally.into_inner();
+    Tally {
+        interrupted,
+        ..tally.unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Run {
@@ -65,11 +67,12 @@ impl Run {
         let mut body = response.into_body();
         while let Some(frame) = body.frame().await {
             if let (true, Ok(data)) = (self.shows_body, frame?.into_data()) {
-                io::stderr().write_all(&data)?;
+                // Nobody reads it: no fault of the request's.
+                let _ = io::stderr().write_all(&data);
             }
         }
         if self.shows_body {
-            eprintln!();
+            let _ = writeln!(io::stderr());
         }
         Ok(status)
     }

@@ -12,6 +12,8 @@ pub(crate) struct Tally {
     pub(crate) errors: BTreeMap<&'static str, Failures>,
     /// In microseconds, to three digits.
     pub(crate) latency: Histogram<u64>,
+    /// Whether requests were left unfinished.
+    pub(crate) interrupted: bool,
 }
 
 /// Errors of one kind.
@@ -29,6 +31,7 @@ impl Default for Tally {
         Self {
             statuses: BTreeMap::new(),
             errors: BTreeMap::new(),
+            interrupted: false,
             latency: Histogram::new_with_max(LONGEST, 3).expect("three digits are not too many"),
         }
     }
@@ -56,11 +59,11 @@ impl Tally {
         self.statuses.values().sum::<u64>() + errors.sum::<u64>()
     }
 
-    /// Whether there were requests, and every one got a 2xx.
+    /// Whether there were requests, none was left unfinished, and every one got a 2xx.
     pub(crate) fn all_good(&self) -> bool {
         let good = self.statuses.range(200..300).map(|(_, count)| count);
         let requests = self.requests();
-        requests > 0 && good.sum::<u64>() == requests
+        !self.interrupted && requests > 0 && good.sum::<u64>() == requests
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     credentials::{BodyEncoding, Client, CredentialPlacement},
     dialect::Dialect,
     expiry::ExpiryFormat,
+    params::ParamValue,
     request,
     scope::ScopeFormat,
 };
@@ -136,13 +137,18 @@ fn distinct<'a>(field: &'static str, names: impl IntoIterator<Item = &'a str>) -
 
 fn token_headers(dialect: &Dialect) -> Checked {
     let mut seen = HashSet::new();
-    for name in dialect.token_headers.keys() {
+    for (name, value) in &dialect.token_headers {
         let broken = |rule| ConfigError::new(format!("token_headers.{name}"), rule);
         let header: HeaderName = name.parse().map_err(|_| broken("is not a header name"))?;
         let is_own = OWN_HEADERS.contains(&header.as_str())
             || (header == http::header::AUTHORIZATION && dialect.credentials.is_basic());
         if is_own {
             return Err(broken("is set by the token request itself"));
+        }
+        if header == http::header::AUTHORIZATION && matches!(value, ParamValue::Literal(_)) {
+            return Err(broken(
+                "is a secret: refer to a variable or a file that holds it",
+            ));
         }
         if !seen.insert(header) {
             return Err(broken("is named twice"));
@@ -210,9 +216,9 @@ fn failures(dialect: &Dialect) -> Checked {
     let mut seen = HashSet::new();
     for row in &dialect.failures {
         rule(
-            matches!(row.status, 200..=599),
+            matches!(row.status, 200..=299 | 400..=599),
             "failures",
-            "statuses must lie between 200 and 599",
+            "statuses must lie between 200 and 599, redirects left out",
         )?;
         rule(
             seen.insert((row.status, &row.error)),
