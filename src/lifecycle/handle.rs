@@ -133,7 +133,7 @@ impl Handle {
         if runtime::Handle::try_current().is_err() {
             return;
         }
-        if let Boarding::Started(departure) = self.core.board_behind() {
+        if let Some(Boarding::Started(departure)) = self.core.board_behind() {
             // A runtime that is shutting down loses the flight; the next request starts another.
             let _ = launch(&self.core, departure);
         }
