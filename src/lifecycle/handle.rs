@@ -3,7 +3,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, Uri};
-use tokio::{runtime, time};
 
 use super::{
     cell::{Issued, IssuedToken, Phase},
@@ -13,6 +12,7 @@ use super::{
     refresh::launch,
     state::{Boarding, Remedy},
     status::Counters,
+    sync::{runtime, time},
     telemetry,
 };
 use crate::{

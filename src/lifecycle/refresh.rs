@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{runtime, time};
 use tower::{Service, ServiceExt};
 use tracing::Instrument;
 
@@ -12,6 +11,7 @@ use super::{
     flight::{Flight, Outcome},
     state::{Departure, Fetcher},
     status::Counters,
+    sync::{runtime, time},
     telemetry,
 };
 use crate::{
