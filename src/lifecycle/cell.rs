@@ -2,12 +2,11 @@
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
-use arc_swap::ArcSwapOption;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
     clock::{Clock, Moment, Now},
-    sync::{AtomicU8, Ordering},
+    sync::{ArcSwapOption, AtomicU8, Ordering},
 };
 use crate::{
     headers::Rendered,

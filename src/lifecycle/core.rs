@@ -101,12 +101,20 @@ impl Core {
     pub(crate) fn step<T>(&self, step: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock();
         let result = step(&mut state);
+        self.mirror(&state);
+        let ended = state.take_ended_back_off();
+        drop(state);
+        // Its error may hold a value of the user's, and dropping that runs the user's code.
+        drop(ended);
+        result
+    }
+
+    fn mirror(&self, state: &State) {
         let closed_until = nanos(state.renewal_closed_until());
         let suspect = state.suspect().map_or(0, Generation::get);
         self.renewal_closed_until
             .store(closed_until, Ordering::Relaxed);
         self.suspect.store(suspect, Ordering::Relaxed);
-        result
     }
 
     /// Whether there is any point in asking for a renewal now.
@@ -120,27 +128,24 @@ impl Core {
         let now = self.now();
         self.step(|state| {
             let current = self.cell.get();
-            match (self.cause(now), current) {
+            match (cause(self.phase(now)), current) {
                 (FetchCause::Ahead, Some(issued)) => Admission::Token(issued),
                 (cause, _) => Admission::Boarding(state.board(cause, now, &self.policy)),
             }
         })
     }
 
-    /// Why a fetch would be made.
-    fn cause(&self, now: Now) -> FetchCause {
-        match self.cell.with(|issued| issued.phase(now)) {
-            None => FetchCause::Missing,
-            Some(Phase::Expired) => FetchCause::Expired,
-            Some(Phase::Suspended) => FetchCause::Refused,
-            Some(Phase::Fresh | Phase::Stale) => FetchCause::Ahead,
-        }
+    fn phase(&self, now: Now) -> Option<Phase> {
+        self.cell.with(|issued| issued.phase(now))
     }
 
-    /// Asks for a renewal that nobody waits for.
-    pub(crate) fn board_behind(&self) -> Boarding {
+    /// Asks for a renewal that nobody waits for, unless one has landed since it was seen to be due.
+    pub(crate) fn board_behind(&self) -> Option<Boarding> {
         let now = self.now();
-        self.step(|state| state.board(self.cause(now), now, &self.policy))
+        self.step(|state| match self.phase(now) {
+            Some(Phase::Fresh) => None,
+            phase => Some(state.board(cause(phase), now, &self.policy)),
+        })
     }
 
     pub(crate) fn refused(&self, generation: Generation, refusal: Refusal) -> Remedy {
@@ -299,6 +304,16 @@ impl Arrival {
             headers: self.headers,
             standing: AtomicU8::new(standing as u8),
         }
+    }
+}
+
+/// Why a fetch would be made, the current token being in this phase.
+fn cause(current: Option<Phase>) -> FetchCause {
+    match current {
+        None => FetchCause::Missing,
+        Some(Phase::Expired) => FetchCause::Expired,
+        Some(Phase::Suspended) => FetchCause::Refused,
+        Some(Phase::Fresh | Phase::Stale) => FetchCause::Ahead,
     }
 }
 

@@ -1,10 +1,6 @@
 //! One fetch under way, and how those who wait for it learn its outcome.
 
-use std::sync::OnceLock;
-
-use tokio::task::AbortHandle;
-
-use super::sync::Notify;
+use super::sync::{AbortHandle, Notify, OnceLock};
 use crate::error::OAuthError;
 
 /// How a flight ended. Cheap to clone: every waiter gets the same.

@@ -3,7 +3,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, Uri};
-use tokio::{runtime, time};
 
 use super::{
     cell::{Issued, IssuedToken, Phase},
@@ -13,6 +12,7 @@ use super::{
     refresh::launch,
     state::{Boarding, Departure, Remedy},
     status::Counters,
+    sync::{runtime, time},
     telemetry,
 };
 use crate::{
@@ -133,7 +133,7 @@ impl Handle {
         if runtime::Handle::try_current().is_err() {
             return;
         }
-        if let Boarding::Started(departure) = self.core.board_behind() {
+        if let Some(Boarding::Started(departure)) = self.core.board_behind() {
             // A runtime that is shutting down loses the flight; the next request starts another.
             let _ = self.launch(departure);
         }

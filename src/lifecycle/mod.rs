@@ -13,6 +13,8 @@ mod core;
 mod flight;
 mod handle;
 mod keep_fresh;
+#[cfg(all(test, tower_oauth_loom))]
+mod models;
 mod policy;
 mod refresh;
 mod restraint;

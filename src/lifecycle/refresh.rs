@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime, time};
 use tower::{Service, ServiceExt};
 use tracing::Instrument;
 
@@ -19,6 +18,7 @@ use super::{
     flight::{Flight, Outcome},
     state::{Departure, Fetcher},
     status::Counters,
+    sync::{runtime, time},
     telemetry,
 };
 use crate::{

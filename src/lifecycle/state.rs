@@ -32,6 +32,7 @@ pub(crate) type Fetcher = BoxService<TokenRequest, Token, BoxError>;
 pub(crate) struct State {
     slot: Slot,
     back_off: Option<BackingOff>,
+    ended_back_off: Option<BackingOff>,
     /// Failed flights in a row.
     failures: u32,
     /// The start of the last flight, on the monotonic clock; it may lie a little ahead.
@@ -91,6 +92,7 @@ impl State {
         Self {
             slot: Slot::Ready(fetcher),
             back_off: None,
+            ended_back_off: None,
             failures: 0,
             last_start: None,
             last_generation: 0,
@@ -156,8 +158,13 @@ impl State {
     }
 
     pub(crate) fn end_back_off(&mut self) {
-        self.back_off = None;
+        self.ended_back_off = self.back_off.take();
         self.failures = 0;
+    }
+
+    /// The back-off that the last step ended, to be dropped without the lock.
+    pub(crate) fn take_ended_back_off(&mut self) -> Option<BackingOff> {
+        self.ended_back_off.take()
     }
 
     /// The API refused a request that carried `generation`. Only that generation is touched.
@@ -249,7 +256,7 @@ impl State {
     }
 
     pub(crate) fn back_off(&mut self, until: Duration, error: OAuthError) {
-        self.back_off = Some(BackingOff { until, error });
+        self.ended_back_off = self.back_off.replace(BackingOff { until, error });
     }
 
     /// A flight ended without an outcome: its fetcher comes back, and the next may start.

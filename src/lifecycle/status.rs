@@ -1,7 +1,10 @@
 //! What a source says about itself.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -12,7 +15,6 @@ use super::{
     cell::{Issued, Phase},
     core::Core,
     handle::Handle,
-    sync::{AtomicU64, Ordering},
 };
 
 /// A source's state at one moment, for health pages, metrics and logs. It holds no secret.
@@ -97,7 +99,7 @@ pub struct CountersSnapshot {
     pub replays: u64,
 }
 
-/// The counters themselves. Relaxed: each is read on its own.
+/// The counters themselves. Relaxed: each is read on its own, and nothing is decided by them.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) fetches: AtomicU64,

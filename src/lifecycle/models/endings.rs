@@ -1,0 +1,52 @@
+//! A source that ends takes its flight with it, and nobody is left waiting.
+
+use super::*;
+
+#[test]
+fn a_shutdown_ends_the_flight_that_is_just_being_launched() {
+    explore(|| {
+        let world = Arc::new(World::new([Answer::Hang]));
+        let waiter = thread::spawn({
+            let world = world.clone();
+            move || world.acquired()
+        });
+        world.core.shut_down();
+        assert!(waiter.join().unwrap().unwrap_err().is_closed());
+        assert!(!world.is_fetching());
+    });
+}
+
+#[test]
+fn a_shutdown_during_a_landing_keeps_the_token_or_loses_the_flight() {
+    explore(|| {
+        let world = World::new([]);
+        let flight = world.start();
+        world.core.shut_down();
+        let landed = match block_on(flight.outcome()) {
+            Outcome::Landed => true,
+            Outcome::Lost => false,
+            Outcome::Failed(error) => panic!("{error}"),
+        };
+        assert_eq!(landed, world.attached().is_some());
+        assert!(!world.is_fetching());
+        assert!(
+            world
+                .core
+                .board_behind()
+                .is_none_or(|it| matches!(it, Boarding::Barred(_)))
+        );
+    });
+}
+
+#[test]
+fn the_last_handle_dropped_ends_the_flight() {
+    explore(|| {
+        let world = World::new([Answer::Hang]);
+        let core = world.core.clone();
+        let flight = world.start();
+        let dropping = thread::spawn(move || drop(world));
+        assert!(matches!(block_on(flight.outcome()), Outcome::Lost));
+        dropping.join().unwrap();
+        assert!(!core.step(|state| state.is_fetching()));
+    });
+}

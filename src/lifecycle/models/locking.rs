@@ -1,0 +1,105 @@
+//! The state's lock is not held while wakers or the user's code run: both may come back to the source.
+
+use std::{
+    fmt,
+    pin::pin,
+    sync::Weak,
+    task::{Context, Wake, Waker},
+};
+
+use super::*;
+
+/// Comes back to the source when it is woken.
+struct Returning(Arc<Core>);
+
+impl Wake for Returning {
+    fn wake(self: Arc<Self>) {
+        self.0.step(|_| ());
+    }
+}
+
+/// Has wakers registered that come back, for the flight's outcome and for a change, while `end` ends the flight.
+fn wakers_may_come_back(script: impl IntoIterator<Item = Answer>, end: fn(&World)) {
+    let world = World::new(script);
+    let departure = world.departure();
+    let flight = departure.flight.clone();
+    let mut changes = world.core.changes.subscribe();
+    let mut outcome = pin!(flight.outcome());
+    let mut changed = pin!(changes.changed());
+    let waker = Waker::from(Arc::new(Returning(world.core.clone())));
+    let mut context = Context::from_waker(&waker);
+    assert!(outcome.as_mut().poll(&mut context).is_pending());
+    assert!(changed.as_mut().poll(&mut context).is_pending());
+    launch(&world.core, departure).unwrap();
+    end(&world);
+    block_on(flight.outcome());
+}
+
+#[test]
+fn wakers_may_come_back_when_a_flight_lands() {
+    explore(|| wakers_may_come_back([], |_| ()));
+}
+
+#[test]
+fn wakers_may_come_back_when_a_flight_fails() {
+    explore(|| wakers_may_come_back([Answer::Fail], |_| ()));
+}
+
+#[test]
+fn wakers_may_come_back_when_a_flight_is_ended() {
+    explore(|| wakers_may_come_back([Answer::Hang], |world| world.core.shut_down()));
+}
+
+/// An error of the user's that comes back to the source when it is dropped.
+struct Clinging(Arc<std::sync::OnceLock<Weak<Core>>>);
+
+impl Drop for Clinging {
+    fn drop(&mut self) {
+        if let Some(core) = self.0.get().and_then(Weak::upgrade) {
+            core.step(|_| ());
+        }
+    }
+}
+
+impl fmt::Debug for Clinging {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clinging")
+    }
+}
+
+impl fmt::Display for Clinging {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no")
+    }
+}
+
+impl std::error::Error for Clinging {}
+
+/// A source whose fetches all fail.
+fn failing() -> Arc<Core> {
+    let place = Arc::new(std::sync::OnceLock::new());
+    let returns_to = place.clone();
+    let fetcher = BoxService::new(service_fn(move |_: TokenRequest| {
+        let error = FetchError::unclear(Clinging(returns_to.clone()));
+        async move { Err::<Token, BoxError>(error.into()) }
+    }));
+    let core = Arc::new(core_over(fetcher));
+    place.set(Arc::downgrade(&core)).unwrap();
+    core
+}
+
+fn fail(core: &Arc<Core>) {
+    let Some(Boarding::Started(departure)) = core.board_behind() else {
+        panic!("no flight may start");
+    };
+    block_on(launch(core, departure).unwrap().outcome());
+}
+
+#[test]
+fn an_error_may_come_back_when_its_back_off_is_ended() {
+    explore(|| {
+        let core = failing();
+        fail(&core);
+        core.step(|state| state.end_back_off());
+    });
+}

@@ -1,0 +1,216 @@
+//! The flight's state machine and the publish protocol under a model checker: every model is run in all the orders in
+//! which its threads may take their steps. `.ci/loom` runs them; `sync` says what is modelled.
+//!
+//! No time passes in a model.
+
+mod endings;
+mod locking;
+mod publishing;
+mod refusals;
+mod single_flight;
+
+use std::{
+    collections::VecDeque,
+    ops::Deref,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use futures_util::FutureExt;
+use http::HeaderMap;
+use loom::{future::block_on, thread};
+use tower::{service_fn, util::BoxService};
+
+use super::{
+    cell::Standing,
+    clock::Clock,
+    core::{Core, Parts},
+    flight::{Flight, Outcome},
+    handle::{Handle, Refused},
+    policy::Policy,
+    refresh::launch,
+    state::{Boarding, Departure, Fetcher, Remedy},
+};
+use crate::{
+    error::{BoxError, FetchError, OAuthError},
+    headers::TokenHeaders,
+    refusal::Refusal,
+    token::{FetchCause, Generation, Token, TokenRequest},
+};
+
+/// Runs a model in every order that is to be tried, and prints how many those were.
+fn explore(model: impl Fn() + Send + Sync + 'static) {
+    explore_with(loom::model::Builder::new(), model);
+}
+
+fn explore_with(builder: loom::model::Builder, model: impl Fn() + Send + Sync + 'static) {
+    let orders = Arc::new(AtomicUsize::new(0));
+    let counted = orders.clone();
+    builder.check(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        model();
+    });
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or_default();
+    println!("{name}: {} orders", orders.load(Ordering::SeqCst));
+}
+
+/// What the token endpoint does with a fetch; after the script, it brings tokens.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// `fetched-1`, `fetched-2`, …
+    Token,
+    /// The same, and the flight may be ended in between.
+    SlowToken,
+    Fail,
+    Hang,
+}
+
+/// A token endpoint, outside the model.
+struct Endpoint {
+    script: Mutex<VecDeque<Answer>>,
+    fetches: AtomicUsize,
+    under_way: AtomicUsize,
+}
+
+impl Endpoint {
+    async fn answer(&self) -> Result<Token, BoxError> {
+        let under_way = self.under_way.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(under_way, 0, "two fetches at once");
+        let number = self.fetches.fetch_add(1, Ordering::SeqCst) + 1;
+        let _left = Leaving(self);
+        let token = Ok(Token::new(format!("fetched-{number}")));
+        match self.next_answer() {
+            Answer::Token => token,
+            Answer::SlowToken => {
+                tokio::task::yield_now().await;
+                token
+            }
+            Answer::Fail => Err(FetchError::unclear("no").into()),
+            Answer::Hang => std::future::pending().await,
+        }
+    }
+
+    fn next_answer(&self) -> Answer {
+        let mut script = self.script.lock().unwrap();
+        script.pop_front().unwrap_or(Answer::Token)
+    }
+}
+
+/// A fetch leaves the endpoint also when it is dropped.
+struct Leaving<'a>(&'a Endpoint);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A source, and the endpoint it fetches from.
+struct World {
+    handle: Arc<Handle>,
+    endpoint: Arc<Endpoint>,
+}
+
+impl World {
+    fn new(script: impl IntoIterator<Item = Answer>) -> Self {
+        let endpoint = Arc::new(Endpoint {
+            script: Mutex::new(script.into_iter().collect()),
+            fetches: AtomicUsize::new(0),
+            under_way: AtomicUsize::new(0),
+        });
+        let answering = endpoint.clone();
+        let fetcher = BoxService::new(service_fn(move |_: TokenRequest| {
+            let endpoint = answering.clone();
+            async move { endpoint.answer().await }
+        }));
+        let core = Arc::new(core_over(fetcher));
+        Self {
+            handle: Arc::new(Handle { core }),
+            endpoint,
+        }
+    }
+
+    /// A source that holds a token before the model begins, generation 1.
+    fn holding_a_token(script: impl IntoIterator<Item = Answer>) -> Self {
+        let world = Self::new(script);
+        let mut departure = world.departure();
+        let token = Token::new("held");
+        let arrival = world
+            .core
+            .prepare(token, world.core.now(), &mut departure.rng);
+        let crew = (departure.fetcher, departure.cause);
+        world.core.install(arrival.unwrap(), crew);
+        world
+    }
+
+    /// The generation that a caller gets who waits for it.
+    fn acquired(&self) -> Result<u64, OAuthError> {
+        block_on(self.acquire()).map(|token| token.generation().get())
+    }
+
+    fn start(&self) -> Arc<Flight> {
+        launch(&self.core, self.departure()).unwrap()
+    }
+
+    fn departure(&self) -> Departure {
+        let (now, policy) = (self.core.now(), &self.core.policy);
+        match self
+            .core
+            .step(|state| state.board(FetchCause::Ahead, now, policy))
+        {
+            Boarding::Started(departure) => departure,
+            _ => panic!("no flight may start"),
+        }
+    }
+
+    fn fetches(&self) -> usize {
+        self.endpoint.fetches.load(Ordering::SeqCst)
+    }
+
+    fn is_fetching(&self) -> bool {
+        self.core.step(|state| state.is_fetching())
+    }
+
+    /// Waits until no flight is under way.
+    fn settle(&self) {
+        let mut changed = self.core.changes.subscribe();
+        while self.is_fetching() {
+            block_on(changed.changed()).unwrap();
+        }
+    }
+
+    fn standing(&self) -> Standing {
+        self.core.cell.get().unwrap().standing()
+    }
+
+    /// The generation that a request goes out with now, and its token.
+    fn attached(&self) -> Option<(u64, String)> {
+        let mut headers = HeaderMap::new();
+        let generation = self.handle.attach(&mut headers)?;
+        let value = headers["authorization"].to_str().unwrap().to_owned();
+        Some((generation.get(), value))
+    }
+}
+
+impl Deref for World {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+fn core_over(fetcher: Fetcher) -> Core {
+    let parts = Parts {
+        name: "model".into(),
+        policy: Policy::default(),
+        clock: Clock::system(),
+        headers: TokenHeaders::bearer(),
+        origins: Default::default(),
+        refusal: Default::default(),
+    };
+    Core::new(parts, fetcher, fastrand::Rng::with_seed(7))
+}
