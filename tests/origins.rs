@@ -16,7 +16,7 @@ fn to(uri: &str) -> Request<String> {
 async fn assert_attached(endpoint: &Endpoint, origins: &[&str], uris: &[&str]) {
     let builder = origins
         .iter()
-        .fold(endpoint.builder(), |it, origin| it.origin(origin));
+        .fold(endpoint.builder(), |it, origin| it.origin(*origin));
     let (source, api) = (builder.build().unwrap(), Api::ok());
     let service = plain(&source, &api);
     for uri in uris {
@@ -30,7 +30,7 @@ async fn assert_attached(endpoint: &Endpoint, origins: &[&str], uris: &[&str]) {
 async fn assert_refused(endpoint: &Endpoint, origins: &[&str], uris: &[&str]) {
     let builder = origins
         .iter()
-        .fold(endpoint.builder(), |it, origin| it.origin(origin));
+        .fold(endpoint.builder(), |it, origin| it.origin(*origin));
     let (source, api) = (builder.build().unwrap(), Api::ok());
     let service = plain(&source, &api);
     for uri in uris {
