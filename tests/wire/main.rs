@@ -1,6 +1,9 @@
 //! The whole stack over real sockets: a provider's preset, its token source, the layer and a client, against the
 //! embedded banks; everything once with hyper-util's client and once with reqwest.
 
+#[path = "../support/presets.rs"]
+mod presets;
+
 mod catalogue;
 mod fifth_bank;
 mod stack;
