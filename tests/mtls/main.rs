@@ -5,8 +5,11 @@
 mod papers;
 #[path = "../support/presets.rs"]
 mod presets;
+#[path = "../support/told.rs"]
+mod told;
 
 mod stack;
 
 mod banks;
+mod nothing_told;
 mod refusals;

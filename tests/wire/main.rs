@@ -3,6 +3,8 @@
 
 #[path = "../support/presets.rs"]
 mod presets;
+#[path = "../support/told.rs"]
+mod told;
 
 mod catalogue;
 mod fifth_bank;
@@ -13,6 +15,7 @@ mod bad_answers;
 mod banks;
 mod credentials;
 mod custom_dialect;
+mod nothing_told;
 mod proxy;
 mod redirects;
 mod slow_answers;

@@ -65,6 +65,7 @@ pub(crate) fn reqwest_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::limited(10))
         .referer(true)
+        .connection_verbose(true)
         .tls_certs_only([])
 }
 
