@@ -53,7 +53,7 @@ impl ClientSecret {
     /// Takes a secret as the provider issued it. It is checked (not empty, the provider's length) when the source is
     /// built.
     pub fn new(secret: impl Into<String>) -> Self {
-        Self(SecretString::from(secret.into()))
+        Self(seal(secret.into()))
     }
 
     pub(crate) fn expose(&self) -> &str {
@@ -69,6 +69,13 @@ impl fmt::Debug for ClientSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ClientSecret([secret elided])")
     }
+}
+
+/// Copies a text into memory of just its size and zeroizes the original: to shrink it in place may move it, and leave its
+/// bytes behind.
+pub(crate) fn seal(text: String) -> SecretString {
+    let text = Zeroizing::new(text);
+    SecretString::from(&**text)
 }
 
 /// Where a secret is to be found: configuration names the place, never the secret.

@@ -7,6 +7,8 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::secret::seal;
+
 /// Which of a source's tokens this is: 1 for the first, one more for each that differs from the one before.
 ///
 /// Every response that the API refused carries the generation of the token it was sent with in its extensions, so that
@@ -65,7 +67,7 @@ impl Token {
     /// A token of unstated lifetime.
     pub fn new(value: impl Into<String>) -> Self {
         Self {
-            value: SecretString::from(value.into()),
+            value: seal(value.into()),
             life: Life::Unstated,
             issued_at: None,
             secondaries: Vec::new(),
@@ -99,7 +101,7 @@ impl Token {
     /// `jwt_token`.
     #[must_use]
     pub fn secondary(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        let value = SecretString::from(value.into());
+        let value = seal(value.into());
         self.secondaries.push((name.into().into(), value));
         self
     }

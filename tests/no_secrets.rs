@@ -1,8 +1,14 @@
-//! No `Debug`, `Display` or chain of causes shows a secret or a token.
+//! No `Debug`, `Display`, chain of causes or panic shows a secret or a token.
 
 mod support;
 
-use std::{collections::BTreeSet, error::Error, fmt::Debug, fs};
+use std::{
+    collections::BTreeSet,
+    error::Error,
+    fmt::Debug,
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use http::Request;
 use support::{
@@ -10,9 +16,9 @@ use support::{
     layered::{plain, refuse, send},
     secs,
 };
-use tower::{Layer, Service};
+use tower::{Layer, Service, service_fn};
 use tower_oauth::{
-    BackOff, ClientId, ClientSecret, Clock, FetchCause, FetchError, Margin, OAuthLayer,
+    BackOff, BoxError, ClientId, ClientSecret, Clock, FetchCause, FetchError, Margin, OAuthLayer,
     OAuthMiddleware, Origin, Policy, RefusalRule, SecretRef, Token, TokenHeaders, TokenRequest,
     TokenSource,
 };
@@ -148,6 +154,43 @@ async fn an_error_and_all_its_causes_quote_no_token() {
         let status = serde_json::to_string(&source.status()).unwrap();
         assert!(!status.contains(CANARY), "{status}");
     }
+}
+
+/// What `unwrap` and its like print of a result that they did not want.
+fn panic_message(panics: impl FnOnce()) -> String {
+    let payload = catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
+    *payload.downcast::<String>().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_over_a_result_quotes_no_token() {
+    let (endpoint, source) = source_with_a_token().await;
+    let issued = source.token().await;
+    let message = panic_message(|| drop(issued.expect_err("no token")));
+    assert!(message.contains("IssuedToken"), "{message}");
+    assert!(!message.contains(CANARY), "{message}");
+
+    endpoint.then(Answer::Token(Token::new("canary\r\n")));
+    let refused = endpoint.source().token().await;
+    let message = panic_message(|| drop(refused.expect("a token")));
+    assert!(message.contains("OAuthError"), "{message}");
+    assert!(!message.contains(CANARY), "{message}");
+}
+
+/// Its words are the panic hook's to print, and nobody else's.
+#[tokio::test]
+async fn what_a_fetcher_panics_with_is_not_repeated() {
+    let fetcher = service_fn(async |_: TokenRequest| -> Result<Token, BoxError> {
+        panic!("canary-panic");
+    });
+    let source = TokenSource::builder(fetcher).build().unwrap();
+    let error = source.token().await.unwrap_err();
+    let text = format!("{error} {error:?} {:?}", source.status());
+    assert!(
+        text.contains("panicked") && !text.contains(CANARY),
+        "{text}"
+    );
+    assert!(error.source().is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,13 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-use http::{StatusCode, header::CONTENT_ENCODING};
-use serde_json::{Map, Value};
-use zeroize::Zeroize;
+use http::StatusCode;
 
 use super::{
-    dialect::Dialect, exchange::Answer, expiry::Clocks, failure, retry_after, scrub::Scrubber,
+    dialect::Dialect, exchange::Answer, expiry::Clocks, failure, members::Members, retry_after,
+    scrub::Scrubber,
 };
 use crate::{FetchError, Token, error::FetchErrorKind};
 
@@ -16,8 +14,6 @@ pub(super) struct Reader {
     pub(super) dialect: Dialect,
     pub(super) scrubber: Scrubber,
 }
-
-type Members = Map<String, Value>;
 
 impl Reader {
     /// `now` is the wall clock just before the request was sent.
@@ -33,12 +29,12 @@ impl Reader {
                 "the answer is a redirect, which is never followed; check the token URL",
             ));
         }
-        let members = members(&mut answer);
+        let members = Members::of(&mut answer);
         if !answer.status.is_success() {
             return Err(self.denial(&answer, &members.unwrap_or_default(), now));
         }
         let members = members?;
-        if members.get("error").is_some_and(|error| !error.is_null()) {
+        if members.get("error").is_some() {
             return Err(self.denial(&answer, &members, now));
         }
         self.issued(&answer, members, now)
@@ -51,12 +47,12 @@ impl Reader {
         now: SystemTime,
     ) -> Result<Token, FetchError> {
         let fields = &self.dialect.response;
-        let mut token = Token::new(take(&mut members, &fields.token)?);
+        let mut token = Token::new(members.take(&fields.token)?);
         if let Some(lifetime) = self.lifetime(answer, &members, now)? {
             token = token.expires_in(lifetime);
         }
         for name in &fields.secondaries {
-            token = token.secondary(name, take(&mut members, name)?);
+            token = token.secondary(name, members.take(name)?);
         }
         Ok(token)
     }
@@ -68,9 +64,8 @@ impl Reader {
         now: SystemTime,
     ) -> Result<Option<Duration>, FetchError> {
         let fields = &self.dialect.response;
-        let stated = match members.get(&fields.expiry) {
-            None | Some(Value::Null) => return Ok(self.dialect.default_lifetime),
-            Some(stated) => stated,
+        let Some(stated) = members.get(&fields.expiry) else {
+            return Ok(self.dialect.default_lifetime);
         };
         let broken =
             |rule| FetchError::malformed(format!("the answer's `{}` {rule}", fields.expiry));
@@ -91,8 +86,8 @@ impl Reader {
     }
 
     fn denial(&self, answer: &Answer, members: &Members, now: SystemTime) -> FetchError {
-        let said = |name| members.get(name).and_then(Value::as_str);
-        let class = failure::classify(&self.dialect.failures, answer.status, said("error"));
+        let code = members.text("error");
+        let class = failure::classify(&self.dialect.failures, answer.status, code);
         let (kind, what) = match answer.status.is_server_error() {
             true => (
                 FetchErrorKind::Unavailable,
@@ -101,10 +96,10 @@ impl Reader {
             false => (FetchErrorKind::Denied, "the token endpoint refused"),
         };
         let mut error = FetchError::new(class, kind, what);
-        if let Some(code) = said("error") {
+        if let Some(code) = code {
             error = error.with_code(&self.scrubber.scrub(code));
         }
-        if let Some(description) = said("error_description") {
+        if let Some(description) = members.text("error_description") {
             error = error.with_description(self.scrubber.scrub(description));
         }
         self.with_wait(error, answer, now)
@@ -120,59 +115,4 @@ impl Reader {
             None => error.not_within_flight(),
         }
     }
-}
-
-fn members(answer: &mut Answer) -> Result<Members, FetchError> {
-    if is_compressed(answer) {
-        return Err(FetchError::malformed(
-            "the answer is compressed, which was not asked for",
-        ));
-    }
-    let body = std::mem::replace(&mut answer.body, Ok(Bytes::new()))?;
-    let members = parse(&body);
-    wipe(body);
-    members
-}
-
-fn is_compressed(answer: &Answer) -> bool {
-    let encodings = answer.headers.get_all(CONTENT_ENCODING);
-    encodings
-        .iter()
-        .any(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity"))
-}
-
-fn parse(body: &[u8]) -> Result<Members, FetchError> {
-    let text = body.trim_ascii();
-    // The parser's own errors may quote what they stumbled over.
-    let what = match serde_json::from_slice(text) {
-        Ok(Value::Object(members)) => return Ok(members),
-        Ok(_) => "the answer is JSON, but no object",
-        Err(_) if text.is_empty() => "the answer is empty",
-        Err(_) if text.starts_with(b"<") => "the answer is HTML or XML; check the token URL",
-        Err(error) if error.is_eof() => "the answer breaks off",
-        Err(_) => "the answer is not JSON",
-    };
-    Err(FetchError::malformed(what))
-}
-
-/// Zeroizes the bytes, if nobody else holds them.
-fn wipe(body: Bytes) {
-    if let Ok(mut own) = body.try_into_mut() {
-        own.zeroize();
-    }
-}
-
-fn take(members: &mut Members, name: &str) -> Result<String, FetchError> {
-    let rule = match members.remove(name) {
-        Some(Value::String(text)) if text.trim().is_empty() => "is empty",
-        Some(Value::String(text)) if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
-            return Ok(text);
-        }
-        Some(Value::String(_)) => "holds bytes that no header may hold",
-        Some(_) => "is not a string",
-        None => "is missing",
-    };
-    Err(FetchError::malformed(format!(
-        "the answer's `{name}` {rule}"
-    )))
 }

@@ -25,9 +25,10 @@ impl Scrubber {
     }
 
     pub(super) fn scrub(&self, text: &str) -> String {
-        let strike =
-            |text: String, secret: &Zeroizing<String>| text.replace(&***secret, "[elided]");
-        let scrubbed = self.0.iter().fold(text.to_owned(), strike);
+        let strike = |text: Zeroizing<String>, secret: &Zeroizing<String>| {
+            Zeroizing::new(text.replace(&***secret, "[elided]"))
+        };
+        let scrubbed = self.0.iter().fold(text.to_owned().into(), strike);
         scrubbed.chars().take(LONGEST).collect()
     }
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Words that TLS libraries use. Which library a transport uses is its own business, so its error types cannot be
-/// named here.
+/// named here, nor those of HTTP below.
 const TLS_WORDS: [&str; 7] = [
     "certificate",
     "tls",
@@ -19,12 +19,24 @@ const TLS_WORDS: [&str; 7] = [
     "peer is incompatible",
 ];
 
+/// Words that HTTP clients use of an answer whose head cannot be read.
+const HTTP_WORDS: [&str; 4] = [
+    "invalid http",
+    "invalid content-length",
+    "transfer-encoding parsed",
+    "message head is too large",
+];
+
 pub(super) fn classify(error: BoxError) -> FetchError {
     if causes(&*error).any(is_timeout) {
         return FetchError::timed_out("the token endpoint did not answer in time")
             .with_source(error);
     }
-    if !causes(&*error).any(is_broken_off) && causes(&*error).any(speaks_of_tls) {
+    if speaks_of(&error, &HTTP_WORDS) {
+        return FetchError::malformed("the answer is not HTTP; check the token URL")
+            .with_source(error);
+    }
+    if !causes(&*error).any(is_broken_off) && speaks_of(&error, &TLS_WORDS) {
         return FetchError::new(
             FailureClass::Unclear,
             FetchErrorKind::Unavailable,
@@ -64,9 +76,11 @@ fn io_kind(error: Link<'_>) -> Option<io::ErrorKind> {
     error.downcast_ref().map(io::Error::kind)
 }
 
-fn speaks_of_tls(error: Link<'_>) -> bool {
-    let text = error.to_string().to_ascii_lowercase();
-    TLS_WORDS.iter().any(|word| text.contains(word))
+fn speaks_of(error: &BoxError, words: &[&str]) -> bool {
+    causes(&**error).any(|link| {
+        let text = link.to_string().to_ascii_lowercase();
+        words.iter().any(|word| text.contains(word))
+    })
 }
 
 #[cfg(test)]
@@ -76,7 +90,7 @@ mod tests {
     #[test]
     fn troubles_are_told_apart() {
         use FailureClass::*;
-        use FetchErrorKind::{TimedOut, Unavailable};
+        use FetchErrorKind::{Malformed, TimedOut, Unavailable};
         let io = |kind, text: &'static str| -> BoxError { io::Error::new(kind, text).into() };
         let wrapped = |kind, text| -> BoxError { io::Error::other(io(kind, text)).into() };
         let elapsed: BoxError = tower::timeout::error::Elapsed::new().into();
@@ -123,6 +137,8 @@ mod tests {
                 Unclear,
                 Unavailable,
             ),
+            ("invalid HTTP version parsed".into(), Unclear, Malformed),
+            ("message head is too large".into(), Unclear, Malformed),
             ("no more permits".into(), Transient, Unavailable),
         ] {
             let shown = format!("{error:?}");

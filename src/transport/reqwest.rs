@@ -45,15 +45,18 @@ impl ReqwestService {
     /// Builds the client for requests to one place.
     ///
     /// Whatever the builder says of certificates, time-outs and the like is kept; its redirect policy and referer are
-    /// not. If the destination is this machine, there are no proxies at all. Else there are those of the builder, or
-    /// of the environment where the builder says nothing, and a request to this machine is an error, since a proxy
-    /// would see it.
+    /// not, nor is `connection_verbose`, which logs every byte. If the destination is this machine, there are no
+    /// proxies at all. Else there are those of the builder, or of the environment where the builder says nothing, and
+    /// a request to this machine is an error, since a proxy would see it.
     ///
     /// # Errors
     ///
     /// When `reqwest` cannot build the client: a machine without certificate authorities, say.
     pub fn new(builder: ClientBuilder, destination: &Origin) -> Result<Self, ConfigError> {
-        let builder = builder.redirect(redirect::Policy::none()).referer(false);
+        let builder = builder
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .connection_verbose(false);
         let is_local = destination.is_loopback();
         let builder = if is_local {
             builder.no_proxy()
@@ -68,7 +71,8 @@ impl ReqwestService {
 
     /// Takes a ready-made client as it is. What [`new`](Self::new) sees to is then yours to see to: build it with
     /// `redirect(Policy::none())` and `referer(false)`, or it repeats secrets and tokens to wherever a response
-    /// points; and with `no_proxy()` if it is to speak to this machine over plain `http`.
+    /// points; without `connection_verbose`, or it logs them; and with `no_proxy()` if it is to speak to this machine
+    /// over plain `http`.
     pub fn danger_from_client(client: Client) -> Self {
         Self {
             client,

@@ -1,5 +1,7 @@
 //! The embedded banks over real sockets: each takes exactly what its document says, and each fault does what it says.
 
+#[path = "../support/papers.rs"]
+mod papers;
 mod wire;
 
 mod api;

@@ -1,24 +1,21 @@
 //! Over TLS: who is let in, what Bankly's certificate endpoint takes, and how such a certificate is come by.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
+use rustls::ClientConfig;
 use serde_json::json;
 use tower_oauth::{
     BoxError,
     testing::{Authority, Bank, Identity, Tls},
 };
 
-use crate::wire::{FORM, JSON, api_request, bankly_form, json, post, token_request};
+use crate::{
+    papers::rustls_config,
+    wire::{FORM, JSON, api_request, bankly_form, json, post, token_request},
+};
 
 /// A client that trusts the authority, and shows a certificate or none.
 struct Visitor {
@@ -27,24 +24,9 @@ struct Visitor {
 
 impl Visitor {
     fn new(authority: &Authority, shown: Option<&Identity>) -> Self {
-        let mut roots = RootCertStore::empty();
-        let trusted = CertificateDer::from_pem_slice(authority.certificate_pem().as_bytes());
-        roots.add(trusted.unwrap()).unwrap();
-        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots);
-        let config = match shown {
-            None => builder.with_no_client_auth(),
-            Some(identity) => {
-                let chain = CertificateDer::from_pem_slice(identity.certificate_pem().as_bytes());
-                let key = PrivateKeyDer::from_pem_slice(identity.key_pem().as_bytes());
-                builder
-                    .with_client_auth_cert(vec![chain.unwrap()], key.unwrap())
-                    .unwrap()
-            }
-        };
-        Self { config }
+        Self {
+            config: rustls_config(authority, shown, rustls::ALL_VERSIONS),
+        }
     }
 
     /// Sends over a connection of its own.

@@ -39,7 +39,7 @@ fn assert_says_nothing_secret(shown: &str, stack: &Stack, case: &str) {
 }
 
 /// An error's words, and those of all that caused it.
-fn everything(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn everything(error: &(dyn Error + 'static)) -> String {
     let chain = successors(Some(error), |&error| error.source());
     chain.map(|error| format!("{error} {error:?} ")).collect()
 }

@@ -8,7 +8,7 @@ use tower::{Layer, ServiceExt};
 use tower_oauth::{OAuthLayer, testing::Bank};
 
 use crate::stack::{
-    BANKS, CLIENTS, Stack, UNTIL_EXPIRED, UNTIL_STALE, every_stack, every_stack_of, preset,
+    BANKS, CLIENTS, Stack, UNTIL_EXPIRED, UNTIL_STALE, at, every_stack, every_stack_of, preset,
 };
 
 #[tokio::test]
@@ -143,6 +143,26 @@ async fn a_scope_that_bankly_does_not_grant_is_a_denial_that_names_it() {
             "{client:?}: {error}"
         );
         assert_eq!(stack.counters().token_requests, 1);
+    }
+}
+
+/// Its endpoint for clients that show a certificate, over plain HTTP, where none can be shown.
+#[tokio::test]
+async fn bankly_without_a_certificate_is_a_denial() {
+    for client in CLIENTS {
+        let bank = Bank::bankly().start().await.unwrap();
+        let id = ClientId::new(bank.client_id()).unwrap();
+        let builder = provider::bankly::mtls_sandbox(id).scopes(["boleto.read"]);
+        let builder = at(&bank, builder).token_url(bank.mtls_token_url().unwrap());
+        let stack = Stack::of(bank, client, builder);
+        let error = stack.error().await.to_string();
+        assert!(
+            error.contains("invalid_client (HTTP 401)"),
+            "{client:?}: {error}"
+        );
+        let refusal = stack.bank.last_refusal().unwrap();
+        assert!(refusal.contains("a client certificate"), "{refusal}");
+        assert_eq!(stack.counters().token_requests, 1, "{client:?}");
     }
 }
 

@@ -1,6 +1,11 @@
 //! The whole stack over real sockets: a provider's preset, its token source, the layer and a client, against the
 //! embedded banks; everything once with hyper-util's client and once with reqwest.
 
+#[path = "../support/presets.rs"]
+mod presets;
+#[path = "../support/told.rs"]
+mod told;
+
 mod catalogue;
 mod fifth_bank;
 mod stack;
@@ -10,6 +15,7 @@ mod bad_answers;
 mod banks;
 mod credentials;
 mod custom_dialect;
+mod nothing_told;
 mod proxy;
 mod redirects;
 mod slow_answers;

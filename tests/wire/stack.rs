@@ -5,40 +5,27 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{Method, Request, Response, StatusCode};
-use http_body::Body;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper_util::{
     client::legacy::{Client as HyperClient, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use tokio::time::timeout;
-use tower::{Layer, Service, ServiceExt, util::BoxCloneSyncService};
+use tower::{Layer, ServiceExt};
 use tower_oauth::{
-    BackOff, BoxError, ClientId, ClientSecret, Clock, OAuth, OAuthLayer, Replay, Status,
-    TokenSource,
+    BoxError, Clock, OAuth, OAuthLayer, Replay, Status, TokenSource,
     client_credentials::ClientCredentialsBuilder,
-    provider,
     testing::{Bank, BankBuilder, Counters},
     transport::ReqwestService,
 };
 
-pub(crate) const BANKS: [fn() -> BankBuilder; 4] = [
-    Bank::anbima,
-    Bank::avista,
-    Bank::conta_simples,
-    Bank::bankly,
-];
+pub(crate) use crate::presets::{BANKS, Http, PATIENCE, at, preset, read_to_end};
 
 /// Long enough for every preset to renew a token of an hour, and not long enough for any to give it up.
 pub(crate) const UNTIL_STALE: Duration = Duration::from_secs(3310);
 
 /// A token of an hour is no longer used after this.
 pub(crate) const UNTIL_EXPIRED: Duration = Duration::from_secs(3595);
-
-/// Longer than anything here takes, so that a test fails instead of hanging.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-const BACK_OFF: BackOff = BackOff::new(PATIENCE, PATIENCE);
 
 /// Which client carries the requests, to the token endpoint and to the API.
 #[derive(Clone, Copy, Debug)]
@@ -48,9 +35,6 @@ pub(crate) enum Client {
 }
 
 pub(crate) const CLIENTS: [Client; 2] = [Client::Hyper, Client::Reqwest];
-
-/// A client whose responses are read to their ends.
-pub(crate) type Http = BoxCloneSyncService<Request<Full<Bytes>>, Response<Bytes>, BoxError>;
 
 impl Client {
     pub(crate) fn source(self, builder: ClientCredentialsBuilder) -> TokenSource {
@@ -81,49 +65,8 @@ pub(crate) fn reqwest_builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::limited(10))
         .referer(true)
+        .connection_verbose(true)
         .tls_certs_only([])
-}
-
-fn read_to_end<S, B>(client: S) -> Http
-where
-    S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
-{
-    let client = client.map_err(Into::into);
-    BoxCloneSyncService::new(client.and_then(async |response: Response<B>| {
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.map_err(Into::into)?;
-        Ok(Response::from_parts(head, body.to_bytes()))
-    }))
-}
-
-/// The preset of a bank, pointed at the embedded one, with waits that no test has to sit through and back-offs that none outlasts.
-pub(crate) fn preset(bank: &Bank) -> ClientCredentialsBuilder {
-    let id = ClientId::new(bank.client_id()).unwrap();
-    let secret = ClientSecret::new(bank.client_secret());
-    let builder = match bank.name() {
-        "anbima" => provider::anbima::sandbox(id, secret),
-        "avista" => provider::avista::production(id, secret),
-        "conta-simples" => provider::conta_simples::sandbox(id, secret),
-        _ => provider::bankly::sandbox(id, secret).scopes(["boleto.read", "pix.cob.read"]),
-    };
-    at(bank, builder)
-}
-
-/// Points a builder at a bank.
-pub(crate) fn at(bank: &Bank, builder: ClientCredentialsBuilder) -> ClientCredentialsBuilder {
-    builder
-        .token_url(bank.token_url())
-        .origin(bank.api_origin())
-        .policy(|policy| {
-            policy.min_flight_interval = Duration::from_millis(1);
-            policy.retry_wait = Duration::from_millis(1);
-            policy.transient_back_off = BACK_OFF;
-            policy.unclear_back_off = BACK_OFF;
-            policy.permanent_back_off = BACK_OFF;
-        })
 }
 
 pub(crate) struct Stack {

@@ -1,0 +1,18 @@
+//! Token endpoints that mean harm, over real sockets, through hyper and through reqwest: nothing hangs past its bound,
+//! memory stays bounded, and the source recovers by itself.
+//!
+//! `.ci/hostile` runs it and prints what was tried.
+
+#[path = "../support/papers.rs"]
+mod papers;
+
+mod client;
+mod misdeeds;
+mod peer;
+mod script;
+
+mod connections;
+mod every_misdeed;
+mod floods;
+mod late;
+mod tls;

@@ -1,0 +1,119 @@
+//! What does not: certificates that one side does not take from the other. Each is an error that says so, and is not
+//! tried again until the back-off has passed.
+
+use std::{error::Error, iter::successors};
+
+use tower_oauth::{
+    BoxError, FailureClass, OAuthError, TokenSource,
+    testing::{Authority, Bank, Identity, Tls},
+};
+
+use crate::{
+    presets::{BANKS, preset},
+    stack::{CLIENTS, Client, Papers, Stack, open},
+};
+
+/// An error's words, and those of all that caused it.
+fn chain(error: &BoxError) -> String {
+    let links = successors(Some(&**error as &dyn Error), |&error| error.source());
+    links.map(|error| format!("{error}\n")).collect()
+}
+
+/// TLS is named, what to check is said, the cause is in the chain, and one attempt was all.
+#[track_caller]
+fn assert_tells(error: &BoxError, source: &TokenSource, says: &str, case: &str) {
+    let words = chain(error);
+    assert!(words.contains(says), "{case}: {words}");
+    let error = OAuthError::find(&**error).unwrap();
+    let shown = error.to_string();
+    assert!(
+        shown.contains("TLS with the token endpoint failed"),
+        "{case}: {shown}"
+    );
+    for check in ["authorities", "host name", "client certificate", "clock"] {
+        assert!(shown.contains(check), "{case}: {shown}");
+    }
+    assert!(error.is_unavailable(), "{case}: {shown}");
+    assert_eq!(error.class(), Some(FailureClass::Unclear), "{case}");
+    assert!(error.retry_at().is_some(), "{case}: {shown}");
+    let counters = source.status().counters;
+    assert_eq!((counters.fetches, counters.failures), (1, 1), "{case}");
+}
+
+/// Certificates that the bank does not take, and its word for that.
+fn unwelcome(authority: &Authority) -> [(Option<Identity>, &'static str); 4] {
+    let foreign = Authority::new().unwrap();
+    let expired = authority.backdated().client("me").unwrap();
+    let of_a_server = authority.loopback_server().unwrap();
+    [
+        (None, "CertificateRequired"),
+        (Some(foreign.client("me").unwrap()), "UnknownCA"),
+        (Some(expired), "CertificateExpired"),
+        (Some(of_a_server), "UnsupportedCertificate"),
+    ]
+}
+
+#[tokio::test]
+async fn a_client_certificate_that_the_bank_does_not_take() {
+    let authority = Authority::new().unwrap();
+    for (client, builder) in CLIENTS.into_iter().zip(BANKS) {
+        let bank = open(builder(), &authority).await;
+        for (shown, says) in unwelcome(&authority) {
+            let papers = Papers::showing(&authority, shown);
+            let stack = Stack::new(client, &papers, preset(&bank));
+            let error = stack.post(&bank.api_url()).await.unwrap_err();
+            let case = format!("{} by {client:?}, {says}", bank.name());
+            assert_tells(&error, &stack.source, says, &case);
+        }
+        let counters = bank.counters();
+        assert_eq!((counters.token_requests, counters.api_requests), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_bank_whose_certificate_the_client_does_not_take() {
+    let (authority, foreign) = (Authority::new().unwrap(), Authority::new().unwrap());
+    let papers = Papers::good(&authority);
+    for (identity, says) in [
+        (foreign.loopback_server(), "UnknownIssuer"),
+        (
+            authority.backdated().loopback_server(),
+            "certificate expired",
+        ),
+        (
+            authority.server(["elsewhere.example"]),
+            "not valid for name",
+        ),
+    ] {
+        let tls = Tls::new(&authority).unwrap().identity(identity.unwrap());
+        let bank = Bank::avista().tls(tls).start().await.unwrap();
+        for client in CLIENTS {
+            let stack = Stack::new(client, &papers, preset(&bank));
+            let error = stack.post(&bank.api_url()).await.unwrap_err();
+            assert_tells(&error, &stack.source, says, &format!("{client:?}, {says}"));
+        }
+        assert_eq!(bank.counters().token_requests, 0);
+    }
+}
+
+/// The token endpoint is another machine than the API, which lets nobody in without a certificate: what the API's
+/// client says is handed on as it is, and no token is blamed.
+#[tokio::test]
+async fn an_api_that_does_not_take_the_certificate_costs_no_fetch() {
+    let authority = Authority::new().unwrap();
+    let lenient = Tls::new(&authority).unwrap().client_certificate_optional();
+    let papers = Papers::showing(&authority, None);
+    for client in [Client::Hyper13, Client::Reqwest13] {
+        let login = Bank::avista().tls(lenient.clone()).start().await.unwrap();
+        let api = open(Bank::avista(), &authority).await;
+        let builder = preset(&login).origin(api.api_origin());
+        let stack = Stack::new(client, &papers, builder);
+        for _ in 0..2 {
+            let error = stack.post(&api.api_url()).await.unwrap_err();
+            assert!(OAuthError::find(&*error).is_none(), "{client:?}: {error}");
+            let words = format!("{error:?}");
+            assert!(words.contains("CertificateRequired"), "{client:?}: {words}");
+        }
+        assert_eq!(login.counters().token_requests, 1, "{client:?}");
+    }
+}

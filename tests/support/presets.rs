@@ -1,0 +1,72 @@
+//! The four banks, each with its own preset, and clients whose responses are read to their ends.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
+use tower::{Service, ServiceExt, util::BoxCloneSyncService};
+use tower_oauth::{
+    BackOff, BoxError, ClientId, ClientSecret,
+    client_credentials::ClientCredentialsBuilder,
+    provider,
+    testing::{Bank, BankBuilder},
+};
+
+pub(crate) const BANKS: [fn() -> BankBuilder; 4] = [
+    Bank::anbima,
+    Bank::avista,
+    Bank::conta_simples,
+    Bank::bankly,
+];
+
+/// Longer than anything here takes, so that a test fails instead of hanging.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+const BACK_OFF: BackOff = BackOff::new(PATIENCE, PATIENCE);
+
+/// A client whose responses are read to their ends.
+pub(crate) type Http = BoxCloneSyncService<Request<Full<Bytes>>, Response<Bytes>, BoxError>;
+
+/// The preset of a bank, pointed at the embedded one, with waits that no test has to sit through and back-offs that none outlasts.
+pub(crate) fn preset(bank: &Bank) -> ClientCredentialsBuilder {
+    let id = ClientId::new(bank.client_id()).unwrap();
+    let secret = ClientSecret::new(bank.client_secret());
+    let builder = match bank.name() {
+        "anbima" => provider::anbima::sandbox(id, secret),
+        "avista" => provider::avista::production(id, secret),
+        "conta-simples" => provider::conta_simples::sandbox(id, secret),
+        _ => provider::bankly::sandbox(id, secret).scopes(["boleto.read", "pix.cob.read"]),
+    };
+    at(bank, builder)
+}
+
+/// Points a builder at a bank.
+pub(crate) fn at(bank: &Bank, builder: ClientCredentialsBuilder) -> ClientCredentialsBuilder {
+    builder
+        .token_url(bank.token_url())
+        .origin(bank.api_origin())
+        .policy(|policy| {
+            policy.min_flight_interval = Duration::from_millis(1);
+            policy.retry_wait = Duration::from_millis(1);
+            policy.transient_back_off = BACK_OFF;
+            policy.unclear_back_off = BACK_OFF;
+            policy.permanent_back_off = BACK_OFF;
+        })
+}
+
+pub(crate) fn read_to_end<S, B>(client: S) -> Http
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let client = client.map_err(Into::into);
+    BoxCloneSyncService::new(client.and_then(async |response: Response<B>| {
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.map_err(Into::into)?;
+        Ok(Response::from_parts(head, body.to_bytes()))
+    }))
+}
