@@ -2,7 +2,7 @@ use std::{borrow::Cow, fmt};
 
 /// A setting that cannot work, reported when something is built and never at the first request.
 ///
-/// It names the field and the rule that the field broke. It never holds the value, since the value may be a secret.
+/// It names the field and the rule that the field broke. It never holds a secret.
 ///
 /// # Examples
 ///

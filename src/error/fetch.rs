@@ -24,7 +24,7 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
-    /// The name that logs and [`Status`](crate::Status) use.
+    /// The name that logs use.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Transient => "transient",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use serde_json::Value;
 use tower::{Layer, ServiceExt};
-use tower_oauth::{OAuthLayer, testing::Bank};
+use tower_oauth::{ClientId, OAuthLayer, provider, testing::Bank};
 
 use crate::stack::{
     BANKS, CLIENTS, Stack, UNTIL_EXPIRED, UNTIL_STALE, at, every_stack, every_stack_of, preset,
