@@ -2,13 +2,16 @@
 
 use std::{
     future::{Ready, ready},
-    sync::Arc,
+    sync::{Arc, LazyLock},
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header::AUTHORIZATION};
+use http::{
+    HeaderName, HeaderValue, Request, Response, StatusCode, Uri,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ORIGIN, USER_AGENT},
+};
 use http_body_util::Full;
 use tokio::{runtime::Runtime, sync::RwLock};
 use tower::{
@@ -61,6 +64,7 @@ pub(crate) fn groups() -> Vec<Group> {
             title: "two headers (ANBIMA), a clone per thread, against one static header",
             cases: vec![
                 Case::per_thread("SetRequestHeaderLayer (the floor)", one_static()),
+                Case::per_thread("no layer at all", Bank),
                 Case::per_thread("two SetRequestHeaderLayers", two_static()),
                 Case::per_thread("tower-oauth", ours(&anbima())),
             ],
@@ -69,6 +73,7 @@ pub(crate) fn groups() -> Vec<Group> {
             title: "with replay: the request is cloned",
             cases: vec![
                 Case::per_thread("SetRequestHeaderLayer (the floor)", one_static()),
+                Case::per_thread("no layer at all", Bank),
                 Case::per_thread("tower's Retry over the floor", retry()),
                 Case::per_thread("tower-oauth, replay", ours_with_replay(&bearer())),
             ],
@@ -125,14 +130,18 @@ where
         .status()
 }
 
+/// Made of parts that need no parsing, so that it weighs little beside what is measured.
 fn request() -> Request<Body> {
-    Request::get("https://api.example/cob/1")
-        .header("accept", "application/json")
-        .header("user-agent", "bench/1")
-        .header("x-request-id", "0123456789abcdef")
-        .header("content-type", "application/json")
-        .body(Full::default())
-        .expect("a request")
+    static URI: LazyLock<Uri> = LazyLock::new(|| Uri::from_static("https://api.example/cob/1"));
+    let value = HeaderValue::from_static;
+    let mut request = Request::new(Full::default());
+    *request.uri_mut() = URI.clone();
+    let headers = request.headers_mut();
+    headers.insert(ACCEPT, value("application/json"));
+    headers.insert(USER_AGENT, value("bench/1"));
+    headers.insert(ORIGIN, value("https://bench.example"));
+    headers.insert(CONTENT_TYPE, value("application/json"));
+    request
 }
 
 /// The innermost service: answers 200.

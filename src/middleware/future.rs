@@ -11,10 +11,10 @@ use tower::Service;
 
 use super::{
     carried::Carried,
-    replay::{BoxFuture, Keep},
+    replay::{BoxFuture, Keep, Resend},
     send::send,
 };
-use crate::error::BoxError;
+use crate::{error::BoxError, lifecycle::Refused};
 
 pin_project! {
     /// The response of [`OAuth`](crate::OAuth). It may be dropped at any point.
@@ -55,10 +55,11 @@ pub(super) struct Settling<K> {
     pub(super) kept: K,
 }
 
-/// A response, or the way to a better one.
-enum Settled<C> {
-    Done(Response<C>),
-    Again(BoxFuture<Response<C>>),
+/// A refused request on its way to being sent again.
+struct Again<C> {
+    carried: Carried,
+    refused: Refused,
+    resend: Resend<C>,
 }
 
 impl<F, K, C> ResponseFuture<F, K, C>
@@ -107,20 +108,16 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         loop {
-            let response = match this.state.as_mut().project() {
+            let mut response = match this.state.as_mut().project() {
                 StateProj::Slow { inner } => return inner.get_mut().as_mut().poll(cx),
                 StateProj::Sent { inner } => ready!(inner.poll(cx)).map_err(Into::into)?,
             };
-            let settled = match this.settling.take() {
-                Some(settling) => settling.settle(response),
-                None => Settled::Done(response),
+            let Some(again) = Settling::settle(this.settling, &mut response) else {
+                return Poll::Ready(Ok(response));
             };
-            match settled {
-                Settled::Done(response) => return Poll::Ready(Ok(response)),
-                // The first response's future is dropped here, before a replay asks for readiness: a permit that it
-                // holds may be the one that the replay needs.
-                Settled::Again(inner) => this.state.set(State::slow(inner)),
-            }
+            // The first response's future is dropped here, before a replay asks for readiness: a permit that it holds
+            // may be the one that the replay needs.
+            this.state.set(State::slow(Box::pin(again.send(response))));
         }
     }
 }
@@ -137,37 +134,43 @@ impl<K> Settling<K> {
         K: Keep<C> + Send + 'static,
         C: Send + 'static,
     {
-        let (generation, response) = send(&self.carried.source, service, request).await?;
+        let (generation, mut response) = send(&self.carried.source, service, request).await?;
         self.carried.generation = generation;
-        match self.settle(response) {
-            Settled::Done(response) => Ok(response),
-            Settled::Again(again) => again.await,
+        match Self::settle(&mut Some(self), &mut response) {
+            Some(again) => again.send(response).await,
+            None => Ok(response),
         }
     }
 
-    /// Looks at a response: whether it refuses the token, and what follows from that.
-    fn settle<C>(mut self, mut response: Response<C>) -> Settled<C>
+    /// Looks at a response: whether it refuses the token, and whether the request is to be sent again for it. Nothing
+    /// is moved for a response that goes straight on.
+    fn settle<C>(this: &mut Option<Self>, response: &mut Response<C>) -> Option<Again<C>>
     where
-        K: Keep<C> + Send + 'static,
-        C: Send + 'static,
+        K: Keep<C>,
     {
         // The source hears of every refusal; only then is it asked whether this request may be sent again.
-        let Some(refused) = self.carried.settle(&mut response) else {
-            return Settled::Done(response);
-        };
-        let Some(resend) = self.kept.resend(refused.refusal()) else {
-            return Settled::Done(response);
-        };
-        Settled::Again(Box::pin(async move {
-            if self.carried.source.replacement(refused).await.is_none() {
-                return Ok(response);
-            }
-            drop(response);
-            let (generation, mut second) = resend(self.carried.source.clone()).await?;
-            self.carried.generation = generation;
-            self.carried.settle(&mut second);
-            Ok(second)
-        }))
+        let refused = this.as_ref()?.carried.settle(response)?;
+        let Self { carried, kept } = this.take()?;
+        let resend = kept.resend(refused.refusal())?;
+        Some(Again {
+            carried,
+            refused,
+            resend,
+        })
+    }
+}
+
+impl<C: Send + 'static> Again<C> {
+    async fn send(self, response: Response<C>) -> Result<Response<C>, BoxError> {
+        let mut carried = self.carried;
+        if carried.source.replacement(self.refused).await.is_none() {
+            return Ok(response);
+        }
+        drop(response);
+        let (generation, mut second) = (self.resend)(carried.source.clone()).await?;
+        carried.generation = generation;
+        carried.settle(&mut second);
+        Ok(second)
     }
 }
 
