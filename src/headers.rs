@@ -296,11 +296,13 @@ pub(crate) struct Rendered(Box<[Lane]>);
 
 impl Rendered {
     /// Those of the thread's own lane.
+    #[inline]
     pub(crate) fn pairs(&self) -> &[(HeaderName, HeaderValue)] {
         &self.0[lane::of_this_thread()]
     }
 
     /// Puts them on a request; the values are shared, not copied.
+    #[inline]
     pub(crate) fn attach(&self, headers: &mut HeaderMap) {
         for (name, value) in self.pairs() {
             headers.insert(name.clone(), value.clone());

@@ -13,6 +13,7 @@ use std::{
 pub(crate) const LANES: usize = 8;
 
 /// The lane of this thread, below [`LANES`].
+#[inline]
 pub(crate) fn of_this_thread() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {

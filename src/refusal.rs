@@ -69,6 +69,7 @@ impl RefusalRule {
         Self(Rule::Predicate(Arc::new(predicate)))
     }
 
+    #[inline]
     pub(crate) fn judge(&self, status: StatusCode, headers: &HeaderMap) -> Option<Refusal> {
         let refusal = match &self.0 {
             // The common answer is told apart by one comparison.

@@ -54,19 +54,24 @@ pub(crate) enum Phase {
 }
 
 impl Issued {
+    #[inline]
     pub(crate) fn phase(&self, now: Now) -> Phase {
+        let standing = self.standing();
+        // A renewal is never due later than the end, so that one look tells the common case.
+        if !self.refresh_at.is_reached(now) && matches!(standing, Standing::Good | Standing::Repeated) {
+            return Phase::Fresh;
+        }
         if self.use_until.is_reached(now) {
             return Phase::Expired;
         }
-        match self.standing() {
+        match standing {
             Standing::Suspended => Phase::Suspended,
-            Standing::Reinstated => Phase::Stale,
-            _ if self.refresh_at.is_reached(now) => Phase::Stale,
-            Standing::Good | Standing::Repeated => Phase::Fresh,
+            _ => Phase::Stale,
         }
     }
 
     /// The time, as precisely as this token wants to know it.
+    #[inline]
     pub(crate) fn now(&self, clock: &Clock) -> Now {
         match self.coarse {
             true => clock.coarse_now(),
@@ -74,6 +79,7 @@ impl Issued {
         }
     }
 
+    #[inline]
     pub(crate) fn standing(&self) -> Standing {
         match self.standing.load(Ordering::Relaxed) {
             0 => Standing::Good,
@@ -87,6 +93,7 @@ impl Issued {
         self.standing.store(standing as u8, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(crate) fn attach(&self, to: &mut HeaderMap) {
         self.headers.attach(to);
     }
@@ -165,6 +172,7 @@ pub(crate) struct Cell(ArcSwapOption<Issued>);
 
 impl Cell {
     /// Runs `read` on the current token, without a lock and without counting a reference.
+    #[inline]
     pub(crate) fn with<T>(&self, read: impl FnOnce(&Issued) -> T) -> Option<T> {
         self.0.load().as_deref().map(read)
     }

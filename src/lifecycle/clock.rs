@@ -98,6 +98,7 @@ impl Clock {
     }
 
     /// A reading that may lag by up to [`COARSE_LAG`], for the hit path: it costs a fifth.
+    #[inline]
     pub(crate) fn coarse_now(&self) -> Now {
         match &self.0 {
             Kind::System => system::coarse_now(),
@@ -139,6 +140,7 @@ mod system {
         }
     }
 
+    #[inline]
     pub(super) fn coarse_now() -> Now {
         Now {
             monotonic: read(ClockId::MonotonicCoarse),
@@ -147,6 +149,7 @@ mod system {
     }
 
     /// These clocks exist on every Linux; a time before 1970 counts as 1970.
+    #[inline]
     fn read(clock: ClockId) -> Duration {
         Duration::try_from(clock_gettime(clock)).unwrap_or_default()
     }
@@ -242,6 +245,7 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
+    #[inline]
     pub(crate) fn is_reached(self, now: Now) -> bool {
         now.monotonic >= self.monotonic || now.wall >= self.wall
     }

@@ -164,6 +164,7 @@ impl Core {
     }
 
     /// Takes note of a good answer, if this is the generation that is in doubt.
+    #[inline]
     pub(crate) fn succeeded(&self, generation: Generation) {
         if self.suspect.load(Ordering::Relaxed) == generation.get() {
             let now = nanos(self.now().monotonic);

@@ -54,6 +54,7 @@ impl Handle {
     }
 
     /// Whether this URI may have the token.
+    #[inline]
     pub(crate) fn permits(&self, uri: &Uri) -> Result<(), OAuthError> {
         self.core.origins.permits(uri).map_err(|foreign| {
             self.core
@@ -69,11 +70,13 @@ impl Handle {
         permitted.map_err(|foreign| refuse(foreign.to_string()))
     }
 
+    #[inline]
     pub(crate) fn refusal_rule(&self) -> &RefusalRule {
         &self.core.refusal
     }
 
     /// The hit path: puts the current token on a request if it may be used, and says which it was.
+    #[inline]
     pub(crate) fn attach(&self, headers: &mut HeaderMap) -> Option<Generation> {
         let attached = |issued: &Issued| {
             let now = issued.now(&self.core.clock);
@@ -93,11 +96,13 @@ impl Handle {
     }
 
     /// A request with this token was answered well.
+    #[inline]
     pub(crate) fn succeeded(&self, generation: Generation) {
         self.core.succeeded(generation);
     }
 
     /// Whether a token may be attached without waiting; the first to see a stale one has it renewed.
+    #[inline]
     fn serves(&self, issued: &Issued, now: Now) -> bool {
         match issued.phase(now) {
             Phase::Fresh => true,

@@ -253,6 +253,7 @@ impl TokenSource {
     }
 
     /// A hold on the source for one request, counted in the thread's own lane.
+    #[inline]
     pub(crate) fn hold(&self) -> Hold {
         self.lanes[lane::of_this_thread()].clone()
     }
