@@ -67,6 +67,7 @@ where
     K: Keep<C> + Send + 'static,
     C: Send + 'static,
 {
+    #[inline]
     pub(super) fn sent(inner: F, settling: Settling<K>) -> Self {
         Self {
             state: State::Sent { inner },
@@ -74,6 +75,8 @@ where
         }
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn waiting<S, B>(service: S, request: Request<B>, settling: Settling<K>) -> Self
     where
         S: Service<Request<B>, Response = Response<C>, Future = F> + Clone + Send + 'static,
@@ -84,6 +87,8 @@ where
         Self::slow(Box::pin(settling.wait_and_send(service, request)))
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn failed(error: BoxError) -> Self {
         Self::slow(Box::pin(std::future::ready(Err(error))))
     }
