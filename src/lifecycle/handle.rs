@@ -163,6 +163,10 @@ impl Handle {
 
     async fn acquire_unbounded(&self) -> Result<Arc<Issued>, OAuthError> {
         loop {
+            // Without the lock first: of ten thousand waiters that a landing wakes, none then waits for another.
+            if let Some(issued) = self.current() {
+                return Ok(issued.0);
+            }
             let flight = match self.core.admit() {
                 Admission::Token(issued) => return Ok(issued),
                 Admission::Boarding(Boarding::Joined(flight)) => flight,
