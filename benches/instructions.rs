@@ -122,7 +122,9 @@ fn under_valgrind(name: &str, calls: u64) -> Count {
         .expect("valgrind must be installed");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name} failed:\n{told}");
-    let collected = told.lines().find_map(|line| line.split("Collected : ").nth(1));
+    let collected = told
+        .lines()
+        .find_map(|line| line.split("Collected : ").nth(1));
     let number = |text: &str| text.trim().parse().expect("a number");
     Count {
         instructions: number(collected.expect("callgrind's count")),
@@ -138,7 +140,10 @@ fn check(measured: &BTreeMap<String, Count>) -> ExitCode {
     if failed {
         println!("the cases are not those that are written down");
     }
-    for (name, now) in measured.iter().filter(|(name, _)| name.contains("tower-oauth")) {
+    for (name, now) in measured
+        .iter()
+        .filter(|(name, _)| name.contains("tower-oauth"))
+    {
         let Some(before) = committed.get(name) else {
             continue;
         };
@@ -163,7 +168,10 @@ fn check(measured: &BTreeMap<String, Count>) -> ExitCode {
 
 fn lines(counts: &BTreeMap<String, Count>) -> String {
     let line = |(name, count): (&String, &Count)| {
-        format!("{:>6} {:>3}  {name}\n", count.instructions, count.allocations)
+        format!(
+            "{:>6} {:>3}  {name}\n",
+            count.instructions, count.allocations
+        )
     };
     counts.iter().map(line).collect()
 }

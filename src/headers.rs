@@ -1,6 +1,11 @@
 //! Which headers carry the token, as templates over what a token brings.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+    sync::{Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
@@ -113,11 +118,10 @@ impl TokenHeaders {
     }
 
     fn render_lane(&self, token: &Token) -> Result<Lane, FetchError> {
-        let pairs = self.0.iter().map(|(name, template)| {
-            // Parsed anew: a clone would count references together with the other lanes.
-            let name = HeaderName::from_bytes(name.as_str().as_bytes()).unwrap_or(name.clone());
-            Ok((name, template.render(token)?))
-        });
+        let pairs = self
+            .0
+            .iter()
+            .map(|(name, template)| Ok((uncounted(name), template.render(token)?)));
         Ok(Alone(pairs.collect::<Result<_, FetchError>>()?))
     }
 }
@@ -278,6 +282,25 @@ fn push_literal(parts: &mut Vec<Part>, literal: &str) {
 
 fn unmatched() -> ConfigError {
     ConfigError::new("headers", "braces must come in pairs around a name")
+}
+
+/// The same name, in a form whose clones count no references: a static one. Its text is kept for good, which is little,
+/// since names come from configuration; past 64 of them the further ones are counted, lane by lane.
+fn uncounted(name: &HeaderName) -> HeaderName {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    const MOST_NAMES: usize = 64;
+
+    let text = name.as_str();
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.get(text) {
+        return HeaderName::from_static(known);
+    }
+    if names.len() >= MOST_NAMES {
+        return HeaderName::from_bytes(text.as_bytes()).unwrap_or(name.clone());
+    }
+    let kept: &'static str = Box::leak(text.into());
+    names.insert(kept);
+    HeaderName::from_static(kept)
 }
 
 /// The bytes of a header's value: zeroized when the last request that carries them is done.

@@ -160,7 +160,8 @@ impl Origin {
             Scheme::Http => uri::Scheme::HTTP,
             Scheme::Https => uri::Scheme::HTTPS,
         };
-        uri.authority().is_some_and(|it| it.as_str() == &*self.authority)
+        uri.authority()
+            .is_some_and(|it| it.as_str() == &*self.authority)
             && uri.scheme() == Some(&scheme)
     }
 

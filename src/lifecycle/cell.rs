@@ -58,7 +58,9 @@ impl Issued {
     pub(crate) fn phase(&self, now: Now) -> Phase {
         let standing = self.standing();
         // A renewal is never due later than the end, so that one look tells the common case.
-        if !self.refresh_at.is_reached(now) && matches!(standing, Standing::Good | Standing::Repeated) {
+        if !self.refresh_at.is_reached(now)
+            && matches!(standing, Standing::Good | Standing::Repeated)
+        {
             return Phase::Fresh;
         }
         if self.use_until.is_reached(now) {
