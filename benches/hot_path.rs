@@ -10,17 +10,29 @@
 
 #![allow(
     clippy::disallowed_types,
+    clippy::disallowed_methods,
     reason = "a benchmark reads the clock itself"
 )]
 
-use std::{hint::black_box, sync::Barrier, thread, time::Instant};
+use std::{
+    hint::black_box,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Instant, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use http::{HeaderValue, StatusCode};
 
 mod cases;
 
 use cases::{Case, Step};
 
-const ROUNDS: usize = 101;
-const CALLS: u32 = 4_000;
+const ROUNDS: usize = 51;
+const CALLS: u32 = 20_000;
 
 fn main() {
     // `cargo test --benches` passes `--test`: one short round shows that every case works.
@@ -37,6 +49,17 @@ fn main() {
             let [one, two] = columns.each_ref().map(|column| &column[number]);
             println!("{:<46} {one:>18} {two:>18}", case.name);
         }
+    }
+    println!(
+        "\n{:<46} {:>18} {:>18}",
+        "what it is made of", "1 thread", "2 threads"
+    );
+    for part in parts() {
+        let [one, two] = [1, 2].map(|threads| {
+            let rounds = (0..rounds).map(|_| batch(&part, threads));
+            format!("{:.1} ns", median(rounds.collect()))
+        });
+        println!("{:<46} {one:>18} {two:>18}", part.name);
     }
 }
 
@@ -68,11 +91,18 @@ fn column(times: &[f64], floor: &[f64]) -> String {
 /// Nanoseconds per call of one batch on so many threads at once.
 fn batch(case: &Case, threads: usize) -> f64 {
     let steps: Vec<Step> = (0..threads).map(|_| (case.thread)()).collect();
-    let start = Barrier::new(threads);
+    let missing = AtomicUsize::new(threads);
     let slowest = thread::scope(|scope| {
         let running: Vec<_> = steps
             .into_iter()
-            .map(|step| scope.spawn(|| timed(step, &start)))
+            .enumerate()
+            .map(|(core, step)| {
+                let missing = &missing;
+                scope.spawn(move || {
+                    stay_on(core);
+                    timed(step, missing)
+                })
+            })
             .collect();
         running
             .into_iter()
@@ -82,11 +112,30 @@ fn batch(case: &Case, threads: usize) -> f64 {
     slowest / f64::from(CALLS)
 }
 
-fn timed(mut step: Step, start: &Barrier) -> f64 {
+/// Threads that share a core take turns, and then wait for no cache line.
+#[cfg(target_os = "linux")]
+fn stay_on(core: usize) {
+    use rustix::thread::{CpuSet, sched_setaffinity};
+
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    if let Err(error) = sched_setaffinity(None, &cores) {
+        eprintln!("not kept on core {core}: {error}");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn stay_on(_: usize) {}
+
+fn timed(mut step: Step, missing: &AtomicUsize) -> f64 {
     for _ in 0..CALLS / 10 {
         black_box(step());
     }
-    start.wait();
+    // Spinning: threads that a kernel wakes start further apart than a batch is long.
+    missing.fetch_sub(1, Ordering::AcqRel);
+    while missing.load(Ordering::Acquire) > 0 {
+        std::hint::spin_loop();
+    }
     let started = Instant::now();
     for _ in 0..CALLS {
         black_box(step());
@@ -97,4 +146,68 @@ fn timed(mut step: Step, start: &Barrier) -> f64 {
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// What the layer's own cost is made of, each alone: the profile behind the ratios.
+fn parts() -> Vec<Case> {
+    let shared = value();
+    let lane = Arc::new(());
+    let cell = Arc::new(ArcSwap::from_pointee(0_u64));
+    vec![
+        part("a header value's count, shared by the threads", move || {
+            let shared = shared.clone();
+            move || drop(black_box(shared.clone()))
+        }),
+        part("the same, a copy of the value for each thread", || {
+            let own = value();
+            move || drop(black_box(own.clone()))
+        }),
+        part("a hold on the source, shared by the threads", move || {
+            let lane = lane.clone();
+            move || drop(black_box(lane.clone()))
+        }),
+        part("the same, a hold for each thread", || {
+            let own = Arc::new(());
+            move || drop(black_box(own.clone()))
+        }),
+        part("a read of the cell (an ArcSwap guard)", move || {
+            let cell = cell.clone();
+            move || drop(black_box(cell.load()))
+        }),
+        part("both clocks", || {
+            || {
+                black_box((Instant::now(), SystemTime::now()));
+            }
+        }),
+        #[cfg(target_os = "linux")]
+        part("both clocks, coarse", || {
+            use rustix::time::{ClockId, clock_gettime};
+            || {
+                black_box(clock_gettime(ClockId::MonotonicCoarse));
+                black_box(clock_gettime(ClockId::RealtimeCoarse));
+            }
+        }),
+    ]
+}
+
+fn part<F>(name: &'static str, thread: impl Fn() -> F + 'static) -> Case
+where
+    F: FnMut() + Send + 'static,
+{
+    let thread = move || -> Step {
+        let mut part = thread();
+        Box::new(move || {
+            part();
+            StatusCode::OK
+        })
+    };
+    Case {
+        name,
+        thread: Box::new(thread),
+    }
+}
+
+/// A header's value as long as a token, counted by reference.
+fn value() -> HeaderValue {
+    HeaderValue::try_from("t".repeat(1200)).expect("a header value")
 }

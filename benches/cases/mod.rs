@@ -2,6 +2,7 @@
 
 use std::{
     future::{Ready, ready},
+    hint::black_box,
     sync::{Arc, LazyLock},
     task::{Context, Poll},
 };
@@ -158,7 +159,7 @@ impl Service<Request<Body>> for Bank {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        std::hint::black_box(&request);
+        black_box(&request);
         ready(Ok(Response::new(())))
     }
 }
