@@ -15,7 +15,7 @@ use std::{
     alloc::System,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Context,
     time::{Duration, Instant},
@@ -25,7 +25,9 @@ use futures_util::future::join_all;
 use http::{Request, Response};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tower::{Layer, Service, service_fn};
-use tower_oauth::{BackOff, BoxError, FetchError, OAuthLayer, Token, TokenRequest, TokenSource};
+use tower_oauth::{
+    BackOff, BoxError, Clock, FetchError, OAuthLayer, Token, TokenRequest, TokenSource,
+};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -37,24 +39,18 @@ const LATENCY: Duration = Duration::from_millis(50);
 struct Endpoint {
     fetches: Arc<AtomicUsize>,
     answered: Arc<Mutex<Option<Instant>>>,
-    fails: bool,
+    fails: Arc<AtomicBool>,
 }
 
 impl Endpoint {
-    fn failing() -> Self {
-        Self {
-            fails: true,
-            ..Self::default()
-        }
-    }
-
-    fn source(&self) -> TokenSource {
+    fn source(&self, clock: Clock) -> TokenSource {
         let endpoint = self.clone();
         TokenSource::builder(service_fn(move |_: TokenRequest| endpoint.clone().answer()))
             .policy(|policy| {
                 policy.min_flight_interval = Duration::from_millis(1);
                 policy.unclear_back_off = BackOff::new(LATENCY, LATENCY);
             })
+            .clock(clock)
             .build()
             .expect("a source")
     }
@@ -63,7 +59,7 @@ impl Endpoint {
         let number = self.fetches.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(LATENCY).await;
         *self.answered.lock().expect("no panic") = Some(Instant::now());
-        match self.fails {
+        match self.fails.load(Ordering::SeqCst) {
             true => Err(FetchError::unclear("no").into()),
             false => Ok(Token::new(format!("token-{number}"))),
         }
@@ -72,33 +68,149 @@ impl Endpoint {
     fn fetches(&self) -> usize {
         self.fetches.load(Ordering::SeqCst)
     }
+
+    fn answered(&self) -> Instant {
+        let answered = self.answered.lock().expect("no panic");
+        answered.expect("an answer")
+    }
 }
+
+/// Storms of each kind; the medians are printed.
+const ROUNDS: usize = 7;
 
 #[tokio::main]
 async fn main() {
     println!(
-        "{:<42} {:>8} {:>8} {:>12} {:>12} {:>12}",
+        "{:<36} {:>8} {:>8} {:>11} {:>11} {:>11}",
         "storm", "waiters", "fetches", "p50 late", "p99 late", "per waiter"
     );
     for waiters in [1_000, 10_000] {
-        storm("cold", waiters, Endpoint::default(), |_| ()).await;
-        storm(
-            "cold, the endpoint fails",
-            waiters,
-            Endpoint::failing(),
-            |_| (),
-        )
-        .await;
-        storm(
-            "cold, the first caller is dropped",
-            waiters,
-            Endpoint::default(),
-            leader_gives_up,
-        )
-        .await;
-        rejected(waiters).await;
+        for storm in STORMS {
+            let mut rounds = Vec::new();
+            for _ in 0..ROUNDS {
+                rounds.push(storm.round(waiters).await);
+            }
+            println!("{:<36} {waiters:>8} {}", storm.name, Late::row(&rounds));
+        }
     }
     memory().await;
+}
+
+/// A way for many requests to find no usable token at once.
+struct Storm {
+    name: &'static str,
+    fails: bool,
+    leader_gives_up: bool,
+    before: Before,
+}
+
+/// What there was before the storm.
+enum Before {
+    Nothing,
+    Expired,
+    Rejected,
+}
+
+const COLD: Storm = Storm {
+    name: "cold",
+    fails: false,
+    leader_gives_up: false,
+    before: Before::Nothing,
+};
+
+const STORMS: [Storm; 7] = [
+    COLD,
+    Storm {
+        name: "cold, the endpoint fails",
+        fails: true,
+        ..COLD
+    },
+    Storm {
+        name: "cold, the first caller is dropped",
+        leader_gives_up: true,
+        ..COLD
+    },
+    Storm {
+        name: "expired",
+        before: Before::Expired,
+        ..COLD
+    },
+    Storm {
+        name: "expired, the endpoint fails",
+        fails: true,
+        before: Before::Expired,
+        ..COLD
+    },
+    Storm {
+        name: "rejected",
+        before: Before::Rejected,
+        ..COLD
+    },
+    Storm {
+        name: "rejected, the endpoint fails",
+        fails: true,
+        before: Before::Rejected,
+        ..COLD
+    },
+];
+
+/// What came of one round.
+struct Late {
+    fetches: usize,
+    p50: Duration,
+    p99: Duration,
+    last: Duration,
+    waiters: usize,
+}
+
+impl Storm {
+    async fn round(&self, waiters: usize) -> Late {
+        let endpoint = Endpoint::default();
+        // The one that can be stepped is slower to read.
+        let clock = match self.before {
+            Before::Expired => Clock::tokio(),
+            Before::Nothing | Before::Rejected => Clock::system(),
+        };
+        let source = endpoint.source(clock.clone());
+        let token = match self.before {
+            Before::Nothing => None,
+            Before::Expired | Before::Rejected => Some(source.token().await.expect("a token")),
+        };
+        let before = endpoint.fetches();
+        endpoint.fails.store(self.fails, Ordering::SeqCst);
+        clock.step_wall_forward(Duration::from_secs(24 * 3600));
+        if let (Before::Rejected, Some(token)) = (&self.before, token) {
+            source.invalidate(token.generation());
+        }
+        if self.leader_gives_up {
+            leader_gives_up(&source);
+            tokio::task::yield_now().await;
+        }
+        let mut late = late(&endpoint, &source, waiters).await;
+        late.sort();
+        Late {
+            fetches: endpoint.fetches() - before,
+            p50: late[waiters / 2],
+            p99: late[waiters * 99 / 100],
+            last: late[waiters - 1],
+            waiters,
+        }
+    }
+}
+
+/// How long after the token endpoint's answer each had its own.
+async fn late(endpoint: &Endpoint, source: &TokenSource, waiters: usize) -> Vec<Duration> {
+    let calls = (0..waiters).map(|_| {
+        let source = source.clone();
+        tokio::spawn(async move {
+            let _ = source.token().await;
+            Instant::now()
+        })
+    });
+    let done = join_all(calls.collect::<Vec<_>>()).await;
+    let answered = endpoint.answered();
+    let late = |at: Result<Instant, _>| at.expect("no panic").saturating_duration_since(answered);
+    done.into_iter().map(late).collect()
 }
 
 /// The first to ask is gone before the fetch is done.
@@ -111,50 +223,24 @@ fn leader_gives_up(source: &TokenSource) {
     });
 }
 
-async fn storm(name: &str, waiters: usize, endpoint: Endpoint, before: impl FnOnce(&TokenSource)) {
-    let source = endpoint.source();
-    before(&source);
-    tokio::task::yield_now().await;
-    report(name, waiters, &endpoint, &source).await;
+impl Late {
+    fn row(rounds: &[Self]) -> String {
+        let micros = |of: fn(&Self) -> Duration| median(rounds.iter().map(of)).as_micros();
+        let most = rounds.iter().map(|round| round.fetches).max();
+        format!(
+            "{:>8} {:>8} µs {:>8} µs {:>8} ns",
+            most.expect("a round"),
+            micros(|it| it.p50),
+            micros(|it| it.p99),
+            median(rounds.iter().map(|it| it.last)).as_nanos() / rounds[0].waiters as u128,
+        )
+    }
 }
 
-/// The API refused the token that everybody holds.
-async fn rejected(waiters: usize) {
-    let endpoint = Endpoint::default();
-    let source = endpoint.source();
-    let token = source.token().await.expect("a token");
-    source.invalidate(token.generation());
-    report("rejected", waiters, &endpoint, &source).await;
-}
-
-async fn report(name: &str, waiters: usize, endpoint: &Endpoint, source: &TokenSource) {
-    let before = endpoint.fetches();
-    let calls = (0..waiters).map(|_| {
-        let source = source.clone();
-        tokio::spawn(async move {
-            let _ = source.token().await;
-            Instant::now()
-        })
-    });
-    let done: Vec<_> = join_all(calls.collect::<Vec<_>>()).await;
-    let answered = endpoint
-        .answered
-        .lock()
-        .expect("no panic")
-        .expect("an answer");
-    let mut late: Vec<_> = done
-        .into_iter()
-        .map(|at| at.expect("no panic").saturating_duration_since(answered))
-        .collect();
-    late.sort();
-    let last = late[late.len() - 1];
-    println!(
-        "{name:<42} {waiters:>8} {:>8} {:>9} µs {:>9} µs {:>9} ns",
-        endpoint.fetches() - before.min(endpoint.fetches() - 1),
-        late[waiters / 2].as_micros(),
-        late[waiters * 99 / 100].as_micros(),
-        last.as_nanos() / waiters as u128,
-    );
+fn median(durations: impl Iterator<Item = Duration>) -> Duration {
+    let mut durations: Vec<_> = durations.collect();
+    durations.sort();
+    durations[durations.len() / 2]
 }
 
 /// Bytes on the heap, and of what is moved around.
@@ -162,7 +248,7 @@ async fn memory() {
     let inner = service_fn(|_: Request<()>| async { Ok::<_, BoxError>(Response::new(())) });
 
     let region = Region::new(ALLOCATOR);
-    let source = Endpoint::default().source();
+    let source = Endpoint::default().source(Clock::system());
     println!("\nbytes: a source without a token {}", live(&region));
 
     let mut service = OAuthLayer::new(source.clone()).layer(inner);
