@@ -76,6 +76,19 @@ impl Handle {
     }
 
     /// The hit path: puts the current token on a request if it may be used, and says which it was.
+    ///
+    /// # Why it needs no lock
+    ///
+    /// 1. One load finds the token, and everything about it hangs on that one pointer: headers, generation and instants
+    ///    cannot be of two tokens. The guard keeps them until they have been copied.
+    /// 2. The clocks are read after the token, so that it is judged by a time at which it was already there. Both
+    ///    boundaries lie before the true expiry by more than a coarse clock lags.
+    /// 3. A refusal changes the mark on the token itself. A request that read the mark before is one that was sent
+    ///    before the refusal was known.
+    /// 4. The values' counts and the hold are the thread's lane's own. What is written is what a static header writes,
+    ///    on lines that no other lane has.
+    ///
+    /// `models/publishing.rs` and `tests/hit_path.rs` show it.
     #[inline]
     pub(crate) fn attach(&self, headers: &mut HeaderMap) -> Option<Generation> {
         let attached = |issued: &Issued| {
