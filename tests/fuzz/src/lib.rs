@@ -1,5 +1,9 @@
 //! What the targets share: a client whose secret is a canary, over a transport that answers what the fuzzer says.
 
+mod challenge;
+mod decode;
+mod stamp;
+
 use std::{
     convert::Infallible,
     error::Error,
@@ -14,8 +18,12 @@ use http_body_util::Full;
 use tower::service_fn;
 use tower_oauth::{
     ClientId, ClientSecret, Clock, OAuthError, TokenSource,
-    client_credentials::{ClientCredentialsBuilder, Dialect},
+    client_credentials::{ClientCredentialsBuilder, CredentialPlacement, Dialect},
 };
+
+pub use challenge::challenges;
+pub use decode::{Decoded, decode_basic, decode_form, decode_json};
+pub use stamp::stamp;
 
 /// The client's secret. Nothing may ever print it.
 pub const SECRET: &str = "s3cr3t/c4n4ry+&";
@@ -43,10 +51,13 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
 
 /// A client of this dialect at [`NOW`], which makes one attempt.
 pub fn client(dialect: Dialect) -> ClientCredentialsBuilder {
-    ClientCredentialsBuilder::new(dialect, ClientId::new("fuzz").unwrap())
-        .secret(ClientSecret::new(SECRET))
-        .policy(|policy| policy.attempts = 1)
-        .clock(clock())
+    let has_secret = !matches!(dialect.credentials, CredentialPlacement::IdOnly { .. });
+    let client = ClientCredentialsBuilder::new(dialect, ClientId::new("fuzz").unwrap());
+    let client = match has_secret {
+        true => client.secret(ClientSecret::new(SECRET)),
+        false => client,
+    };
+    client.policy(|policy| policy.attempts = 1).clock(clock())
 }
 
 fn clock() -> Clock {
