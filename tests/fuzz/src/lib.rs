@@ -1,6 +1,7 @@
 //! What the targets share: a client whose secret is a canary, over a transport that answers what the fuzzer says.
 
 mod challenge;
+#[path = "../../properties/decode.rs"]
 mod decode;
 mod stamp;
 
