@@ -24,18 +24,25 @@ proptest! {
     ) {
         let second = Duration::from_secs(1);
         let mut bucket = bucket(size, refill * second);
-        let (mut now, mut drawn) = (0, 0);
+        let (mut now, mut drawn, mut flying) = (0, 0, false);
         for (step, fails) in steps {
             now += step;
-            if !bucket.draw(now * second) {
-                continue;
-            }
-            match fails {
-                true => bucket.give_back(),
-                false => drawn += 1,
+            match flying && fails {
+                true => {
+                    bucket.give_back();
+                    drawn -= 1;
+                    flying = false;
+                }
+                false if bucket.draw(now * second) => {
+                    drawn += 1;
+                    flying = true;
+                }
+                false => {}
             }
             assert!(drawn <= size + now / refill, "{drawn} drawn by second {now}");
         }
+        let at_once = (0..20).filter(|_| bucket.draw(now * second)).count();
+        assert!(at_once <= size as usize, "{at_once} drawn at once");
     }
 
     #[test]
