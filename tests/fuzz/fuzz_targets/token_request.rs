@@ -120,6 +120,7 @@ impl<'a> Input<'a> {
     }
 
     fn check(&self, request: Sent) {
+        assert!(is_credential(self.id) && is_credential(self.secret));
         assert_eq!(request.uri(), "https://login.example/token?channel=api");
         let (head, body) = request.into_parts();
         let body = run(body.collect()).unwrap().to_bytes();
@@ -172,15 +173,14 @@ impl<'a> Input<'a> {
     }
 
     fn check_error(&self, error: &ConfigError) {
-        let control = |text: &str| text.is_empty() || text.chars().any(char::is_control);
         let is_scope = |scope: &&str| {
             scope
                 .bytes()
                 .all(|it| it.is_ascii_graphic() && !b"\"\\".contains(&it))
         };
         let deserved = match error.field() {
-            "client_id" => control(self.id) || self.id.contains(':'),
-            "client_secret" => control(self.secret),
+            "client_id" => !is_credential(self.id) || self.id.contains(':'),
+            "client_secret" => !is_credential(self.secret),
             "scopes" => !self.scopes.iter().all(is_scope),
             "scope.format" => self.body == BodyEncoding::Form,
             "token_params.audience" => self.audience.is_empty(),
@@ -194,4 +194,8 @@ impl<'a> Input<'a> {
             "{printed}"
         );
     }
+}
+
+fn is_credential(text: &str) -> bool {
+    !text.is_empty() && !text.chars().any(char::is_control)
 }
