@@ -112,7 +112,11 @@ async fn check_request(dialect: &Dialect, request: Sent) {
 /// A client over a transport that answers with all that the dialect looks for.
 fn build(dialect: Dialect, asked: Arc<Mutex<Vec<Sent>>>) -> Result<TokenSource, ConfigError> {
     let fields = &dialect.response;
-    let mut members: Map<String, Value> = fields.secondaries.iter().map(member).collect();
+    let mut members: Map<String, Value> = fields
+        .secondaries
+        .iter()
+        .map(|name| (name.clone(), "s3condary".into()))
+        .collect();
     members.insert(fields.token.clone(), "t0ken".into());
     let answer = Bytes::from(Value::Object(members).to_string());
     let transport = service_fn(move |request: Sent| {
@@ -123,10 +127,6 @@ fn build(dialect: Dialect, asked: Arc<Mutex<Vec<Sent>>>) -> Result<TokenSource, 
     let scopes = usize::from(dialect.body != BodyEncoding::Empty && dialect.scope.most != Some(0));
     let scopes = ["read"].into_iter().take(scopes);
     client(dialect).scopes(scopes).build_over(transport)
-}
-
-fn member(name: &String) -> (String, Value) {
-    (name.clone(), "s3condary".into())
 }
 
 fn is_safe(dialect: &Dialect, uri: &Uri) -> bool {
