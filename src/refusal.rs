@@ -114,23 +114,39 @@ fn lacks_scope(headers: &HeaderMap) -> bool {
         .any(|value| challenge_lacks_scope(&String::from_utf8_lossy(value.as_bytes())))
 }
 
-fn challenge_lacks_scope(challenge: &str) -> bool {
-    let challenge = challenge.to_ascii_lowercase();
-    challenge.contains("bearer")
-        && parameters(&challenge).any(|parameter| {
-            let Some((name, value)) = parameter.split_once('=') else {
+/// A scheme stands before the first of its own parameters, and one line may hold several (RFC 9110 §11.6.1).
+fn challenge_lacks_scope(line: &str) -> bool {
+    let mut scheme = "";
+    parameters(line).any(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let name = match name.trim().split_once(' ') {
+            Some((begun, name)) => {
+                scheme = begun;
+                name.trim_start()
+            }
+            None if value.is_empty() => {
+                scheme = name.trim();
                 return false;
-            };
-            let name = name.trim().rsplit(' ').next();
-            name == Some("error") && value.trim().trim_matches('"') == "insufficient_scope"
-        })
+            }
+            None => name.trim(),
+        };
+        let value = value.trim().trim_matches('"');
+        scheme.eq_ignore_ascii_case("bearer")
+            && name.eq_ignore_ascii_case("error")
+            && value.eq_ignore_ascii_case("insufficient_scope")
+    })
 }
 
-/// The parameters of a challenge: split at commas, but for those inside quotes.
-fn parameters(challenge: &str) -> impl Iterator<Item = &str> {
-    let mut quoted = false;
-    challenge.split(move |it| {
-        quoted ^= it == '"';
+/// The parameters of a line: split at commas, but for those inside quotes, where a backslash escapes a quote.
+fn parameters(line: &str) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    line.split(move |it| {
+        let literal = std::mem::take(&mut escaped);
+        match it {
+            '\\' if quoted => escaped = !literal,
+            '"' if !literal => quoted = !quoted,
+            _ => {}
+        }
         it == ',' && !quoted
     })
 }
@@ -167,6 +183,9 @@ mod tests {
             r#"Bearer error="insufficient_scope", scope="a b""#,
             r#"bearer error=insufficient_scope"#,
             r#"Bearer error="insufficient_scope", error_description="permissão negada""#,
+            r#"Basic realm="x", Bearer  error = "insufficient_scope""#,
+            r#"Bearer error_description="say \"pix\", or \"cob", error="insufficient_scope""#,
+            r#"Bearer realm="C:\\", error="insufficient_scope""#,
         ] {
             assert_eq!(judge(&rule, 403, Some(challenge)), None, "{challenge}");
             assert_eq!(judge(&rule, 401, Some(challenge)), None, "{challenge}");
@@ -175,6 +194,9 @@ mod tests {
             r#"Bearer error="invalid_token""#,
             r#"Bearer realm="insufficient_scope""#,
             r#"Bearer realm="a, error=insufficient_scope""#,
+            r#"Bearer realm="a\", error=insufficient_scope""#,
+            r#"Basic realm="bearer", error="insufficient_scope""#,
+            r#"Bearer realm="x", Digest error="insufficient_scope""#,
             "Basic",
         ] {
             let refusal = judge(&rule, 403, Some(challenge));

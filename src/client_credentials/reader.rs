@@ -97,7 +97,7 @@ impl Reader {
         };
         let mut error = FetchError::new(class, kind, what);
         if let Some(code) = code {
-            error = error.with_code(&self.scrubber.scrub(code));
+            error = error.with_code(&self.scrubber.scrub_code(code));
         }
         if let Some(description) = members.text("error_description") {
             error = error.with_description(self.scrubber.scrub(description));

@@ -31,6 +31,14 @@ impl Scrubber {
         let scrubbed = self.0.iter().fold(text.to_owned().into(), strike);
         scrubbed.chars().take(LONGEST).collect()
     }
+
+    /// What is visible of a code. Scrubbed once more at the end: with the invisible gone from between its parts, a
+    /// secret may stand there whole.
+    pub(super) fn scrub_code(&self, code: &str) -> String {
+        let scrubbed = self.scrub(code);
+        let visible = scrubbed.chars().filter(char::is_ascii_graphic);
+        self.scrub(&visible.collect::<String>())
+    }
 }
 
 #[cfg(test)]
@@ -43,6 +51,15 @@ mod tests {
         assert_eq!(
             scrubber.scrub("k&9 k%269 x-k&9 x-k%269 k9"),
             "[elided] [elided] [elided] [elided] k9"
+        );
+    }
+
+    #[test]
+    fn a_code_does_not_put_a_secret_together() {
+        let scrubber = Scrubber::new(["k&9".to_owned().into(), "a b".to_owned().into()]);
+        assert_eq!(
+            scrubber.scrub_code("k\u{200b}&\n9 k%2\t69 a b"),
+            "[elided][elided][elided]"
         );
     }
 

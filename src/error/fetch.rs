@@ -162,13 +162,9 @@ impl FetchError {
         self
     }
 
-    /// Keeps what is printable of a code, cut to its longest allowed length.
+    /// Takes a code of which only what may be shown is left, cut to its longest allowed length.
     pub(crate) fn with_code(mut self, code: &str) -> Self {
-        let shown: String = code
-            .chars()
-            .filter(char::is_ascii_graphic)
-            .take(LONGEST_CODE)
-            .collect();
+        let shown: String = code.chars().take(LONGEST_CODE).collect();
         self.code = (!shown.is_empty()).then(|| shown.into());
         self
     }

@@ -326,6 +326,9 @@ fn first_broken(rules: &[(&'static str, bool, &'static str)]) -> Result<(), Conf
 }
 
 #[cfg(test)]
+pub(super) mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -126,6 +126,9 @@ impl Suspicion {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -1,0 +1,61 @@
+//! Whatever a token endpoint says of when to come back, it is asked again within five and a half minutes, and never
+//! earlier than it said unless that is later still.
+#![no_main]
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap,
+    header::{DATE, RETRY_AFTER},
+};
+use http_body_util::Full;
+use libfuzzer_sys::{Corpus, fuzz_target};
+use tower_oauth::client_credentials::Dialect;
+use tower_oauth_fuzz::{
+    Answer, LONGEST_WAIT, NOW, answer, check_error, client, from_now, run, source,
+};
+
+/// The longest `Retry-After` that is believed.
+const BELIEVED: Duration = Duration::from_secs(300);
+
+/// The longest back-off of a source whose first fetch has failed: five seconds, and a quarter more.
+const OWN_BACK_OFF: Duration = Duration::from_millis(6250);
+
+fuzz_target!(|text: &[u8]| -> Corpus {
+    let Some(mut answer) = answer(text) else {
+        return Corpus::Reject;
+    };
+    *answer.body_mut() = Full::from(Bytes::from_static(br#"{"error":"slow_down"}"#));
+    run(check(answer));
+    Corpus::Keep
+});
+
+async fn check(answer: Answer) {
+    let dialect = Dialect::new("fuzz", "https://login.example/token");
+    let asked = asked(answer.headers()).filter(|_| !answer.status().is_redirection());
+    let source = source(client(dialect), answer);
+    let error = source.token().await.expect_err("no answer is a token");
+    check_error(&error, &source);
+
+    let wait = from_now(error.retry_at().unwrap());
+    let asked = asked.unwrap_or_default().min(BELIEVED);
+    let longest = OWN_BACK_OFF.max(asked.mul_f64(1.1)).min(LONGEST_WAIT);
+    assert!(
+        (asked..=longest).contains(&wait),
+        "{asked:?} was asked, {wait:?} is waited"
+    );
+}
+
+/// What RFC 9110 makes of the headers: seconds, or a date by the server's own clock.
+fn asked(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(text.parse().map_or(BELIEVED, Duration::from_secs));
+    }
+    let at = httpdate::parse_http_date(text).ok()?;
+    let date = headers.get(DATE).and_then(|date| date.to_str().ok());
+    let now = date.and_then(|date| httpdate::parse_http_date(date).ok());
+    let now = now.unwrap_or(SystemTime::UNIX_EPOCH + NOW);
+    Some(at.duration_since(now).unwrap_or_default())
+}
