@@ -13,9 +13,20 @@ pub struct ScopeRule {
     pub format: ScopeFormat,
     /// Whether at least one must be asked for. Default: `false`.
     pub required: bool,
-    /// The most that may be asked for. Default: any number.
+    /// The most that may be asked for; 0 where the token request has no place for scopes, so that asking is an error
+    /// when built and not the bank's refusal. Default: any number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub most: Option<usize>,
+}
+
+impl ScopeRule {
+    /// The token request has no place for scopes.
+    pub(crate) fn none() -> Self {
+        Self {
+            most: Some(0),
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for ScopeRule {

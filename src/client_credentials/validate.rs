@@ -276,6 +276,7 @@ fn scopes(dialect: &Dialect, client: &Client) -> Checked {
         "each must be visible ASCII without space, quote or backslash (RFC 6749 §3.3)",
     )?;
     match dialect.scope.most {
+        Some(0) if count > 0 => Err(ConfigError::new("scopes", "this token request takes none")),
         Some(most) if count > most => Err(ConfigError::new(
             "scopes",
             format!("at most {most} may be asked for"),

@@ -15,6 +15,7 @@ use crate::{
     ClientId, ClientSecret, TokenHeaders,
     client_credentials::{
         BodyEncoding, ClientCredentialsBuilder, CredentialPlacement, Dialect, RefusalStatuses,
+        ScopeRule,
     },
     provider::{moved, origins},
 };
@@ -34,6 +35,7 @@ pub fn dialect() -> Dialect {
         origins: origins("https://api.anbima.com.br"),
         credentials: CredentialPlacement::BasicRaw,
         body: BodyEncoding::Json,
+        scope: ScopeRule::none(),
         headers: headers(),
         refusal: RefusalStatuses {
             definite: vec![401],

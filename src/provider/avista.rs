@@ -14,7 +14,8 @@ use std::time::Duration;
 use crate::{
     ClientId, ClientSecret, Margin,
     client_credentials::{
-        BodyEncoding, ClientCredentialsBuilder, CredentialPlacement, Dialect, Grant, SecretLength,
+        BodyEncoding, ClientCredentialsBuilder, CredentialPlacement, Dialect, Grant, ScopeRule,
+        SecretLength,
     },
     provider::origins,
 };
@@ -36,6 +37,7 @@ pub fn dialect() -> Dialect {
         },
         body: BodyEncoding::Json,
         grant: Grant::Absent,
+        scope: ScopeRule::none(),
         default_lifetime: Some(Duration::from_secs(3600)),
         renewal_margin: Some(Margin::Fixed(Duration::from_secs(300))),
         secret_length: Some(SecretLength { min: 8, max: 64 }),

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::{
     ClientId, ClientSecret, Margin,
-    client_credentials::{ClientCredentialsBuilder, CredentialPlacement, Dialect},
+    client_credentials::{ClientCredentialsBuilder, CredentialPlacement, Dialect, ScopeRule},
     provider::{moved, origins},
 };
 
@@ -30,6 +30,7 @@ pub fn dialect() -> Dialect {
     Dialect {
         origins: origins("https://api.contasimples.com"),
         credentials: CredentialPlacement::BasicRaw,
+        scope: ScopeRule::none(),
         default_lifetime: Some(Duration::from_secs(1800)),
         renewal_margin: Some(Margin::Fraction(0.1)),
         ..Dialect::new(

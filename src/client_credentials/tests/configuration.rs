@@ -252,6 +252,15 @@ fn scopes() {
             "{scope}"
         );
     }
+    let mut without = Dialect::new("bank", "https://login.example/token");
+    without.scope.most = Some(0);
+    let error = refused(
+        builder(without)
+            .secret(ClientSecret::new("shh"))
+            .scopes(["read"]),
+    );
+    assert_eq!(error.field(), "scopes");
+    assert!(error.to_string().contains("takes none"), "{error}");
 }
 
 #[test]
