@@ -11,7 +11,7 @@ use super::{
     cell::{Cell, Issued, Phase, Standing},
     clock::{COARSE_LAG, Clock, Earlier, Moment, Now, since_epoch},
     policy::{Policy, Window},
-    state::{Boarding, Fetcher, Remedy, State},
+    state::{FetchGrant, Fetcher, Remedy, State},
     status::Counters,
     sync::{AtomicU8, AtomicU64, Mutex, Ordering},
 };
@@ -57,13 +57,13 @@ pub(crate) struct Parts {
 }
 
 /// The way in for a request that found no token it may use.
-pub(crate) enum Admission {
+pub(crate) enum TokenOrFetch {
     Token(Arc<Issued>),
-    Boarding(Boarding),
+    Fetch(FetchGrant),
 }
 
 /// A token that has arrived, checked and made ready, before it is known which generation it is.
-pub(crate) struct Arrival {
+pub(crate) struct PreparedToken {
     token: Token,
     headers: Rendered,
     start: Earlier,
@@ -124,13 +124,13 @@ impl Core {
 
     /// Looks at the cell once more, under the lock that a landing flight holds too, and only then asks for a fetch: a
     /// flight that has just landed is never followed by a needless one.
-    pub(crate) fn admit(&self) -> Admission {
+    pub(crate) fn token_or_fetch(&self) -> TokenOrFetch {
         let now = self.now();
         self.step(|state| {
             let current = self.cell.get();
             match (cause(self.phase(now)), current) {
-                (FetchCause::Ahead, Some(issued)) => Admission::Token(issued),
-                (cause, _) => Admission::Boarding(state.board(cause, now, &self.policy)),
+                (FetchCause::Ahead, Some(issued)) => TokenOrFetch::Token(issued),
+                (cause, _) => TokenOrFetch::Fetch(state.grant_fetch(cause, now, &self.policy)),
             }
         })
     }
@@ -140,11 +140,11 @@ impl Core {
     }
 
     /// Asks for a renewal that nobody waits for, unless one has landed since it was seen to be due.
-    pub(crate) fn board_behind(&self) -> Option<Boarding> {
+    pub(crate) fn grant_renewal(&self) -> Option<FetchGrant> {
         let now = self.now();
         self.step(|state| match self.phase(now) {
             Some(Phase::Fresh) => None,
-            phase => Some(state.board(cause(phase), now, &self.policy)),
+            phase => Some(state.grant_fetch(cause(phase), now, &self.policy)),
         })
     }
 
@@ -186,7 +186,7 @@ impl Core {
         token: Token,
         anchor: Now,
         rng: &mut fastrand::Rng,
-    ) -> Result<Arrival, FetchError> {
+    ) -> Result<PreparedToken, FetchError> {
         if token.expose().is_empty() {
             return Err(FetchError::malformed("the token is empty"));
         }
@@ -200,17 +200,17 @@ impl Core {
         };
         // Of a token of some age, what is left is what must be believed.
         let longest = age.saturating_add(self.policy.max_lifetime);
-        let arrival = Arrival {
+        let prepared = PreparedToken {
             headers: self.headers.render(&token)?,
             token,
             start: anchor.earlier(age),
             window: self.policy.window(lifetime.min(longest), rng.f64()),
         };
-        match arrival.use_until().is_reached(self.now()) {
+        match prepared.use_until().is_reached(self.now()) {
             true => Err(FetchError::malformed(
                 "the token had no life left when it arrived",
             )),
-            false => Ok(arrival),
+            false => Ok(prepared),
         }
     }
 
@@ -218,7 +218,7 @@ impl Core {
     /// whoever learns that the flight has landed finds the token.
     pub(crate) fn install(
         &self,
-        arrival: Arrival,
+        prepared: PreparedToken,
         (fetcher, cause): (Fetcher, FetchCause),
     ) -> (Arc<Issued>, bool) {
         let now = self.now();
@@ -226,11 +226,11 @@ impl Core {
             let current = self.cell.get();
             let same = current
                 .as_deref()
-                .filter(|current| current.token.is_same_as(&arrival.token));
+                .filter(|current| current.token.is_same_as(&prepared.token));
             let repeated = same.is_some();
             let issued = Arc::new(match same {
-                Some(current) => arrival.repeats(current, now),
-                None => arrival.issue(state.next_generation()),
+                Some(current) => prepared.repeats(current, now),
+                None => prepared.issue(state.next_generation()),
             });
             self.cell.put(issued.clone());
             let generation = issued.generation;
@@ -260,7 +260,7 @@ impl Core {
     }
 }
 
-impl Arrival {
+impl PreparedToken {
     fn use_until(&self) -> Moment {
         self.start.after(self.window.use_for)
     }

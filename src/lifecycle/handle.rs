@@ -7,10 +7,10 @@ use http::{HeaderMap, Uri};
 use super::{
     cell::{Issued, IssuedToken, Phase},
     clock::Now,
-    core::{Admission, Core},
+    core::{Core, TokenOrFetch},
     flight::{Flight, Outcome},
     refresh::launch,
-    state::{Boarding, Departure, Remedy},
+    state::{FetchGrant, NewFlight, Remedy},
     status::Counters,
     sync::{runtime, time},
     telemetry,
@@ -151,9 +151,9 @@ impl Handle {
         if runtime::Handle::try_current().is_err() {
             return;
         }
-        if let Some(Boarding::Started(departure)) = self.core.board_behind() {
+        if let Some(FetchGrant::Granted(new_flight)) = self.core.grant_renewal() {
             // A runtime that is shutting down loses the flight; the next request starts another.
-            let _ = self.launch(departure);
+            let _ = self.launch(new_flight);
         }
     }
 
@@ -180,14 +180,16 @@ impl Handle {
             if let Some(issued) = self.current() {
                 return Ok(issued.0);
             }
-            let flight = match self.core.admit() {
-                Admission::Token(issued) => return Ok(issued),
-                Admission::Boarding(Boarding::Joined(flight)) => flight,
-                Admission::Boarding(Boarding::Started(departure)) => match self.launch(departure) {
-                    Ok(flight) => flight,
-                    Err(error) => return self.or_serviceable(|| error),
-                },
-                Admission::Boarding(Boarding::Barred(error)) => {
+            let flight = match self.core.token_or_fetch() {
+                TokenOrFetch::Token(issued) => return Ok(issued),
+                TokenOrFetch::Fetch(FetchGrant::Joined(flight)) => flight,
+                TokenOrFetch::Fetch(FetchGrant::Granted(new_flight)) => {
+                    match self.launch(new_flight) {
+                        Ok(flight) => flight,
+                        Err(error) => return self.or_serviceable(|| error),
+                    }
+                }
+                TokenOrFetch::Fetch(FetchGrant::Denied(error)) => {
                     return self.or_serviceable(|| error);
                 }
             };
@@ -201,8 +203,8 @@ impl Handle {
     }
 
     /// A flight that cannot be launched is one that failed: the token it was to replace serves again.
-    fn launch(&self, departure: Departure) -> Result<Arc<Flight>, OAuthError> {
-        launch(&self.core, departure).inspect_err(|_| self.core.step(|_| self.core.reinstate()))
+    fn launch(&self, new_flight: NewFlight) -> Result<Arc<Flight>, OAuthError> {
+        launch(&self.core, new_flight).inspect_err(|_| self.core.step(|_| self.core.reinstate()))
     }
 
     /// A request is not failed while there is a token that may yet be good: also a suspended one.
@@ -225,19 +227,28 @@ impl Handle {
     pub(crate) fn refused(&self, generation: Generation, refusal: Refusal) -> Option<Refused> {
         let core = &self.core;
         Counters::count(&core.counters.rejections);
-        let remedy = match core.refused(generation, refusal) {
-            Remedy::HandOn | Remedy::Fetch(Boarding::Barred(_)) => None,
-            Remedy::Newer => Some(None),
-            Remedy::Fetch(Boarding::Joined(flight)) => Some(Some(flight)),
-            Remedy::Fetch(Boarding::Started(departure)) => self.launch(departure).ok().map(Some),
-        };
-        telemetry::refused(core, generation, refusal, remedy.as_ref());
-        core.changes.send_replace(());
-        remedy.map(|flight| Refused {
+        let after = |flight| Refused {
             generation,
             refusal,
             flight,
-        })
+        };
+        let refused = match core.refused(generation, refusal) {
+            Remedy::HandOn | Remedy::Fetch(FetchGrant::Denied(_)) => None,
+            Remedy::Newer => Some(after(None)),
+            Remedy::Fetch(FetchGrant::Joined(flight)) => Some(after(Some(flight))),
+            Remedy::Fetch(FetchGrant::Granted(new_flight)) => {
+                let launched = self.launch(new_flight).ok();
+                launched.map(|flight| after(Some(flight)))
+            }
+        };
+        let remedy = match &refused {
+            None => "none",
+            Some(Refused { flight: None, .. }) => "newer_token",
+            Some(_) => "fetch",
+        };
+        telemetry::refused(core, generation, refusal, remedy);
+        core.changes.send_replace(());
+        refused
     }
 
     /// The token to try a refused request again with, if one comes.

@@ -14,9 +14,9 @@ use tracing::Instrument;
 
 use super::{
     clock::Now,
-    core::{Arrival, Core, retry_at},
+    core::{Core, PreparedToken, retry_at},
     flight::{Flight, Outcome},
-    state::{Departure, Fetcher},
+    state::{Fetcher, NewFlight},
     status::Counters,
     sync::{runtime, time},
     telemetry,
@@ -31,14 +31,14 @@ use crate::{
 /// # Errors
 ///
 /// Without a runtime that takes the task; the flight is lost then, and the fetcher back in its place.
-pub(crate) fn launch(core: &Arc<Core>, departure: Departure) -> Result<Arc<Flight>, OAuthError> {
-    let flight = departure.flight.clone();
-    let span = telemetry::fetch_span(core, departure.cause);
-    let pilot = Pilot::new(core.clone(), departure);
+pub(crate) fn launch(core: &Arc<Core>, new_flight: NewFlight) -> Result<Arc<Flight>, OAuthError> {
+    let flight = new_flight.flight.clone();
+    let span = telemetry::fetch_span(core, new_flight.cause);
+    let driver = FlightTask::new(core.clone(), new_flight);
     let Ok(runtime) = runtime::Handle::try_current() else {
         return Err(core.error(OAuthErrorKind::NoRuntime));
     };
-    let task = runtime.spawn(pilot.fly().instrument(span));
+    let task = runtime.spawn(driver.run().instrument(span));
     // Nobody can have aborted it yet: the runtime is shutting down, and waiting for it would never end.
     if flight.is_lost() {
         return Err(core.error(OAuthErrorKind::NoRuntime));
@@ -55,9 +55,9 @@ pub(crate) fn launch(core: &Arc<Core>, departure: Departure) -> Result<Arc<Fligh
 ///
 /// # Invariant
 ///
-/// A pilot lands its flight exactly once, and gives the fetcher back when it does: through [`land`](Self::land), or,
+/// A driver lands its flight exactly once, and gives the fetcher back when it does: through [`land`](Self::land), or,
 /// when its task is dropped, through `Drop`. Nobody waits for a flight that cannot land.
-struct Pilot {
+struct FlightTask {
     core: Arc<Core>,
     flight: Arc<Flight>,
     cause: FetchCause,
@@ -76,21 +76,21 @@ enum Failure {
     Panicked,
 }
 
-impl Pilot {
-    fn new(core: Arc<Core>, departure: Departure) -> Self {
+impl FlightTask {
+    fn new(core: Arc<Core>, new_flight: NewFlight) -> Self {
         Self {
             core,
-            flight: departure.flight,
-            cause: departure.cause,
-            delay: departure.delay,
-            rng: departure.rng,
+            flight: new_flight.flight,
+            cause: new_flight.cause,
+            delay: new_flight.delay,
+            rng: new_flight.rng,
             attempts: 0,
             last_failure: None,
-            fetcher: Some(departure.fetcher),
+            fetcher: Some(new_flight.fetcher),
         }
     }
 
-    async fn fly(mut self) {
+    async fn run(mut self) {
         time::sleep(self.delay).await;
         let started = self.core.now();
         Counters::count(&self.core.counters.flights);
@@ -106,7 +106,7 @@ impl Pilot {
     }
 
     /// Attempts until one succeeds, one fails for a reason that another cannot cure, or there are no more.
-    async fn attempts(&mut self) -> Result<Arrival, Failure> {
+    async fn attempts(&mut self) -> Result<PreparedToken, Failure> {
         loop {
             let error = match caught(self.attempt()).await {
                 Err(Failure::Fetch(error)) => error,
@@ -121,7 +121,7 @@ impl Pilot {
         }
     }
 
-    async fn attempt(&mut self) -> Result<Arrival, Failure> {
+    async fn attempt(&mut self) -> Result<PreparedToken, Failure> {
         let Some(fetcher) = &mut self.fetcher else {
             return Err(Failure::Panicked);
         };
@@ -166,7 +166,7 @@ impl Pilot {
         })
     }
 
-    fn land(&mut self, result: Result<Arrival, Failure>, started: Now) {
+    fn land(&mut self, result: Result<PreparedToken, Failure>, started: Now) {
         let Some(fetcher) = self.fetcher.take() else {
             return;
         };
@@ -174,16 +174,16 @@ impl Pilot {
         let failures = self.attempts - u32::from(result.is_ok());
         Counters::add(&self.core.counters.failures, failures);
         let outcome = match result {
-            Ok(arrival) => self.succeed(arrival, fetcher, started),
+            Ok(prepared) => self.succeed(prepared, fetcher, started),
             Err(failure) => Outcome::Failed(self.fail(failure, fetcher, started)),
         };
         self.flight.land(outcome);
         self.core.changes.send_replace(());
     }
 
-    fn succeed(&self, arrival: Arrival, fetcher: Fetcher, started: Now) -> Outcome {
-        let lifetime = arrival.lifetime();
-        let (issued, repeated) = self.core.install(arrival, (fetcher, self.cause));
+    fn succeed(&self, prepared: PreparedToken, fetcher: Fetcher, started: Now) -> Outcome {
+        let lifetime = prepared.lifetime();
+        let (issued, repeated) = self.core.install(prepared, (fetcher, self.cause));
         let took = self.took(started);
         telemetry::fetched(self.attempts, issued.generation, lifetime, repeated, took);
         Outcome::Landed
@@ -244,7 +244,7 @@ impl Pilot {
     }
 }
 
-/// Catches a panic of the fetcher's where it happens. A panic that ends the pilot from elsewhere (a runtime dropped by
+/// Catches a panic of the fetcher's where it happens. A panic that ends the driver from elsewhere (a runtime dropped by
 /// an unwinding thread) is no fault of the fetcher's, and the flight is lost like any other.
 async fn caught<T>(attempt: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let mut attempt = pin!(attempt);
@@ -255,7 +255,7 @@ async fn caught<T>(attempt: impl Future<Output = Result<T, Failure>>) -> Result<
     .await
 }
 
-impl Drop for Pilot {
+impl Drop for FlightTask {
     fn drop(&mut self) {
         if let Some(fetcher) = self.fetcher.take() {
             self.core.step(|state| state.lost(fetcher, self.cause));

@@ -46,7 +46,7 @@ pub(crate) struct State {
 
 enum Slot {
     Ready(Fetcher),
-    Flying(Arc<Flight>),
+    InFlight(Arc<Flight>),
     Closed(OAuthError),
 }
 
@@ -58,17 +58,17 @@ pub(crate) struct BackingOff {
 }
 
 /// The answer to whoever wants a fetch.
-pub(crate) enum Boarding {
+pub(crate) enum FetchGrant {
     /// One is under way.
     Joined(Arc<Flight>),
     /// The caller is to launch it.
-    Started(Departure),
+    Granted(NewFlight),
     /// None may be started, for this reason.
-    Barred(OAuthError),
+    Denied(OAuthError),
 }
 
 /// A flight that has been granted and has not left yet.
-pub(crate) struct Departure {
+pub(crate) struct NewFlight {
     pub(crate) flight: Arc<Flight>,
     pub(crate) fetcher: Fetcher,
     pub(crate) cause: FetchCause,
@@ -84,7 +84,7 @@ pub(crate) enum Remedy {
     /// A newer generation is there, or about to be: try again with it.
     Newer,
     /// The fetch that may bring a newer one.
-    Fetch(Boarding),
+    Fetch(FetchGrant),
 }
 
 impl State {
@@ -104,26 +104,31 @@ impl State {
     }
 
     /// Joins the flight under way, or starts one if nothing speaks against it.
-    pub(crate) fn board(&mut self, cause: FetchCause, now: Now, policy: &Policy) -> Boarding {
+    pub(crate) fn grant_fetch(
+        &mut self,
+        cause: FetchCause,
+        now: Now,
+        policy: &Policy,
+    ) -> FetchGrant {
         if let Some(error) = self.barred(now) {
-            return Boarding::Barred(error);
+            return FetchGrant::Denied(error);
         }
         let flight = Arc::new(Flight::default());
-        match std::mem::replace(&mut self.slot, Slot::Flying(flight.clone())) {
-            Slot::Ready(fetcher) => Boarding::Started(Departure {
+        match std::mem::replace(&mut self.slot, Slot::InFlight(flight.clone())) {
+            Slot::Ready(fetcher) => FetchGrant::Granted(NewFlight {
                 flight,
                 fetcher,
                 cause,
                 delay: self.take_start(now.monotonic, policy),
                 rng: self.rng.fork(),
             }),
-            Slot::Flying(under_way) => {
-                self.slot = Slot::Flying(under_way.clone());
-                Boarding::Joined(under_way)
+            Slot::InFlight(under_way) => {
+                self.slot = Slot::InFlight(under_way.clone());
+                FetchGrant::Joined(under_way)
             }
             Slot::Closed(error) => {
                 self.slot = Slot::Closed(error.clone());
-                Boarding::Barred(error)
+                FetchGrant::Denied(error)
             }
         }
     }
@@ -193,7 +198,7 @@ impl State {
             Refusal::Definite => FetchCause::Refused,
             Refusal::Ambiguous => FetchCause::MaybeRefused,
         };
-        Remedy::Fetch(self.board(cause, now, policy))
+        Remedy::Fetch(self.grant_fetch(cause, now, policy))
     }
 
     fn may_fetch(
@@ -280,7 +285,7 @@ impl State {
     pub(crate) fn shut_down(&mut self, error: OAuthError) -> Option<Arc<Flight>> {
         self.shut_down.get_or_insert(error);
         match &self.slot {
-            Slot::Flying(flight) => Some(flight.clone()),
+            Slot::InFlight(flight) => Some(flight.clone()),
             Slot::Ready(_) | Slot::Closed(_) => None,
         }
     }
@@ -290,7 +295,7 @@ impl State {
     }
 
     pub(crate) fn is_fetching(&self) -> bool {
-        matches!(self.slot, Slot::Flying(_))
+        matches!(self.slot, Slot::InFlight(_))
     }
 
     pub(crate) fn next_generation(&self) -> Generation {

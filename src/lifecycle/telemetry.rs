@@ -62,18 +62,8 @@ pub(crate) fn fetch_failed(error: &OAuthError, took: Duration) {
     );
 }
 
-/// `remedy`: none, or a newer token that is there, or one that a flight is fetching.
-pub(crate) fn refused<F>(
-    core: &Core,
-    generation: Generation,
-    refusal: Refusal,
-    remedy: Option<&Option<F>>,
-) {
-    let remedy = match remedy {
-        None => "none",
-        Some(None) => "newer_token",
-        Some(Some(_)) => "fetch",
-    };
+/// `remedy`: what the request may be tried again with.
+pub(crate) fn refused(core: &Core, generation: Generation, refusal: Refusal, remedy: &'static str) {
     debug!(
         provider = &*core.name,
         generation = generation.get(),

@@ -32,8 +32,8 @@ fn a_shutdown_during_a_landing_keeps_the_token_or_loses_the_flight() {
         assert!(
             world
                 .core
-                .board_behind()
-                .is_none_or(|it| matches!(it, Boarding::Barred(_)))
+                .grant_renewal()
+                .is_none_or(|it| matches!(it, FetchGrant::Denied(_)))
         );
     });
 }

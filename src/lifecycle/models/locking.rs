@@ -21,8 +21,8 @@ impl Wake for Returning {
 /// Has wakers registered that come back, for the flight's outcome and for a change, while `end` ends the flight.
 fn wakers_may_come_back(script: impl IntoIterator<Item = Answer>, end: fn(&World)) {
     let world = World::new(script);
-    let departure = world.departure();
-    let flight = departure.flight.clone();
+    let new_flight = world.new_flight();
+    let flight = new_flight.flight.clone();
     let mut changes = world.core.changes.subscribe();
     let mut outcome = pin!(flight.outcome());
     let mut changed = pin!(changes.changed());
@@ -30,7 +30,7 @@ fn wakers_may_come_back(script: impl IntoIterator<Item = Answer>, end: fn(&World
     let mut context = Context::from_waker(&waker);
     assert!(outcome.as_mut().poll(&mut context).is_pending());
     assert!(changed.as_mut().poll(&mut context).is_pending());
-    launch(&world.core, departure).unwrap();
+    launch(&world.core, new_flight).unwrap();
     end(&world);
     block_on(flight.outcome());
 }
@@ -89,10 +89,10 @@ fn failing() -> Arc<Core> {
 }
 
 fn fail(core: &Arc<Core>) {
-    let Some(Boarding::Started(departure)) = core.board_behind() else {
+    let Some(FetchGrant::Granted(new_flight)) = core.grant_renewal() else {
         panic!("no flight may start");
     };
-    block_on(launch(core, departure).unwrap().outcome());
+    block_on(launch(core, new_flight).unwrap().outcome());
 }
 
 #[test]

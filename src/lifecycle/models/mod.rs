@@ -31,7 +31,7 @@ use super::{
     handle::{Handle, Refused},
     policy::Policy,
     refresh::launch,
-    state::{Boarding, Departure, Fetcher, Remedy},
+    state::{FetchGrant, Fetcher, NewFlight, Remedy},
 };
 use crate::{
     error::{BoxError, FetchError, OAuthError},
@@ -136,13 +136,13 @@ impl World {
     /// A source that holds a token before the model begins, generation 1.
     fn holding_a_token(script: impl IntoIterator<Item = Answer>) -> Self {
         let world = Self::new(script);
-        let mut departure = world.departure();
+        let mut new_flight = world.new_flight();
         let token = Token::new("held");
-        let arrival = world
+        let prepared = world
             .core
-            .prepare(token, world.core.now(), &mut departure.rng);
-        let crew = (departure.fetcher, departure.cause);
-        world.core.install(arrival.unwrap(), crew);
+            .prepare(token, world.core.now(), &mut new_flight.rng);
+        let crew = (new_flight.fetcher, new_flight.cause);
+        world.core.install(prepared.unwrap(), crew);
         world
     }
 
@@ -152,16 +152,16 @@ impl World {
     }
 
     fn start(&self) -> Arc<Flight> {
-        launch(&self.core, self.departure()).unwrap()
+        launch(&self.core, self.new_flight()).unwrap()
     }
 
-    fn departure(&self) -> Departure {
+    fn new_flight(&self) -> NewFlight {
         let (now, policy) = (self.core.now(), &self.core.policy);
         match self
             .core
-            .step(|state| state.board(FetchCause::Ahead, now, policy))
+            .step(|state| state.grant_fetch(FetchCause::Ahead, now, policy))
         {
-            Boarding::Started(departure) => departure,
+            FetchGrant::Granted(new_flight) => new_flight,
             _ => panic!("no flight may start"),
         }
     }

@@ -66,7 +66,7 @@ fn a_token_suspended_anew_is_not_reinstated_by_the_flight_before() {
             move || {
                 world.core.step(|state| state.end_back_off());
                 let remedy = world.core.refused(Generation(1), Refusal::Definite);
-                matches!(remedy, Remedy::Fetch(Boarding::Started(_)))
+                matches!(remedy, Remedy::Fetch(FetchGrant::Granted(_)))
             }
         });
         block_on(failing.outcome());
