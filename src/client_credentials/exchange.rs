@@ -1,6 +1,8 @@
 //! One HTTP exchange with the token endpoint, over any Tower HTTP service.
 
-use bytes::Bytes;
+use std::pin::pin;
+
+use bytes::{BufMut, Bytes};
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -84,12 +86,27 @@ where
     B::Error: Into<BoxError>,
 {
     let (head, body) = response.into_parts();
-    let body = Limited::new(body, LONGEST_ANSWER).collect().await;
     Answer {
         status: head.status,
         headers: head.headers,
-        body: body.map(|body| body.to_bytes()).map_err(unreadable),
+        body: read_body(body).await.map_err(unreadable),
     }
+}
+
+/// Copied piece by piece: a piece keeps the transport's whole read buffer, and a body in drips would keep thousands.
+async fn read_body<B>(body: B) -> Result<Bytes, BoxError>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    let mut body = pin!(Limited::new(body, LONGEST_ANSWER));
+    let mut whole = Vec::with_capacity(body.size_hint().lower() as usize);
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame?.into_data() {
+            whole.put(data);
+        }
+    }
+    Ok(whole.into())
 }
 
 fn unreadable(error: BoxError) -> FetchError {

@@ -4,6 +4,7 @@
 mod answers;
 mod broken_answers;
 mod configuration;
+mod drips;
 mod failures;
 mod files;
 #[cfg(feature = "reqwest")]

@@ -5,16 +5,28 @@
 //! ```
 //!
 //! It prints a command line of `call` for each. With `--tls DIR` the banks are served over TLS to clients that show a
-//! certificate; it lies in DIR, with its key and the authority to trust.
+//! certificate; it lies in DIR, with its key and the authority to trust. With `--chaos SEED` all kinds of trouble come
+//! over the banks, and at the end there is a JSON object for each that tells what was done to it.
+
+mod chaos;
+mod log;
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Mutex,
+    time::Duration,
 };
 
 use clap::Parser;
+use futures_util::future::join_all;
 use tower_oauth::testing::{Authority, Bank, BankBuilder, Tls};
+
+use crate::{
+    chaos::Chaos,
+    log::{Log, watch},
+};
 
 /// Serves the four embedded banks on loopback until stopped, and prints for each how to call it.
 #[derive(Debug, Parser)]
@@ -26,6 +38,18 @@ struct Args {
     /// Serve over TLS, to clients with a certificate; ca.pem, client.pem and client.key are written to this folder
     #[arg(long, value_name = "DIR")]
     tls: Option<PathBuf>,
+    /// How many seconds a token lives [default: as the bank's document has it]
+    #[arg(long, value_name = "SECONDS")]
+    lifetime: Option<u64>,
+    /// Strike the banks with faults, outages and revocations, drawn at random from this number
+    #[arg(long, value_name = "SEED", requires = "lifetime")]
+    chaos: Option<u64>,
+}
+
+impl Args {
+    fn lifetime(&self) -> Option<Duration> {
+        self.lifetime.map(Duration::from_secs)
+    }
 }
 
 #[tokio::main]
@@ -45,7 +69,30 @@ async fn serve(args: &Args) -> io::Result<()> {
         println!("{}\n", call_line(bank, args.tls.as_deref()));
     }
     println!("Open until ctrl-c.");
-    tokio::signal::ctrl_c().await
+    match (args.chaos, args.lifetime()) {
+        (Some(seed), Some(lifetime)) => in_chaos(&banks, seed, lifetime).await,
+        _ => tokio::signal::ctrl_c().await,
+    }
+}
+
+async fn in_chaos(banks: &[Bank], seed: u64, lifetime: Duration) -> io::Result<()> {
+    let logs: Vec<_> = banks.iter().map(|_| Mutex::new(Log::open())).collect();
+    let each = || banks.iter().zip(&logs);
+    let chaos = each().zip(0..).map(|((bank, log), index)| {
+        let outages = index % 2 == 1;
+        Chaos::new(bank, log, seed.wrapping_add(index), outages).rage()
+    });
+    let watched = each().map(|(bank, log)| watch(bank, log, lifetime));
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = join_all(chaos) => {}
+        _ = join_all(watched) => {}
+    }
+    for (bank, log) in each() {
+        let mut log = log.lock().expect("nobody panics with it");
+        println!("{}", log.report(bank));
+    }
+    Ok(())
 }
 
 async fn open(args: &Args) -> io::Result<Vec<Bank>> {
@@ -63,6 +110,10 @@ async fn open(args: &Args) -> io::Result<Vec<Bank>> {
             first => first + next,
         };
         let builder = tls.clone().into_iter().fold(builder, BankBuilder::tls);
+        let builder = args
+            .lifetime()
+            .into_iter()
+            .fold(builder, BankBuilder::lifetime);
         let opened = builder.port(port).start().await;
         banks.push(opened.map_err(|error| unopened(port, &error))?);
     }
