@@ -292,3 +292,36 @@ async fn an_unchanged_token_after_a_403_makes_no_loop() {
     assert_eq!(seconds_between_fetches(&endpoint), [1, 30, 60]);
     assert_eq!(source.status().counters.replays, 0);
 }
+
+/// Has the API refuse the current token beyond doubt, and the next one fetched.
+async fn replace(source: &TokenSource) {
+    let token = source.token().await.unwrap();
+    source.invalidate(token.generation());
+    source.token().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn definite_refusals_use_up_nothing_of_an_ambiguous_one() {
+    let endpoint = Endpoint::new();
+    let (source, api) = (source(&endpoint), planned(&Revoked::default()));
+    for _ in 0..3 {
+        replace(&source).await;
+    }
+    assert_eq!(endpoint.fetches(), 4);
+    assert_eq!(status(&replaying(&source, &api), get("/plan")).await, 403);
+    assert_eq!(endpoint.fetches(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_definite_refusal_ends_the_suspicion_of_the_token_before() {
+    let endpoint = Endpoint::new();
+    let (source, api) = (source(&endpoint), planned(&Revoked::default()));
+    let service = replaying(&source, &api);
+    for _ in 0..2 {
+        assert_eq!(status(&service, get("/plan")).await, 403);
+    }
+    assert_eq!(endpoint.fetches(), 2, "it is suspect");
+    replace(&source).await;
+    assert_eq!(status(&service, get("/plan")).await, 403);
+    assert_eq!(endpoint.fetches(), 4, "the new one is not");
+}

@@ -133,6 +133,7 @@ async fn a_fetcher_that_is_closed_says_so_and_is_never_called_again() {
     assert!(at_once(&source).unwrap().unwrap_err().is_closed());
     assert!(source.ready().await.unwrap_err().is_closed());
     assert_eq!(source.status().counters.fetches, 0);
+    assert!(!source.status().fetching);
 }
 
 #[tokio::test(start_paused = true)]
