@@ -150,3 +150,30 @@ async fn a_single_active_token_is_never_renewed_ahead() {
     );
     assert_eq!(source.status().counters.refreshes_ahead, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_token_repeated_by_a_mere_renewal_is_suspended_when_it_is_refused() {
+    let endpoint = Endpoint::new();
+    endpoint.then(same(secs(1000))).then(same(secs(200)));
+    let source = without_jitter(&endpoint);
+    source.ready().await.unwrap();
+    endpoint
+        .advance_to(endpoint.arrivals()[0] + secs(800))
+        .await;
+    assert_eq!(served(&source), SAME);
+    landed(&source).await;
+
+    let refused = source.token().await.unwrap();
+    source.invalidate(refused.generation());
+    assert!(at_once(&source).is_none(), "requests wait for the next");
+    assert_eq!(text(&source).await, "token-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_headers_handed_out_are_those_of_a_request() {
+    let endpoint = Endpoint::new();
+    let token = endpoint.source().token().await.unwrap();
+    let headers: Vec<_> = token.headers().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(headers, ["authorization"]);
+    assert!(format!("{token:?}").contains("generation"), "{token:?}");
+}

@@ -17,7 +17,9 @@ const SECRET: &str = "s3cr3t";
 #[tokio::test(start_paused = true)]
 async fn a_background_fetch_is_a_root_span_and_not_the_callers() {
     let (told, _listening) = Told::listen();
-    let endpoint = Endpoint::new().lifetime(secs(1000));
+    let endpoint = Endpoint::new()
+        .lifetime(secs(1000))
+        .latency(support::millis(20));
     let source = endpoint.source();
     let caller = tracing::info_span!("caller");
     let waits = async {
@@ -36,6 +38,8 @@ async fn a_background_fetch_is_a_root_span_and_not_the_callers() {
         "{fetches:?}"
     );
     assert!(fetches[1].contains("cause=\"ahead\""), "{fetches:?}");
+    let landings = told.with("duration_ms=20");
+    assert_eq!(landings.len(), 2, "what a fetch took");
     // What happens inside is told inside, and the caller's span holds the caller's own event alone.
     assert_eq!(told.with("in [token_fetch]").len(), 2);
     assert_eq!(told.with("in [caller]").len(), 1);

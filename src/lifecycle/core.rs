@@ -326,3 +326,35 @@ pub(crate) fn retry_at(now: Now, wait: Duration) -> SystemTime {
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(all(test, not(tower_oauth_loom)))]
+mod tests {
+    use tower::{service_fn, util::BoxService};
+
+    use super::*;
+
+    fn issued(lifetime: Duration) -> Issued {
+        let core = Core::new(
+            Parts {
+                name: "test".into(),
+                policy: Policy::default(),
+                clock: Clock::system(),
+                headers: TokenHeaders::bearer(),
+                origins: AllowedOrigins::default(),
+                refusal: RefusalRule::default(),
+            },
+            BoxService::new(service_fn(async |_| Ok(Token::new("never")))),
+            fastrand::Rng::with_seed(1),
+        );
+        let token = Token::new("abc").expires_in(lifetime);
+        let prepared = core.prepare(token, core.now(), &mut fastrand::Rng::with_seed(1));
+        prepared.expect("a token").issue(Generation(1))
+    }
+
+    #[test]
+    fn a_coarse_clock_is_good_enough_where_the_leeway_is_twice_its_lag() {
+        // The leeway is a twentieth of the lifetime.
+        assert!(issued(20 * 2 * COARSE_LAG).coarse);
+        assert!(!issued(20 * 2 * COARSE_LAG - Duration::from_millis(1)).coarse);
+    }
+}
