@@ -1,0 +1,182 @@
+//! What the token endpoint can count on.
+
+use tower_oauth::{BackOff, FailureClass, Policy};
+
+use super::{Kept, Promise, ensure};
+use crate::{
+    record::{At, Attempt, End, Nanos},
+    story::{Flight, Landing, Story},
+    world::nanos,
+};
+
+pub(super) const PROMISES: &[Promise] = &[
+    ("never two fetches at once", one_at_a_time),
+    (
+        "two flights start at least the minimal interval apart",
+        flights_are_apart,
+    ),
+    ("the fetches of any minute are bounded", a_minute_is_bounded),
+    (
+        "a flight tries again only after transient trouble, as often as is allowed, and not before it was asked to",
+        attempts_are_allowed,
+    ),
+    (
+        "after a failure none is made before the back-off and the Retry-After are over",
+        back_off_is_kept,
+    ),
+    (
+        "a fetch is cut by its bounds and by the source's end, and by nothing else",
+        fetches_outlive_callers,
+    ),
+    ("after the source's end no fetch starts", none_after_the_end),
+];
+
+fn one_at_a_time(story: &Story<'_>) -> Kept {
+    let most = story.record.most_under_way;
+    ensure(most <= 1, || format!("{most} at once"))
+}
+
+fn flights_are_apart(story: &Story<'_>) -> Kept {
+    let least = nanos(story.scenario.policy.min_flight_interval);
+    for pair in story.flights.windows(2) {
+        let (one, next) = (pair[0].start(), pair[1].start());
+        ensure(next.mono - one.mono >= least, || {
+            format!("{one:?} and {next:?}")
+        })?;
+    }
+    Ok(())
+}
+
+fn a_minute_is_bounded(story: &Story<'_>) -> Kept {
+    let policy = &story.scenario.policy;
+    let minute = 60_000_000_000;
+    let flights = minute / nanos(policy.min_flight_interval) + 1;
+    let most = usize::try_from(flights * i64::from(policy.attempts)).unwrap();
+    let attempts = &story.record.attempts;
+    for (number, first) in attempts.iter().enumerate() {
+        let later = attempts.get(number + most);
+        let bounded = later.is_none_or(|it| it.at.mono - first.at.mono >= minute);
+        ensure(bounded, || format!("more than {most} after {:?}", first.at))?;
+    }
+    Ok(())
+}
+
+fn attempts_are_allowed(story: &Story<'_>) -> Kept {
+    let policy = &story.scenario.policy;
+    for flight in &story.flights {
+        let number = flight.attempts.len();
+        ensure(number <= policy.attempts as usize, || {
+            format!("{number} attempts from {:?}", flight.start())
+        })?;
+        for (one, next) in flight.attempts.iter().zip(&flight.attempts[1..]) {
+            ensure(may_follow(policy, one, next), || {
+                format!("{next:?} after {one:?}")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn may_follow(policy: &Policy, one: &Attempt, next: &Attempt) -> bool {
+    let in_order = next.number == one.number + 1;
+    let allowed = match one.end {
+        Some((_, End::Cut)) => true,
+        Some((at, End::Failed { class, retry_after })) => {
+            let wait = retry_after.unwrap_or_default();
+            class == FailureClass::Transient
+                && wait <= nanos(policy.max_retry_after_in_flight)
+                && next.at.mono >= at.mono + wait
+        }
+        Some((_, End::Token(_))) | None => false,
+    };
+    in_order && allowed
+}
+
+fn back_off_is_kept(story: &Story<'_>) -> Kept {
+    let policy = &story.scenario.policy;
+    let mut failures = 0;
+    for pair in story.flights.windows(2) {
+        let [flight, next] = pair else { continue };
+        let Some((at, landing)) = flight.end else {
+            return Err(format!("{:?} while another was under way", next.start()));
+        };
+        if ended_back_off(story, flight.start(), at) {
+            failures = 0;
+        }
+        let Landing::Failed { class, retry_after } = landing else {
+            failures = 0;
+            continue;
+        };
+        failures += 1;
+        let own = least_back_off(policy, class, failures);
+        let asked = retry_after
+            .unwrap_or_default()
+            .min(nanos(policy.max_retry_after));
+        let kept = next.start().mono >= at.mono + own.max(asked);
+        let lifted = ended_back_off(story, at, next.start());
+        ensure(kept || lifted, || {
+            format!(
+                "failure {failures} ({class}, {retry_after:?}) at {at:?}, next at {:?}",
+                next.start()
+            )
+        })?;
+        if lifted {
+            failures = 0;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an operator ended the back-off between two moments.
+fn ended_back_off(story: &Story<'_>, from: At, to: At) -> bool {
+    let mut moments = story.record.retried_now.iter();
+    moments.any(|it| (from.order..to.order).contains(&it.order))
+}
+
+fn least_back_off(policy: &Policy, class: FailureClass, failures: u32) -> Nanos {
+    let BackOff { first, max, .. } = match class {
+        FailureClass::Transient => policy.transient_back_off,
+        FailureClass::Permanent => policy.permanent_back_off,
+        _ => policy.unclear_back_off,
+    };
+    let doubled = first.saturating_mul(1 << (failures - 1).min(20));
+    nanos(doubled.min(max).mul_f64(0.75))
+}
+
+fn fetches_outlive_callers(story: &Story<'_>) -> Kept {
+    let cuts = story.flights.iter().flat_map(|flight| {
+        let cut = |it: &&Attempt| matches!(it.end, Some((_, End::Cut)));
+        flight
+            .attempts
+            .iter()
+            .filter(cut)
+            .map(move |it| (flight, it))
+    });
+    for (flight, attempt) in cuts {
+        let Some((at, _)) = attempt.end else { continue };
+        let ended = story.record.ended.is_some_and(|it| at.order > it.order);
+        ensure(ended || at.mono == bound(story, flight, attempt), || {
+            format!("{attempt:?}")
+        })?;
+    }
+    Ok(())
+}
+
+/// When an attempt is cut at the latest.
+fn bound(story: &Story<'_>, flight: &Flight<'_>, attempt: &Attempt) -> Nanos {
+    let policy = &story.scenario.policy;
+    let of_flight = flight.start().mono + nanos(policy.flight_timeout);
+    of_flight.min(attempt.at.mono + nanos(policy.attempt_timeout))
+}
+
+fn none_after_the_end(story: &Story<'_>) -> Kept {
+    let Some(end) = story.record.ended else {
+        return Ok(());
+    };
+    for attempt in &story.record.attempts {
+        ensure(attempt.at.order < end.order, || {
+            format!("{attempt:?} after {end:?}")
+        })?;
+    }
+    Ok(())
+}
