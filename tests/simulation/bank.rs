@@ -110,9 +110,9 @@ impl Bank {
     }
 
     pub(crate) fn change_mood(&mut self) {
-        self.mood = match self.rng.u32(0..5) {
-            0 | 1 => Mood::Well,
-            2 => Mood::Moody,
+        self.mood = match self.rng.u32(0..6) {
+            0..3 => Mood::Well,
+            3 => Mood::Moody,
             _ => Mood::Down(self.trouble()),
         };
     }

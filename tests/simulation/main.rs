@@ -21,8 +21,14 @@ mod world;
 use std::{
     collections::hash_map::DefaultHasher,
     hash::{Hash, Hasher},
-    sync::atomic::{AtomicU64, Ordering},
+    panic::catch_unwind,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
+    time::Duration,
 };
 
 use record::Record;
@@ -33,26 +39,23 @@ use totals::Totals;
 /// How many seeds are run when nobody says.
 const SEEDS: u64 = 300;
 
+/// How long a seed may take in real time, on a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 #[test]
 fn every_promise_is_kept_for_every_seed() {
     let seeds = from_environment("SEEDS").unwrap_or(SEEDS);
-    let next = AtomicU64::new(0);
+    let next = Arc::new(AtomicU64::new(0));
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let totals = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
-            .map(|_| scope.spawn(|| run_all(&next, seeds)))
-            .collect();
-        let mut sum = Totals::default();
-        for worker in workers {
-            match worker.join() {
-                Ok(totals) => sum += totals,
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        sum
-    });
+    let (tell, told) = mpsc::channel();
+    for worker in 0..threads {
+        let (next, tell) = (next.clone(), tell.clone());
+        thread::spawn(move || run_all(worker, &next, seeds, &tell));
+    }
+    drop(tell);
     println!(
-        "\n{totals}{:>12} promises checked on each",
+        "\n{}{:>12} promises checked on each",
+        listen(&told, threads),
         promises::count()
     );
 }
@@ -65,7 +68,9 @@ fn one_seed() {
     if let Some(seed) = seed {
         println!("{:#?}\n{record:#?}", Scenario::of(seed));
     }
-    check(seed.unwrap_or_default(), &record);
+    if let Err(broken) = check(seed.unwrap_or_default(), &record) {
+        panic!("{broken}");
+    }
 }
 
 #[test]
@@ -76,27 +81,68 @@ fn the_same_seed_is_the_same_run() {
     assert!(first.windows(2).all(|it| it[0] != it[1]));
 }
 
-fn run_all(next: &AtomicU64, seeds: u64) -> Totals {
-    let mut totals = Totals::default();
+/// What a worker tells: which seed it is at, and what the one before came to.
+struct News {
+    worker: usize,
+    seed: u64,
+    before: Result<Totals, String>,
+}
+
+fn run_all(worker: usize, next: &AtomicU64, seeds: u64, tell: &mpsc::Sender<News>) {
+    let mut before = Ok(Totals::default());
     loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
-        if seed >= seeds {
-            return totals;
+        let over = seed >= seeds || before.is_err();
+        let news = News {
+            worker,
+            seed,
+            before,
+        };
+        if tell.send(news).is_err() || over {
+            return;
         }
-        let record = run::run(Scenario::of(seed));
-        check(seed, &record);
-        totals += Totals::of(&record);
+        let run = catch_unwind(|| run::run(Scenario::of(seed)));
+        before = match run {
+            Ok(record) => check(seed, &record).map(|()| Totals::of(&record)),
+            Err(_) => Err(with_command(seed, "it panicked")),
+        };
     }
 }
 
-fn check(seed: u64, record: &Record) {
+/// Adds up what the workers tell, and fails with the first that is wrong. A worker that is told of no more hangs: one
+/// seed takes milliseconds, and a thread that spins cannot be stopped.
+fn listen(told: &mpsc::Receiver<News>, threads: usize) -> Totals {
+    let mut sum = Totals::default();
+    let mut at = vec![0; threads];
+    loop {
+        match told.recv_timeout(PATIENCE) {
+            Ok(news) => {
+                sum += news.before.unwrap_or_else(|error| panic!("{error}"));
+                at[news.worker] = news.seed;
+            }
+            Err(RecvTimeoutError::Disconnected) => return sum,
+            // The others have finished; the lowest seed is the one that has not.
+            Err(RecvTimeoutError::Timeout) => {
+                let seed = at.into_iter().min().unwrap_or_default();
+                panic!("{}", with_command(seed, "it hangs"));
+            }
+        }
+    }
+}
+
+fn check(seed: u64, record: &Record) -> Result<(), String> {
     let scenario = Scenario::of(seed);
     let broken = promises::broken(&Story::of(&scenario, record));
-    assert!(
-        broken.is_empty(),
-        "seed {seed} broke a promise:\n{}\nto repeat it:\nSEED={seed} cargo test --test simulation one_seed -- --nocapture\n",
-        broken.join("\n"),
-    );
+    match broken.is_empty() {
+        true => Ok(()),
+        false => Err(with_command(seed, &broken.join("\n"))),
+    }
+}
+
+fn with_command(seed: u64, what: &str) -> String {
+    format!(
+        "seed {seed}: {what}\nto repeat it:\nSEED={seed} cargo test --test simulation one_seed -- --nocapture\n"
+    )
 }
 
 /// Of everything that was seen, and when.

@@ -132,8 +132,8 @@ impl Fate {
     fn strike(&mut self) {
         let world = self.client.world.clone();
         match self.rng.u32(0..12) {
-            0..5 => world.look(|seen| seen.bank.change_mood()),
-            5..7 => world.look(|seen| {
+            0..3 => world.look(|seen| seen.bank.change_mood()),
+            3..7 => world.look(|seen| {
                 seen.bank.revoke_all();
                 seen.record.revocations += 1;
             }),
