@@ -7,6 +7,7 @@
 //! ```
 
 mod api;
+mod back_off;
 mod bank;
 mod callers;
 mod endpoint;

@@ -14,7 +14,7 @@ use tower_oauth::TokenSource;
 
 use crate::{
     api::{Stacks, refusal_rule},
-    bank::Mood,
+    bank::{Mood, Trouble},
     callers::Client,
     endpoint::fetcher,
     record::{Calm, LeftOver, Mode, Outcome, Record, Wish},
@@ -52,7 +52,7 @@ async fn live(scenario: Scenario) -> Record {
             end(client);
         }
         Ending::Shutdown => {
-            client.source.shutdown();
+            shut_down(&client).await;
             end(client);
             join(crowd).await;
         }
@@ -102,6 +102,23 @@ async fn join(tasks: Vec<JoinHandle<()>>) {
             std::panic::resume_unwind(error.into_panic());
         }
     }
+}
+
+/// In the middle of the traffic, and of the replacement of a refused token, if it comes to that.
+async fn shut_down(client: &Client) {
+    let world = &client.world;
+    world.look(|seen| {
+        seen.bank.revoke_all();
+        seen.bank.mood = Mood::Down(Trouble::Hang);
+    });
+    let request = Wish::Request {
+        method: Method::GET,
+        mode: Mode::Plain,
+    };
+    client.grant(request.clone(), false, None).await;
+    world.at(|seen, at| seen.record.ended = Some(at));
+    client.source.shutdown();
+    client.grant(request, false, None).await;
 }
 
 /// Lets go of the last handle.
@@ -175,6 +192,8 @@ async fn calm(client: &Client) {
     if !poll(client, &Wish::Token, scenario.longest_recovery()).await {
         return;
     }
+    // The last trouble of all, of which nobody knows before a request is refused.
+    world.look(|seen| seen.bank.revoke_all());
     let request = Wish::Request {
         method: Method::GET,
         mode: Mode::Replay,

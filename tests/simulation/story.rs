@@ -98,6 +98,14 @@ impl<'a> Story<'a> {
             .any(|it| it.serial == serial && it.definite == definite && it.at.order < before.order)
     }
 
+    /// Whether a flight ended in vain between two moments.
+    pub(crate) fn has_failed(&self, from: At, to: At) -> bool {
+        let mut ends = self.flights.iter().filter_map(|it| it.end);
+        ends.any(|(at, landing)| {
+            landing != Landing::Landed && (from.order..to.order).contains(&at.order)
+        })
+    }
+
     /// Whether the wall clock went back a little before a moment.
     pub(crate) fn stepped_back(&self, at: At, within: Duration) -> bool {
         let from = at.mono - nanos(within);

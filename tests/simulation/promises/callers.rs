@@ -4,6 +4,7 @@ use http::Method;
 
 use super::{Kept, Promise, ensure};
 use crate::{
+    back_off::back_offs,
     record::{Arrival, At, Caller, Mode, Outcome, Wish},
     story::Story,
     world::nanos,
@@ -30,6 +31,10 @@ pub(super) const PROMISES: &[Promise] = &[
     (
         "a request refused with an old token is sent with the present one at once",
         late_refusals_are_cured_at_once,
+    ),
+    (
+        "a request fails of a back-off only while that lasts, and retry_now ends it",
+        back_offs_end,
     ),
     ("the caller gets the API's last answer", the_last_answer),
 ];
@@ -146,6 +151,23 @@ fn late_refusals_are_cured_at_once(story: &Story<'_>) -> Kept {
         ensure(again == Some(refused.mono), || {
             format!("{caller:?} with {held:?}")
         })?;
+    }
+    Ok(())
+}
+
+fn back_offs_end(story: &Story<'_>) -> Kept {
+    let waits = back_offs(story);
+    for (caller, end, outcome) in story.answered() {
+        let Outcome::Refused { kind } = outcome else {
+            continue;
+        };
+        let closed = story.record.ended.is_some_and(|it| it.order < end.order);
+        let wait = waits.iter().rfind(|it| it.from.order < end.order);
+        let lasts = wait.is_some_and(|it| {
+            let over = caller.at.order > it.from.order && it.was_ended(story, caller.at);
+            end.mono <= it.from.mono + it.most && !over
+        });
+        ensure(closed || lasts, || format!("{kind} at {end:?}, {wait:?}"))?;
     }
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! What the token endpoint can count on.
 
-use tower_oauth::{BackOff, FailureClass, Policy};
+use tower_oauth::{FailureClass, Policy};
 
 use super::{Kept, Promise, ensure};
 use crate::{
-    record::{At, Attempt, End, Nanos},
-    story::{Flight, Landing, Story},
+    back_off::back_offs,
+    record::{Attempt, End, Nanos},
+    story::{Flight, Story},
     world::nanos,
 };
 
@@ -93,54 +94,15 @@ fn may_follow(policy: &Policy, one: &Attempt, next: &Attempt) -> bool {
 }
 
 fn back_off_is_kept(story: &Story<'_>) -> Kept {
-    let policy = &story.scenario.policy;
-    let mut failures = 0;
-    for pair in story.flights.windows(2) {
-        let [flight, next] = pair else { continue };
-        let Some((at, landing)) = flight.end else {
-            return Err(format!("{:?} while another was under way", next.start()));
-        };
-        if ended_back_off(story, flight.start(), at) {
-            failures = 0;
-        }
-        let Landing::Failed { class, retry_after } = landing else {
-            failures = 0;
-            continue;
-        };
-        failures += 1;
-        let own = least_back_off(policy, class, failures);
-        let asked = retry_after
-            .unwrap_or_default()
-            .min(nanos(policy.max_retry_after));
-        let kept = next.start().mono >= at.mono + own.max(asked);
-        let lifted = ended_back_off(story, at, next.start());
-        ensure(kept || lifted, || {
-            format!(
-                "failure {failures} ({class}, {retry_after:?}) at {at:?}, next at {:?}",
-                next.start()
-            )
-        })?;
-        if lifted {
-            failures = 0;
-        }
+    for back_off in back_offs(story) {
+        let mut later = story.flights.iter().map(Flight::start);
+        let next = later.find(|it| it.order > back_off.from.order);
+        let kept = next.is_none_or(|it| {
+            it.mono >= back_off.from.mono + back_off.least || back_off.was_ended(story, it)
+        });
+        ensure(kept, || format!("{back_off:?}, next at {next:?}"))?;
     }
     Ok(())
-}
-
-/// Whether an operator ended the back-off between two moments.
-fn ended_back_off(story: &Story<'_>, from: At, to: At) -> bool {
-    let mut moments = story.record.retried_now.iter();
-    moments.any(|it| (from.order..to.order).contains(&it.order))
-}
-
-fn least_back_off(policy: &Policy, class: FailureClass, failures: u32) -> Nanos {
-    let BackOff { first, max, .. } = match class {
-        FailureClass::Transient => policy.transient_back_off,
-        FailureClass::Permanent => policy.permanent_back_off,
-        _ => policy.unclear_back_off,
-    };
-    let doubled = first.saturating_mul(1 << (failures - 1).min(20));
-    nanos(doubled.min(max).mul_f64(0.75))
 }
 
 fn fetches_outlive_callers(story: &Story<'_>) -> Kept {

@@ -15,6 +15,10 @@ pub(super) const PROMISES: &[Promise] = &[
         every_fetch_has_its_reason,
     ),
     (
+        "while a definitely refused token is being replaced, none uses it",
+        refused_tokens_rest,
+    ),
+    (
         "definite refusals draw on the bucket",
         definite_refusals_draw,
     ),
@@ -55,6 +59,27 @@ fn has_reason(story: &Story<'_>, flight: &Flight<'_>, cause: FetchCause) -> bool
         FetchCause::MaybeRefused => story.was_refused(serial, start, false),
         _ => false,
     }
+}
+
+fn refused_tokens_rest(story: &Story<'_>) -> Kept {
+    for flight in &story.flights {
+        let (start, cause) = (flight.start(), flight.attempts[0].cause);
+        let (Some(held), Some((end, _))) = (story.held(start), flight.end) else {
+            continue;
+        };
+        let shut = story.record.ended.is_some_and(|it| it.order < end.order);
+        // After a failure it serves, and a repeated one serves too: nothing better is to be had.
+        let serves = held.repeated || story.has_failed(held.from, start);
+        if cause != FetchCause::Refused || shut || serves {
+            continue;
+        }
+        let mut uses = story
+            .uses()
+            .filter(|(_, serial)| *serial == held.grant.serial);
+        let used = uses.find(|(at, _)| (start.order..end.order).contains(&at.order));
+        ensure(used.is_none(), || format!("{held:?} used at {used:?}"))?;
+    }
+    Ok(())
 }
 
 fn definite_refusals_draw(story: &Story<'_>) -> Kept {
