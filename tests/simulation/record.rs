@@ -125,6 +125,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Calm {
     pub(crate) at: At,
     pub(crate) first_token: Option<At>,
+    /// When requests had been taken again after each further revocation.
     pub(crate) first_success: Option<At>,
 }
 

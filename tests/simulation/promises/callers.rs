@@ -162,7 +162,8 @@ fn back_offs_end(story: &Story<'_>) -> Kept {
             continue;
         };
         let closed = story.record.ended.is_some_and(|it| it.order < end.order);
-        let wait = waits.iter().rfind(|it| it.from.order < end.order);
+        let before = waits.partition_point(|it| it.from.order < end.order);
+        let wait = waits[..before].last();
         let lasts = wait.is_some_and(|it| {
             let over = caller.at.order > it.from.order && it.was_ended(story, caller.at);
             end.mono <= it.from.mono + it.most && !over

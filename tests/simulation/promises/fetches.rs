@@ -95,8 +95,9 @@ fn may_follow(policy: &Policy, one: &Attempt, next: &Attempt) -> bool {
 
 fn back_off_is_kept(story: &Story<'_>) -> Kept {
     for back_off in back_offs(story) {
-        let mut later = story.flights.iter().map(Flight::start);
-        let next = later.find(|it| it.order > back_off.from.order);
+        let from = back_off.from.order;
+        let later = story.flights.partition_point(|it| it.start().order <= from);
+        let next = story.flights.get(later).map(Flight::start);
         let kept = next.is_none_or(|it| {
             it.mono >= back_off.from.mono + back_off.least || back_off.was_ended(story, it)
         });
