@@ -7,7 +7,7 @@ use crate::bank::{DAY, OUTAGE, REVOCATION};
 const WIDTH: f64 = 840.0;
 const HEIGHT: f64 = 360.0;
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 16.0;
+const RIGHT: f64 = 24.0;
 const TOP: f64 = 52.0;
 const BOTTOM: f64 = 52.0;
 
