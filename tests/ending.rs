@@ -5,9 +5,13 @@ mod support;
 use std::sync::mpsc;
 
 use futures_util::FutureExt;
-use support::{Endpoint, at_once, landed, millis, secs, served};
+use support::{
+    Api, Endpoint, at_once, get, landed,
+    layered::{plain, status},
+    millis, secs, served,
+};
 use tower::service_fn;
-use tower_oauth::{BoxError, FetchError, Token, TokenRequest, TokenSource};
+use tower_oauth::{BoxError, FetchError, SourceState, Token, TokenRequest, TokenSource};
 
 /// A source whose fetcher hangs. What it holds is dropped with the fetch, and with the fetcher: the receiver is
 /// disconnected only once both are gone.
@@ -119,6 +123,22 @@ async fn a_shutdown_leaves_a_refused_token_in_service() {
     tokio::time::sleep(secs(10)).await;
     assert_eq!(served(&source), "token-1");
     assert_eq!(endpoint.fetches(), 1);
+}
+
+/// Asked through the source alone, it would be handed over however it is marked; the layer goes by the mark.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_leaves_a_refused_token_in_service_for_requests() {
+    let endpoint = Endpoint::new().latency(secs(5));
+    let source = endpoint.source();
+    let generation = source.token().await.unwrap().generation();
+    source.invalidate(generation);
+    tokio::task::yield_now().await;
+    assert_eq!(source.status().state, SourceState::Suspended);
+    source.shutdown();
+    assert!(source.status().state.is_usable());
+    let api = Api::ok();
+    assert_eq!(status(&plain(&source, &api), get("/")).await, 200);
+    assert_eq!(api.tokens(), ["token-1"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -248,10 +248,14 @@ impl Core {
         });
     }
 
-    /// Ends what runs in the background, and lets nothing start again.
+    /// Ends what runs in the background, and lets nothing start again. A refused token serves again: the fetch that
+    /// its requests would wait for can no longer come.
     pub(crate) fn shut_down(&self) {
         let error = self.error(OAuthErrorKind::ShutDown);
-        let under_way = self.step(|state| state.shut_down(error));
+        let under_way = self.step(|state| {
+            self.reinstate();
+            state.shut_down(error)
+        });
         // Without the lock: an abort may drop what drives the flight here and now, and that wants the lock.
         if let Some(flight) = under_way {
             flight.abort();

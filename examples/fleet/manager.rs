@@ -1,0 +1,137 @@
+//! What a replica keeps its token in: this crate's source, as it comes or without its manners, or a few lines by hand.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Mutex, time::Instant};
+use tower::service_fn;
+use tower_oauth::{
+    BackOff, BoxError, Clock, FetchError, Generation, Policy, Token, TokenRequest, TokenSource,
+};
+
+use crate::bank::{Bank, LIFETIME, Ticket};
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Defaults,
+    /// No jitter, and the shortest waits that the policy allows.
+    NoManners,
+    ByHand,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Defaults, Self::NoManners, Self::ByHand];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Defaults => "as it comes",
+            Self::NoManners => "no jitter, no back-off",
+            Self::ByHand => "by hand",
+        }
+    }
+}
+
+#[derive(Clone)]
+pub(crate) enum Manager {
+    Source(TokenSource),
+    ByHand(Arc<ByHand>),
+}
+
+/// A token in a replica's hand.
+pub(crate) struct Held {
+    pub(crate) ticket: Ticket,
+    generation: Option<Generation>,
+}
+
+impl Manager {
+    pub(crate) fn new(kind: Kind, bank: &Bank, clock: &Clock, seed: u64) -> Self {
+        let policy = match kind {
+            Kind::Defaults => Policy::default(),
+            Kind::NoManners => no_manners(),
+            Kind::ByHand => return Self::ByHand(Arc::new(ByHand::new(bank.clone()))),
+        };
+        let bank = bank.clone();
+        let fetcher = service_fn(move |_: TokenRequest| fetch(bank.clone()));
+        let source = TokenSource::builder(fetcher)
+            .clock(clock.clone())
+            .seed(seed)
+            .policy(|it| *it = policy)
+            .build();
+        Self::Source(source.unwrap())
+    }
+
+    pub(crate) async fn token(&self) -> Option<Held> {
+        match self {
+            Self::Source(source) => {
+                let token = source.token().await.ok()?;
+                Some(Held {
+                    ticket: Ticket(token.expose_token().parse().unwrap()),
+                    generation: Some(token.generation()),
+                })
+            }
+            Self::ByHand(cache) => Some(Held {
+                ticket: cache.token().await?,
+                generation: None,
+            }),
+        }
+    }
+
+    /// The API refused this token.
+    pub(crate) async fn refused(&self, held: &Held) {
+        match (self, held.generation) {
+            (Self::Source(source), Some(generation)) => source.invalidate(generation),
+            (Self::ByHand(cache), _) => cache.forget(held.ticket).await,
+            _ => {}
+        }
+    }
+}
+
+async fn fetch(bank: Bank) -> Result<Token, BoxError> {
+    let issued = bank.issue().await;
+    let Ticket(number) = issued.map_err(|_| FetchError::transient("the bank is down"))?;
+    Ok(Token::new(number.to_string()).expires_in(LIFETIME))
+}
+
+fn no_manners() -> Policy {
+    const SHORTEST: Duration = Duration::from_millis(1);
+    let mut policy = Policy::default();
+    policy.jitter = 0.0;
+    policy.retry_wait = Duration::ZERO;
+    policy.min_flight_interval = SHORTEST;
+    policy.transient_back_off = BackOff::new(SHORTEST, SHORTEST);
+    policy
+}
+
+/// What is often written in place of a library: a token under a lock, renewed five minutes before its end by the request
+/// that finds it so old. A failed renewal is that request's error, and the next request tries again.
+pub(crate) struct ByHand {
+    bank: Bank,
+    token: Mutex<Option<(Ticket, Instant)>>,
+}
+
+const MARGIN: Duration = Duration::from_secs(300);
+
+impl ByHand {
+    fn new(bank: Bank) -> Self {
+        Self {
+            bank,
+            token: Mutex::new(None),
+        }
+    }
+
+    async fn token(&self) -> Option<Ticket> {
+        let mut token = self.token.lock().await;
+        match *token {
+            Some((ticket, until)) if Instant::now() + MARGIN < until => Some(ticket),
+            _ => {
+                let ticket = self.bank.issue().await.ok()?;
+                *token = Some((ticket, Instant::now() + LIFETIME));
+                Some(ticket)
+            }
+        }
+    }
+
+    async fn forget(&self, refused: Ticket) {
+        let mut token = self.token.lock().await;
+        token.take_if(|(ticket, _)| *ticket == refused);
+    }
+}

@@ -1,0 +1,67 @@
+//! The back-offs of a run, as the design has them.
+
+use tower_oauth::{BackOff, FailureClass, Policy};
+
+use crate::{
+    record::{At, Nanos},
+    story::{Landing, Story},
+    world::nanos,
+};
+
+/// A wait after a failed flight, which chance may move between its ends.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    pub(crate) from: At,
+    pub(crate) least: Nanos,
+    pub(crate) most: Nanos,
+}
+
+/// One for each flight that failed, in order.
+pub(crate) fn back_offs(story: &Story<'_>) -> Vec<Wait> {
+    let policy = &story.scenario.policy;
+    let (mut failures, mut before) = (0, None);
+    let mut waits = Vec::new();
+    for (at, landing) in story.flights.iter().filter_map(|it| it.end) {
+        if was_ended(story, before, at) {
+            failures = 0;
+        }
+        before = Some(at);
+        let Landing::Failed { class, retry_after } = landing else {
+            failures = 0;
+            continue;
+        };
+        failures += 1;
+        let own = nominal(policy, class, failures);
+        let asked = retry_after
+            .unwrap_or_default()
+            .min(nanos(policy.max_retry_after));
+        waits.push(Wait {
+            from: at,
+            least: (own / 4 * 3).max(asked),
+            most: (own / 4 * 5).max(asked / 10 * 11) + 1000,
+        });
+    }
+    waits
+}
+
+impl Wait {
+    /// Whether an operator ended it before that.
+    pub(crate) fn was_ended(&self, story: &Story<'_>, before: At) -> bool {
+        was_ended(story, Some(self.from), before)
+    }
+}
+
+fn was_ended(story: &Story<'_>, from: Option<At>, to: At) -> bool {
+    let from = from.map_or(0, |it| it.order);
+    let mut moments = story.record.retried_now.iter();
+    moments.any(|it| (from..to.order).contains(&it.order))
+}
+
+fn nominal(policy: &Policy, class: FailureClass, failures: u32) -> Nanos {
+    let BackOff { first, max, .. } = match class {
+        FailureClass::Transient => policy.transient_back_off,
+        FailureClass::Permanent => policy.permanent_back_off,
+        _ => policy.unclear_back_off,
+    };
+    nanos(first.saturating_mul(1 << (failures - 1).min(20)).min(max))
+}

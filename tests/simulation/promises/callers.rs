@@ -1,0 +1,217 @@
+//! What a request can count on.
+
+use http::Method;
+
+use super::{Kept, Promise, ensure};
+use crate::{
+    back_off::back_offs,
+    record::{Arrival, At, Caller, Mode, Outcome, Wish},
+    story::Story,
+    world::nanos,
+};
+
+pub(super) const PROMISES: &[Promise] = &[
+    ("everyone is answered", nobody_hangs),
+    (
+        "a waiter is answered within acquire_timeout, and so is each step of a replay",
+        answered_in_time,
+    ),
+    (
+        "a request that could be served was served: none fails while a usable token is held or one lands",
+        served_if_it_could_be,
+    ),
+    (
+        "a request that finds a usable token does not wait",
+        usable_means_at_once,
+    ),
+    (
+        "a request is replayed at most once, where that is allowed, and with a newer token",
+        replayed_once_with_a_newer,
+    ),
+    (
+        "a request refused with an old token is sent with the present one at once",
+        late_refusals_are_cured_at_once,
+    ),
+    (
+        "a request fails of a back-off only while that lasts, and retry_now ends it",
+        back_offs_end,
+    ),
+    ("the caller gets the API's last answer", the_last_answer),
+];
+
+fn nobody_hangs(story: &Story<'_>) -> Kept {
+    for (caller, at, outcome) in story.answered() {
+        ensure(!matches!(outcome, Outcome::Hung), || {
+            format!("{caller:?} until {at:?}")
+        })?;
+    }
+    Ok(())
+}
+
+fn answered_in_time(story: &Story<'_>) -> Kept {
+    let bound = nanos(story.scenario.policy.acquire_timeout);
+    let roomy = story.scenario.is_roomy();
+    let waiters = story.answered().filter(|(it, ..)| roomy || it.is_bare());
+    for (caller, end, _) in waiters {
+        let mut from = (caller.at.mono, bound);
+        for arrival in &caller.arrivals {
+            ensure(arrival.at.mono <= from.0 + from.1, || format!("{caller:?}"))?;
+            let answered = arrival.answered.map_or(arrival.at, |(at, _)| at);
+            // A refused request waits for the flight, and then as any other does.
+            from = (answered.mono, 2 * bound);
+        }
+        let cut_short = caller
+            .arrivals
+            .last()
+            .is_some_and(|it| it.answered.is_none());
+        ensure(cut_short || end.mono <= from.0 + from.1, || {
+            format!("{caller:?} until {end:?}")
+        })?;
+    }
+    Ok(())
+}
+
+fn served_if_it_could_be(story: &Story<'_>) -> Kept {
+    for (caller, end, outcome) in story.answered() {
+        let Outcome::Refused { kind } = outcome else {
+            continue;
+        };
+        ensure(story.usable(end).is_none(), || {
+            format!("{kind} at {end:?} while holding {:?}", story.held(end))
+        })?;
+        // With few permits it may have waited for one for longer than the token lasted.
+        let landed = story
+            .holdings
+            .iter()
+            .find(|it| (caller.at.order..end.order).contains(&it.from.order));
+        let waited = story.scenario.is_roomy() || caller.is_bare();
+        ensure(!waited || landed.is_none(), || {
+            format!(
+                "{kind} at {end:?}, since {:?}, though {landed:?} came",
+                caller.at
+            )
+        })?;
+    }
+    Ok(())
+}
+
+fn usable_means_at_once(story: &Story<'_>) -> Kept {
+    let roomy = story.scenario.is_roomy();
+    for caller in story
+        .record
+        .callers
+        .iter()
+        .filter(|it| roomy || it.is_bare())
+    {
+        let Some(held) = story.usable(caller.at) else {
+            continue;
+        };
+        if story.was_refused(held.grant.serial, caller.at, true) {
+            continue;
+        }
+        let served = caller.served_at().map(|it| it.mono);
+        ensure(served == Some(caller.at.mono), || {
+            format!("{caller:?} with {held:?}")
+        })?;
+    }
+    Ok(())
+}
+
+fn replayed_once_with_a_newer(story: &Story<'_>) -> Kept {
+    for caller in &story.record.callers {
+        let kept = match &caller.arrivals[..] {
+            [] | [_] => true,
+            [first, second] => caller.may_replay(story, first) && second.serial > first.serial,
+            _ => false,
+        };
+        ensure(kept, || format!("{caller:?}"))?;
+    }
+    Ok(())
+}
+
+fn late_refusals_are_cured_at_once(story: &Story<'_>) -> Kept {
+    if !story.scenario.is_roomy() {
+        return Ok(());
+    }
+    for caller in &story.record.callers {
+        let Some(first) = caller.arrivals.first() else {
+            continue;
+        };
+        let Some((refused, _)) = first.answered.filter(|_| caller.may_replay(story, first)) else {
+            continue;
+        };
+        let Some(held) = story.usable(refused) else {
+            continue;
+        };
+        let serial = held.grant.serial;
+        if serial == first.serial || story.was_refused(serial, refused, true) {
+            continue;
+        }
+        let again = caller.arrivals.get(1).map(|it| it.at.mono);
+        ensure(again == Some(refused.mono), || {
+            format!("{caller:?} with {held:?}")
+        })?;
+    }
+    Ok(())
+}
+
+fn back_offs_end(story: &Story<'_>) -> Kept {
+    let waits = back_offs(story);
+    for (caller, end, outcome) in story.answered() {
+        let Outcome::Refused { kind } = outcome else {
+            continue;
+        };
+        let closed = story.record.ended.is_some_and(|it| it.order < end.order);
+        let before = waits.partition_point(|it| it.from.order < end.order);
+        let wait = waits[..before].last();
+        let lasts = wait.is_some_and(|it| {
+            let over = caller.at.order > it.from.order && it.was_ended(story, caller.at);
+            end.mono <= it.from.mono + it.most && !over
+        });
+        ensure(closed || lasts, || format!("{kind} at {end:?}, {wait:?}"))?;
+    }
+    Ok(())
+}
+
+fn the_last_answer(story: &Story<'_>) -> Kept {
+    for (caller, _, outcome) in story.answered() {
+        let last = caller.arrivals.last().and_then(|it| it.answered);
+        let kept = match outcome {
+            Outcome::Response { status, .. } => last.is_some_and(|(_, it)| it == status),
+            Outcome::Refused { .. } => last.is_none() || !story.scenario.is_roomy(),
+            _ => true,
+        };
+        ensure(kept, || format!("{caller:?}"))?;
+    }
+    Ok(())
+}
+
+impl Caller {
+    /// Wanted the token itself.
+    fn is_bare(&self) -> bool {
+        matches!(self.wish, Wish::Token)
+    }
+
+    /// When it got its token.
+    fn served_at(&self) -> Option<At> {
+        let given = || match self.end {
+            Some((at, Outcome::Token { .. })) => Some(at),
+            _ => None,
+        };
+        self.arrivals.first().map(|it| it.at).or_else(given)
+    }
+
+    fn may_replay(&self, story: &Story<'_>, first: &Arrival) -> bool {
+        let (Wish::Request { method, mode }, Some((_, status))) = (&self.wish, first.answered)
+        else {
+            return false;
+        };
+        match status {
+            401 => *mode != Mode::Plain,
+            403 if !story.scenario.ambiguous => false,
+            403 if *mode == Mode::Replay => *method == Method::GET,
+            403 => *mode == Mode::ReplayUnsafe,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What the token endpoint can count on.
+
+use tower_oauth::{FailureClass, Policy};
+
+use super::{Kept, Promise, ensure};
+use crate::{
+    back_off::back_offs,
+    record::{Attempt, End, Nanos},
+    story::{Flight, Story},
+    world::nanos,
+};
+
+pub(super) const PROMISES: &[Promise] = &[
+    ("never two fetches at once", one_at_a_time),
+    (
+        "two flights start at least the minimal interval apart",
+        flights_are_apart,
+    ),
+    ("the fetches of any minute are bounded", a_minute_is_bounded),
+    (
+        "a flight tries again only after transient trouble, as often as is allowed, and not before it was asked to",
+        attempts_are_allowed,
+    ),
+    (
+        "after a failure none is made before the back-off and the Retry-After are over",
+        back_off_is_kept,
+    ),
+    (
+        "a fetch is cut by its bounds and by the source's end, and by nothing else",
+        fetches_outlive_callers,
+    ),
+    ("after the source's end no fetch starts", none_after_the_end),
+];
+
+fn one_at_a_time(story: &Story<'_>) -> Kept {
+    let most = story.record.most_under_way;
+    ensure(most <= 1, || format!("{most} at once"))
+}
+
+fn flights_are_apart(story: &Story<'_>) -> Kept {
+    let least = nanos(story.scenario.policy.min_flight_interval);
+    for pair in story.flights.windows(2) {
+        let (one, next) = (pair[0].start(), pair[1].start());
+        ensure(next.mono - one.mono >= least, || {
+            format!("{one:?} and {next:?}")
+        })?;
+    }
+    Ok(())
+}
+
+fn a_minute_is_bounded(story: &Story<'_>) -> Kept {
+    let policy = &story.scenario.policy;
+    let minute = 60_000_000_000;
+    let flights = minute / nanos(policy.min_flight_interval) + 1;
+    let most = usize::try_from(flights * i64::from(policy.attempts)).unwrap();
+    let attempts = &story.record.attempts;
+    for (number, first) in attempts.iter().enumerate() {
+        let later = attempts.get(number + most);
+        let bounded = later.is_none_or(|it| it.at.mono - first.at.mono >= minute);
+        ensure(bounded, || format!("more than {most} after {:?}", first.at))?;
+    }
+    Ok(())
+}
+
+fn attempts_are_allowed(story: &Story<'_>) -> Kept {
+    let policy = &story.scenario.policy;
+    for flight in &story.flights {
+        let number = flight.attempts.len();
+        ensure(number <= policy.attempts as usize, || {
+            format!("{number} attempts from {:?}", flight.start())
+        })?;
+        for (one, next) in flight.attempts.iter().zip(&flight.attempts[1..]) {
+            ensure(may_follow(policy, one, next), || {
+                format!("{next:?} after {one:?}")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn may_follow(policy: &Policy, one: &Attempt, next: &Attempt) -> bool {
+    let in_order = next.number == one.number + 1;
+    let allowed = match one.end {
+        Some((_, End::Cut)) => true,
+        Some((at, End::Failed { class, retry_after })) => {
+            let wait = retry_after.unwrap_or_default();
+            class == FailureClass::Transient
+                && wait <= nanos(policy.max_retry_after_in_flight)
+                && next.at.mono >= at.mono + wait
+        }
+        Some((_, End::Token(_))) | None => false,
+    };
+    in_order && allowed
+}
+
+fn back_off_is_kept(story: &Story<'_>) -> Kept {
+    for back_off in back_offs(story) {
+        let from = back_off.from.order;
+        let later = story.flights.partition_point(|it| it.start().order <= from);
+        let next = story.flights.get(later).map(Flight::start);
+        let kept = next.is_none_or(|it| {
+            it.mono >= back_off.from.mono + back_off.least || back_off.was_ended(story, it)
+        });
+        ensure(kept, || format!("{back_off:?}, next at {next:?}"))?;
+    }
+    Ok(())
+}
+
+fn fetches_outlive_callers(story: &Story<'_>) -> Kept {
+    let cuts = story.flights.iter().flat_map(|flight| {
+        let cut = |it: &&Attempt| matches!(it.end, Some((_, End::Cut)));
+        flight
+            .attempts
+            .iter()
+            .filter(cut)
+            .map(move |it| (flight, it))
+    });
+    for (flight, attempt) in cuts {
+        let Some((at, _)) = attempt.end else { continue };
+        let ended = story.record.ended.is_some_and(|it| at.order > it.order);
+        ensure(ended || at.mono == bound(story, flight, attempt), || {
+            format!("{attempt:?}")
+        })?;
+    }
+    Ok(())
+}
+
+/// When an attempt is cut at the latest.
+fn bound(story: &Story<'_>, flight: &Flight<'_>, attempt: &Attempt) -> Nanos {
+    let policy = &story.scenario.policy;
+    let of_flight = flight.start().mono + nanos(policy.flight_timeout);
+    of_flight.min(attempt.at.mono + nanos(policy.attempt_timeout))
+}
+
+fn none_after_the_end(story: &Story<'_>) -> Kept {
+    let Some(end) = story.record.ended else {
+        return Ok(());
+    };
+    for attempt in &story.record.attempts {
+        ensure(attempt.at.order < end.order, || {
+            format!("{attempt:?} after {end:?}")
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,269 @@
+//! What a record comes to by the rules: which flights there were, and which token the source held when. It is worked
+//! out anew from what those outside saw, and shares nothing with the crate.
+
+use std::time::Duration;
+
+use tower_oauth::{FailureClass, Margin, Policy};
+
+use crate::{
+    record::{At, Attempt, Caller, End, Grant, Nanos, Outcome, Record},
+    scenario::Scenario,
+    world::nanos,
+};
+
+pub(crate) struct Story<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) record: &'a Record,
+    pub(crate) flights: Vec<Flight<'a>>,
+    /// The tokens that the source took, in order.
+    pub(crate) holdings: Vec<Holding>,
+    pub(crate) refusals: Vec<Refusal>,
+}
+
+/// One fetch: its attempts, and how it ended.
+pub(crate) struct Flight<'a> {
+    pub(crate) attempts: &'a [Attempt],
+    pub(crate) end: Option<(At, Landing)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Landing {
+    Landed,
+    Failed {
+        class: FailureClass,
+        retry_after: Option<Nanos>,
+    },
+}
+
+/// A token in the source's hand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holding {
+    pub(crate) from: At,
+    pub(crate) anchor: At,
+    pub(crate) grant: Grant,
+    pub(crate) until: Reach,
+    /// Before this nobody may renew it ahead.
+    pub(crate) renewable: Reach,
+    /// The endpoint handed out what the source had.
+    pub(crate) repeated: bool,
+}
+
+/// A point on both clocks, reached when either gets there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reach {
+    mono: Nanos,
+    wall: Nanos,
+}
+
+/// An answer of the API that counts as a refusal of the token.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) at: At,
+    pub(crate) serial: u64,
+    pub(crate) definite: bool,
+}
+
+impl<'a> Story<'a> {
+    pub(crate) fn of(scenario: &'a Scenario, record: &'a Record) -> Self {
+        let mut story = Self {
+            scenario,
+            record,
+            flights: Vec::new(),
+            holdings: Vec::new(),
+            refusals: refusals(scenario, record),
+        };
+        for attempts in record.attempts.chunk_by(|_, next| next.number > 1) {
+            let end = story.landing(attempts);
+            story.flights.push(Flight { attempts, end });
+        }
+        story
+    }
+
+    /// What the source held at a moment.
+    pub(crate) fn held(&self, at: At) -> Option<&Holding> {
+        let until = self
+            .holdings
+            .partition_point(|it| it.from.order <= at.order);
+        self.holdings[..until].last()
+    }
+
+    /// The token that a request could have had at a moment.
+    pub(crate) fn usable(&self, at: At) -> Option<&Holding> {
+        self.held(at).filter(|it| !it.until.is_reached(at))
+    }
+
+    pub(crate) fn was_refused(&self, serial: u64, before: At, definite: bool) -> bool {
+        self.refusals
+            .iter()
+            .any(|it| it.serial == serial && it.definite == definite && it.at.order < before.order)
+    }
+
+    /// Whether a flight ended in vain between two moments.
+    pub(crate) fn has_failed(&self, from: At, to: At) -> bool {
+        let mut ends = self.flights.iter().filter_map(|it| it.end);
+        ends.any(|(at, landing)| {
+            landing != Landing::Landed && (from.order..to.order).contains(&at.order)
+        })
+    }
+
+    /// Whether the wall clock went back a little before a moment.
+    pub(crate) fn stepped_back(&self, at: At, within: Duration) -> bool {
+        let from = at.mono - nanos(within);
+        let mut steps = self.record.steps_back.iter();
+        steps.any(|step| (from..=at.mono).contains(&step.mono))
+    }
+
+    /// Callers who saw what came of their wish.
+    pub(crate) fn answered(&self) -> impl Iterator<Item = (&Caller, At, Outcome)> {
+        let callers = self.record.callers.iter();
+        callers.filter_map(|it| it.end.map(|(at, outcome)| (it, at, outcome)))
+    }
+
+    /// Every moment at which a token was handed over: attached, or given to a caller.
+    pub(crate) fn uses(&self) -> impl Iterator<Item = (At, u64)> {
+        let attached = self.record.callers.iter().flat_map(|it| &it.arrivals);
+        let given = self
+            .answered()
+            .filter_map(|(_, at, outcome)| match outcome {
+                Outcome::Token { serial, .. } => Some((at, serial)),
+                _ => None,
+            });
+        attached.map(|it| (it.at, it.serial)).chain(given)
+    }
+
+    fn landing(&mut self, attempts: &[Attempt]) -> Option<(At, Landing)> {
+        let last = attempts.last()?;
+        let (at, end) = last.end?;
+        let unclear = Landing::Failed {
+            class: FailureClass::Unclear,
+            retry_after: None,
+        };
+        let landing = match end {
+            End::Failed { class, retry_after } => Landing::Failed { class, retry_after },
+            End::Cut => Landing::Failed {
+                class: FailureClass::Transient,
+                retry_after: None,
+            },
+            End::Token(grant) => match self.take(last.at, at, grant) {
+                true => Landing::Landed,
+                false => unclear,
+            },
+        };
+        Some((at, landing))
+    }
+
+    /// Whether a token still had life when it came; it is held from then on.
+    fn take(&mut self, anchor: At, from: At, grant: Grant) -> bool {
+        let policy = &self.scenario.policy;
+        let life = Life::of(policy, &grant);
+        let end = Reach::after(anchor, life.use_for - grant.age);
+        if end.is_reached(from) {
+            return false;
+        }
+        let mut holding = Holding {
+            from,
+            anchor,
+            grant,
+            until: end,
+            renewable: Reach::after(anchor, life.renewable_after - grant.age),
+            repeated: false,
+        };
+        let before = self.holdings.last();
+        if let Some(before) = before.filter(|it| it.grant.serial == grant.serial) {
+            holding.repeated = true;
+            if !before.until.is_reached(from) {
+                holding.until = end.earlier_of(before.until);
+            }
+            holding.renewable = holding.until;
+        }
+        self.holdings.push(holding);
+        true
+    }
+}
+
+impl Flight<'_> {
+    pub(crate) fn start(&self) -> At {
+        self.attempts[0].at
+    }
+
+    pub(crate) fn landed(&self) -> Option<At> {
+        match self.end {
+            Some((at, Landing::Landed)) => Some(at),
+            _ => None,
+        }
+    }
+}
+
+impl Reach {
+    fn after(anchor: At, wait: Nanos) -> Self {
+        let wait = wait.max(0);
+        Self {
+            mono: anchor.mono + wait,
+            wall: anchor.wall + wait,
+        }
+    }
+
+    pub(crate) fn is_reached(self, at: At) -> bool {
+        at.mono >= self.mono || at.wall >= self.wall
+    }
+
+    fn earlier_of(self, other: Self) -> Self {
+        Self {
+            mono: self.mono.min(other.mono),
+            wall: self.wall.min(other.wall),
+        }
+    }
+}
+
+/// The parts of a lifetime, as `lifecycle.md` has them.
+struct Life {
+    use_for: Nanos,
+    renewable_after: Nanos,
+}
+
+impl Life {
+    fn of(policy: &Policy, grant: &Grant) -> Self {
+        let stated = Duration::from_nanos(grant.lifetime.unsigned_abs());
+        let age = Duration::from_nanos(grant.age.unsigned_abs());
+        let lifetime = stated.min(age + policy.max_lifetime);
+        let leeway = policy.expiry_leeway.min(lifetime.mul_f64(0.05));
+        let use_for = nanos(lifetime - leeway);
+        let margin = match policy.renewal_margin {
+            Margin::Fixed(margin) => margin,
+            Margin::Fraction(part) => lifetime.mul_f64(part).min(policy.max_renewal_margin),
+            _ => lifetime,
+        };
+        let ahead = margin + lifetime.mul_f64(policy.jitter);
+        let renewable_after = nanos(lifetime - ahead.min(lifetime / 2));
+        Self {
+            use_for,
+            renewable_after: match policy.single_active {
+                true => use_for,
+                false => renewable_after.min(use_for),
+            },
+        }
+    }
+}
+
+fn refusals(scenario: &Scenario, record: &Record) -> Vec<Refusal> {
+    let arrivals = record.callers.iter().flat_map(|it| &it.arrivals);
+    let answers = arrivals.filter_map(|it| it.answered.map(|(at, status)| (at, it.serial, status)));
+    let by_answer = answers.filter_map(|(at, serial, status)| {
+        let definite = match status {
+            401 => true,
+            403 if scenario.ambiguous => false,
+            _ => return None,
+        };
+        Some(Refusal {
+            at,
+            serial,
+            definite,
+        })
+    });
+    let by_caller = record.invalidated.iter().map(|(at, serial)| Refusal {
+        at: *at,
+        serial: *serial,
+        definite: true,
+    });
+    by_answer.chain(by_caller).collect()
+}
