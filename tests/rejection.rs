@@ -2,7 +2,7 @@
 
 mod support;
 
-use futures_util::future::join_all;
+use futures_util::{FutureExt, future::join_all};
 use http::{Response, StatusCode};
 use support::{
     Api, Endpoint, bearer, generation, get,
@@ -11,7 +11,7 @@ use support::{
 };
 use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, Service, ServiceExt};
-use tower_oauth::{FetchError, OAuthLayer, SourceState};
+use tower_oauth::{FetchError, OAuthLayer, SourceState, TokenSource};
 use tower_test::mock;
 
 #[tokio::test(start_paused = true)]
@@ -269,4 +269,30 @@ fn refusal() -> Response<String> {
     let mut response = Response::new(String::new());
     *response.status_mut() = StatusCode::UNAUTHORIZED;
     response
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_wait_is_over_goes_with_the_refused_token_that_is_there() {
+    let endpoint = Endpoint::new().latency(secs(15));
+    let builder = endpoint.builder().policy(|policy| {
+        policy.attempt_timeout = secs(18);
+    });
+    let (source, api) = (builder.build().unwrap(), Api::ok());
+    source.ready().await.unwrap();
+    source.invalidate(source.token().await.unwrap().generation());
+    let asked = Instant::now();
+    let mut waiting = Box::pin(send_plain(&source, &api));
+    assert!((&mut waiting).now_or_never().is_none());
+
+    // The next token is there after 15 s, and refused too before the request that waits has a look.
+    sleep(secs(16)).await;
+    source.invalidate(source.token().await.unwrap().generation());
+    assert!((&mut waiting).now_or_never().is_none());
+    assert_eq!(waiting.await, 200);
+    assert_eq!(asked.elapsed(), secs(25), "its acquire_timeout");
+    assert_eq!(api.tokens(), ["token-2"]);
+}
+
+async fn send_plain(source: &TokenSource, api: &Api) -> u16 {
+    status(&plain(source, api), get("/")).await
 }

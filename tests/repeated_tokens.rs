@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use support::{Answer, Endpoint, ask_steadily, at_once, landed, millis, secs, served, text};
-use tower_oauth::{FetchCause, SourceState, Token, TokenSource};
+use tower_oauth::{FetchCause, FetchError, SourceState, Token, TokenSource};
 
 const SAME: &str = "the-same";
 
@@ -176,4 +176,28 @@ async fn the_headers_handed_out_are_those_of_a_request() {
     let headers: Vec<_> = token.headers().map(|(name, _)| name.as_str()).collect();
     assert_eq!(headers, ["authorization"]);
     assert!(format!("{token:?}").contains("generation"), "{token:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_fetch_gives_back_only_what_was_drawn_for_it() {
+    let endpoint = Endpoint::new();
+    endpoint.then(same(secs(1000))).then(same(secs(1000)));
+    let builder = endpoint.builder().policy(|policy| {
+        policy.jitter = 0.0;
+        policy.refusal_burst = 1;
+        policy.refusal_refill = secs(24 * 3600);
+    });
+    let source = builder.build().unwrap();
+    // The one draw there is, for a token that comes again. The next fetch goes by suspicion, and fails.
+    refuse(&source).await;
+    tokio::time::advance(secs(31)).await;
+    endpoint.then_fail(FetchError::unclear("down"));
+    refuse(&source).await;
+    assert_eq!(endpoint.fetches(), 3);
+
+    let start = endpoint.arrivals()[1];
+    endpoint.advance_to(start + secs(990)).await;
+    assert_eq!(text(&source).await, "token-1");
+    refuse(&source).await;
+    assert_eq!(endpoint.fetches(), 4, "no draw is left");
 }

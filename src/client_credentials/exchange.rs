@@ -7,6 +7,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower::{Service, ServiceExt, util::BoxService};
+use zeroize::Zeroizing;
 
 use super::trouble;
 use crate::{BoxError, FetchError};
@@ -21,7 +22,7 @@ pub(super) type Exchange = BoxService<Request<Bytes>, Answer, FetchError>;
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: Result<Bytes, FetchError>,
+    pub(super) body: Result<Zeroizing<Vec<u8>>, FetchError>,
 }
 
 /// Any Tower service that speaks HTTP: a shorthand for the bounds that a transport must meet. Every service that meets
@@ -94,19 +95,20 @@ where
 }
 
 /// Copied piece by piece: a piece keeps the transport's whole read buffer, and a body in drips would keep thousands.
-async fn read_body<B>(body: B) -> Result<Bytes, BoxError>
+/// Allocated once, in full, so that growing leaves no copy of a token behind.
+async fn read_body<B>(body: B) -> Result<Zeroizing<Vec<u8>>, BoxError>
 where
     B: Body,
     B::Error: Into<BoxError>,
 {
     let mut body = pin!(Limited::new(body, LONGEST_ANSWER));
-    let mut whole = Vec::with_capacity(body.size_hint().lower() as usize);
+    let mut whole = Zeroizing::new(Vec::with_capacity(LONGEST_ANSWER));
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame?.into_data() {
             whole.put(data);
         }
     }
-    Ok(whole.into())
+    Ok(whole)
 }
 
 fn unreadable(error: BoxError) -> FetchError {

@@ -1,9 +1,8 @@
 //! The members of an answer, which is to be one JSON object.
 
-use bytes::Bytes;
 use http::header::CONTENT_ENCODING;
 use serde_json::{Map, Value};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::exchange::Answer;
 use crate::FetchError;
@@ -20,10 +19,8 @@ impl Members {
                 "the answer is compressed, which was not asked for",
             ));
         }
-        let body = std::mem::replace(&mut answer.body, Ok(Bytes::new()))?;
-        let members = parse(&body);
-        wipe(body);
-        members.map(Self)
+        let body = std::mem::replace(&mut answer.body, Ok(Zeroizing::default()))?;
+        parse(&body).map(Self)
     }
 
     /// A member that is there and not `null`.
@@ -82,11 +79,4 @@ fn parse(body: &[u8]) -> Result<Map<String, Value>, FetchError> {
         Err(_) => "the answer is not JSON",
     };
     Err(FetchError::malformed(what))
-}
-
-/// Zeroizes the bytes, if nobody else holds them.
-fn wipe(body: Bytes) {
-    if let Ok(mut own) = body.try_into_mut() {
-        own.zeroize();
-    }
 }

@@ -141,6 +141,10 @@ impl IssuedToken {
         self.0.generation
     }
 
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.0.standing() == Standing::Suspended
+    }
+
     /// The token's text, for places that no header template reaches (a WebSocket's first message, say). Do not log it.
     pub fn expose_token(&self) -> &str {
         self.0.token.expose()

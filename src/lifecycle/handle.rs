@@ -101,6 +101,19 @@ impl Handle {
         self.core.cell.with(attached).flatten()
     }
 
+    /// Attaches what [`acquire`](Self::acquire) handed out although it is suspended, if it still lives.
+    pub(crate) fn attach_last_resort(
+        &self,
+        IssuedToken(issued): &IssuedToken,
+        headers: &mut HeaderMap,
+    ) -> Option<Generation> {
+        let lives = issued.phase(self.core.now()) != Phase::Expired;
+        lives.then(|| {
+            issued.attach(headers);
+            issued.generation
+        })
+    }
+
     /// The current token if it may be used without waiting.
     pub(super) fn current(&self) -> Option<IssuedToken> {
         let now = self.core.now();
@@ -157,7 +170,8 @@ impl Handle {
         }
     }
 
-    /// The slow path: waits for a token, at most `acquire_timeout`.
+    /// The slow path: waits for a token, at most `acquire_timeout`. A token that it hands out suspended is the best to
+    /// be had: another wait would bring nothing better.
     pub(crate) async fn acquire(&self) -> Result<IssuedToken, OAuthError> {
         if runtime::Handle::try_current().is_err() {
             self.core.step(|_| self.core.reinstate());

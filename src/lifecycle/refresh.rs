@@ -230,7 +230,7 @@ impl FlightTask {
         let core = &self.core;
         let now = core.now();
         core.step(|state| {
-            let wait = state.failed((fetcher, self.cause), failure, &core.policy);
+            let wait = state.failed(fetcher, failure, &core.policy);
             let error =
                 OAuthError::with_retry_at(core.name.clone(), kind, Some(retry_at(now, wait)));
             state.back_off(now.monotonic + wait, error.clone());
@@ -258,7 +258,7 @@ async fn caught<T>(attempt: impl Future<Output = Result<T, Failure>>) -> Result<
 impl Drop for FlightTask {
     fn drop(&mut self) {
         if let Some(fetcher) = self.fetcher.take() {
-            self.core.step(|state| state.lost(fetcher, self.cause));
+            self.core.step(|state| state.lost(fetcher));
             self.flight.land(Outcome::Lost);
             self.core.changes.send_replace(());
         }

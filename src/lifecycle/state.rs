@@ -39,6 +39,8 @@ pub(crate) struct State {
     last_start: Option<Duration>,
     last_generation: u64,
     bucket: Bucket,
+    /// Whether the flight under way was drawn from the bucket.
+    drew: bool,
     suspicion: Option<Suspicion>,
     shut_down: Option<OAuthError>,
     rng: fastrand::Rng,
@@ -97,6 +99,7 @@ impl State {
             last_start: None,
             last_generation: 0,
             bucket: Bucket::new(policy),
+            drew: false,
             suspicion: None,
             shut_down: None,
             rng,
@@ -214,7 +217,10 @@ impl State {
         match &mut self.suspicion {
             Some(suspicion) if ambiguous => suspicion.refused(now.monotonic, last_success, policy),
             None if ambiguous => true,
-            _ => self.bucket.draw(now.monotonic),
+            _ => {
+                self.drew = self.bucket.draw(now.monotonic);
+                self.drew
+            }
         }
     }
 
@@ -227,6 +233,7 @@ impl State {
         policy: &Policy,
     ) {
         self.arrive(fetcher);
+        self.drew = false;
         self.end_back_off();
         self.last_generation = self.last_generation.max(generation.get());
         let suspicion = self.suspicion.take();
@@ -249,11 +256,11 @@ impl State {
     /// A flight failed; returns how long the source backs off.
     pub(crate) fn failed(
         &mut self,
-        (fetcher, cause): (Fetcher, FetchCause),
+        fetcher: Fetcher,
         (class, retry_after): (FailureClass, Option<Duration>),
         policy: &Policy,
     ) -> Duration {
-        self.lost(fetcher, cause);
+        self.lost(fetcher);
         self.failures = self.failures.saturating_add(1);
         let own = policy.back_off(class, self.failures, self.rng.f64());
         let asked = retry_after.map(|asked| policy.believed_retry_after(asked, self.rng.f64()));
@@ -265,9 +272,9 @@ impl State {
     }
 
     /// A flight ended without an outcome: its fetcher comes back, and the next may start.
-    pub(crate) fn lost(&mut self, fetcher: Fetcher, cause: FetchCause) {
+    pub(crate) fn lost(&mut self, fetcher: Fetcher) {
         self.arrive(fetcher);
-        if cause == FetchCause::Refused {
+        if std::mem::take(&mut self.drew) {
             self.bucket.give_back();
         }
     }

@@ -6,7 +6,8 @@ use crate::{error::BoxError, lifecycle::Hold, token::Generation};
 /// Sends a request with a token that is good when it goes, and says which it was.
 ///
 /// A token is waited for first, while nothing is held, and then readiness. Where that takes longer than the token lasts,
-/// readiness is given back and it begins anew.
+/// readiness is given back and it begins anew. A refused token that was handed out all the same is sent as it is: no wait
+/// would bring a better one.
 pub(super) async fn send<S, B, C>(
     source: &Hold,
     mut service: S,
@@ -17,9 +18,15 @@ where
     S::Error: Into<BoxError>,
 {
     loop {
-        source.acquire().await?;
+        let acquired = source.acquire().await?;
+        let last_resort = acquired.is_suspended().then_some(acquired);
         service.ready().await.map_err(Into::into)?;
-        if let Some(generation) = source.attach(request.headers_mut()) {
+        let headers = request.headers_mut();
+        let attached = match source.attach(headers) {
+            None => last_resort.and_then(|token| source.attach_last_resort(&token, headers)),
+            attached => attached,
+        };
+        if let Some(generation) = attached {
             let response = service.call(request).await.map_err(Into::into)?;
             return Ok((generation, response));
         }
