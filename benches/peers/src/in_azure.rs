@@ -30,7 +30,7 @@ pub(crate) fn stack() -> Stack {
         base: case(vec![Arc::new(Bank)]),
         peers: vec![Peer {
             name: "azure_core, BearerTokenAuthorizationPolicy",
-            version: "1.1",
+            package: "azure_core",
             case: case(vec![Arc::new(bearer), Arc::new(Bank)]),
         }],
     }

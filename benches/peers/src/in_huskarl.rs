@@ -25,7 +25,7 @@ pub(crate) fn stack() -> Stack {
         base: Case::new(|| || drop(black_box(now(Bank::<BoxError>::new().call(request()))))),
         peers: vec![Peer {
             name: "huskarl, HttpAuthorizer",
-            version: "0.11",
+            package: "huskarl",
             case: Case::new(move || {
                 let authorizer = authorizer.clone();
                 move || now(call(&authorizer, request()))

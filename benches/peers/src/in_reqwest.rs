@@ -15,7 +15,7 @@ use tower_oauth::OAuthMiddleware;
 use crate::{
     Peer, Stack,
     measure::Case,
-    token::{API, TOKEN, look_at, now, put_headers, source},
+    token::{API, TOKEN, look_at, now, put_headers, source, value},
 };
 
 pub(crate) fn stack() -> Stack {
@@ -23,13 +23,18 @@ pub(crate) fn stack() -> Stack {
         base: case(client()),
         peers: vec![
             Peer {
+                name: "a middleware that sets a static header",
+                package: "reqwest-middleware",
+                case: case(client().with(Static(value()))),
+            },
+            Peer {
                 name: "tower-oauth, as reqwest-middleware",
-                version: "here",
+                package: "tower-oauth",
                 case: case(client().with(OAuthMiddleware::new(source()))),
             },
             Peer {
                 name: "by hand, as reqwest-middleware",
-                version: "",
+                package: "",
                 case: case(client().with(ByHand(Arc::new(RwLock::new(TOKEN.clone()))))),
             },
         ],
@@ -62,6 +67,22 @@ impl Middleware for Bank {
     async fn handle(&self, request: Request, _: &mut Extensions, _: Next<'_>) -> Result<Response> {
         look_at(black_box(&request).headers());
         Ok(http::Response::new("").into())
+    }
+}
+
+/// What a middleware costs by itself, beside the floor's header.
+struct Static(HeaderValue);
+
+#[async_trait]
+impl Middleware for Static {
+    async fn handle(
+        &self,
+        mut request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        request.headers_mut().insert(AUTHORIZATION, self.0.clone());
+        next.run(request, extensions).await
     }
 }
 

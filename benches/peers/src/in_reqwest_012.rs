@@ -30,12 +30,12 @@ pub(crate) fn stack() -> Stack {
         peers: vec![
             Peer {
                 name: "aliri_reqwest, aliri_tokens' TokenWatcher",
-                version: "0.5",
+                package: "aliri_reqwest",
                 case: case(client().with(AccessTokenMiddleware::new(watcher()))),
             },
             Peer {
                 name: "reqwest-auth, a source that keeps its text",
-                version: "1.0",
+                package: "reqwest-auth",
                 case: case(client().with(AuthorizationHeaderMiddleware::from(kept))),
             },
         ],

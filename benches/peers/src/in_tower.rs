@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::task::noop_waker_ref;
-use http::{HeaderValue, Request, Response, Uri, header::AUTHORIZATION};
+use http::{Request, Response, Uri, header::AUTHORIZATION};
 use http_body_util::Full;
 use kube_client::{Config, client::ConfigExt};
 use toolkit_auth::{BearerAuthLayer, OAuthClientConfig, SecretString, TokenProvider};
@@ -23,7 +23,7 @@ use tower_oauth::OAuthLayer;
 use crate::{
     Peer, Stack,
     measure::Case,
-    token::{API, RUNTIME, TOKEN, endpoint, look_at, now, put_headers, source},
+    token::{API, RUNTIME, TOKEN, endpoint, look_at, now, put_headers, source, value},
 };
 
 pub(crate) type Body = Full<Bytes>;
@@ -37,17 +37,17 @@ pub(crate) fn stack() -> Stack {
         peers: vec![
             Peer {
                 name: "SetRequestHeaderLayer (the floor)",
-                version: "0.7",
-                case: case(floor().layer(bank)),
+                package: "tower-http",
+                case: case(SetRequestHeaderLayer::overriding(AUTHORIZATION, value()).layer(bank)),
             },
             Peer {
                 name: "tower-oauth",
-                version: "here",
+                package: "tower-oauth",
                 case: case(OAuthLayer::new(source()).layer(bank)),
             },
             Peer {
                 name: "kube-client, AuthLayer with a token file",
-                version: "5.0",
+                package: "kube-client",
                 case: case(kube().layer(bank)),
             },
         ],
@@ -61,25 +61,20 @@ pub(crate) fn gears() -> Stack {
         base: case(bank),
         peers: vec![Peer {
             name: "cf-gears-toolkit-auth, BearerAuthLayer",
-            version: "0.8",
+            package: "cf-gears-toolkit-auth",
             case: case(BearerAuthLayer::new(provider()).layer(bank)),
         }],
     }
 }
 
-/// Refcounted, as a value made at run time is.
-fn floor() -> SetRequestHeaderLayer<HeaderValue> {
-    let value = HeaderValue::try_from(format!("Bearer {}", *TOKEN)).expect("a header value");
-    SetRequestHeaderLayer::overriding(AUTHORIZATION, value)
-}
-
-/// It reads its file again within a minute: once in a measurement.
+/// It would read its file again within a minute, and keeps the token that it has where there is none.
 fn kube() -> kube_client::client::middleware::AuthLayer {
     let file = std::env::temp_dir().join("tower-oauth-peers-token");
     std::fs::write(&file, TOKEN.as_str()).expect("a token file");
     let mut config = Config::new(URI.clone());
     config.auth_info.token_file = Some(file.to_string_lossy().into_owned());
     let layer = config.auth_layer().expect("a token");
+    std::fs::remove_file(file).expect("the token file");
     layer.expect("a layer")
 }
 

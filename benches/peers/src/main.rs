@@ -31,7 +31,8 @@ struct Stack {
 
 struct Peer {
     name: &'static str,
-    version: &'static str,
+    /// Its package, in which the lock file has the version.
+    package: &'static str,
     case: Case,
 }
 
@@ -46,11 +47,11 @@ fn main() {
         in_azure::stack(),
     ];
     stacks.iter().for_each(Stack::check);
+    let columns = [1, 2].map(|threads| column(&stacks, threads));
     println!(
-        "{:<44} {:>8} {:>9} {:>9} {:>11}",
+        "\n{:<44} {:>8} {:>9} {:>9} {:>11}",
         "", "version", "1 thread", "2 threads", "allocations"
     );
-    let columns = [1, 2].map(|threads| column(&stacks, threads));
     let peers = stacks
         .iter()
         .flat_map(|stack| stack.peers.iter().map(move |peer| (stack, peer)));
@@ -59,7 +60,8 @@ fn main() {
         let allocations = peer.case.allocations() - stack.base.allocations();
         println!(
             "{:<44} {:>8} {one:>9.2} {two:>9.2} {allocations:>11}",
-            peer.name, peer.version
+            peer.name,
+            version(peer.package)
         );
     }
 }
@@ -77,6 +79,10 @@ fn column(stacks: &[Stack], threads: usize) -> Vec<f64> {
         rest = others;
     }
     let floor = &nets[0];
+    println!(
+        "floor, {threads} at once: {:.0} ns",
+        median(floor.iter().copied())
+    );
     let ratios = |net: &Vec<f64>| median(net.iter().zip(floor).map(|(net, floor)| net / floor));
     nets.iter().map(ratios).collect()
 }
@@ -102,4 +108,13 @@ impl Stack {
     fn cases(&self) -> impl Iterator<Item = &Case> {
         std::iter::once(&self.base).chain(self.peers.iter().map(|peer| &peer.case))
     }
+}
+
+/// Of two versions the lock file has the newer one last, which is the one measured.
+fn version(package: &str) -> &'static str {
+    let entry = format!("name = \"{package}\"\nversion = \"");
+    let after = include_str!("../Cargo.lock").rsplit_once(&entry);
+    after
+        .and_then(|(_, after)| after.split('"').next())
+        .unwrap_or("")
 }

@@ -72,6 +72,11 @@ pub(crate) fn put_headers(headers: &mut HeaderMap) {
     headers.insert(CONTENT_TYPE, value("application/json"));
 }
 
+/// Refcounted, as a value made at run time is.
+pub(crate) fn value() -> HeaderValue {
+    HeaderValue::try_from(format!("Bearer {}", *TOKEN)).expect("a header value")
+}
+
 /// This crate's source, with its token: its origin listed, both clocks and the look at the response.
 pub(crate) fn source() -> TokenSource {
     let fetcher = service_fn(|_: TokenRequest| async {
