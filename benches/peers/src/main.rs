@@ -10,6 +10,7 @@
 
 #![allow(
     clippy::disallowed_types,
+    clippy::disallowed_methods,
     reason = "a benchmark reads the clock itself"
 )]
 
