@@ -266,6 +266,11 @@ fn scopes(dialect: &Dialect, client: &Client) -> Checked {
         "at least one must be asked for",
     )?;
     rule(
+        !(dialect.scope.required && dialect.scope.most == Some(0)),
+        "scope",
+        "cannot be required where at most 0 may be asked for",
+    )?;
+    rule(
         dialect.body != BodyEncoding::Empty || count == 0,
         "scopes",
         "an empty body cannot carry them",

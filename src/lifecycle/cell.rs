@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::SystemTime};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    clock::{Clock, Moment, Now},
+    clock::{COARSE_LAG, Moment, Now},
     sync::{ArcSwapOption, AtomicU8, Ordering},
 };
 use crate::{
@@ -21,8 +21,8 @@ pub(crate) struct Issued {
     pub(crate) refresh_at: Moment,
     pub(crate) use_until: Moment,
     pub(crate) expires_at: Moment,
-    /// Whether `use_until` lies far enough before the expiry for a coarse clock to tell it.
-    pub(crate) coarse: bool,
+    /// As long before `refresh_at` as a coarse clock may lag.
+    pub(crate) surely_fresh_until: Moment,
     /// Changed only under the state's lock; read without it.
     pub(crate) standing: AtomicU8,
 }
@@ -54,31 +54,29 @@ pub(crate) enum Phase {
 }
 
 impl Issued {
+    pub(crate) fn set_refresh_at(&mut self, refresh_at: Moment) {
+        self.refresh_at = refresh_at;
+        self.surely_fresh_until = refresh_at.before(COARSE_LAG);
+    }
+
     #[inline]
     pub(crate) fn phase(&self, now: Now) -> Phase {
-        let standing = self.standing();
-        // A renewal is never due later than the end, so that one look tells the common case.
-        if !self.refresh_at.is_reached(now)
-            && matches!(standing, Standing::Good | Standing::Repeated)
-        {
-            return Phase::Fresh;
-        }
         if self.use_until.is_reached(now) {
             return Phase::Expired;
         }
-        match standing {
+        match self.standing() {
             Standing::Suspended => Phase::Suspended,
-            _ => Phase::Stale,
+            Standing::Reinstated => Phase::Stale,
+            _ if self.refresh_at.is_reached(now) => Phase::Stale,
+            Standing::Good | Standing::Repeated => Phase::Fresh,
         }
     }
 
-    /// The time, as precisely as this token wants to know it.
+    /// Whether it is fresh, by clocks that may lag; `false` says nothing.
     #[inline]
-    pub(crate) fn now(&self, clock: &Clock) -> Now {
-        match self.coarse {
-            true => clock.coarse_now(),
-            false => clock.now(),
-        }
+    pub(crate) fn is_surely_fresh(&self, coarse: Now) -> bool {
+        !self.surely_fresh_until.is_reached(coarse)
+            && matches!(self.standing(), Standing::Good | Standing::Repeated)
     }
 
     #[inline]

@@ -292,16 +292,15 @@ impl PreparedToken {
             // While the first answer's word on its life holds, a later one does not lengthen it.
             issued.use_until = issued.use_until.earlier_of(current.use_until);
             issued.expires_at = issued.expires_at.earlier_of(current.expires_at);
-            issued.refresh_at = issued.use_until;
+            issued.set_refresh_at(issued.use_until);
         }
         issued
     }
 
     fn with(self, generation: Generation, refresh_at: Moment, standing: Standing) -> Issued {
-        let leeway = self.window.lifetime - self.window.use_for;
         Issued {
-            coarse: leeway >= 2 * COARSE_LAG,
             generation,
+            surely_fresh_until: refresh_at.before(COARSE_LAG),
             refresh_at,
             use_until: self.use_until(),
             expires_at: self.start.after(self.window.lifetime),
@@ -356,9 +355,17 @@ mod tests {
     }
 
     #[test]
-    fn a_coarse_clock_is_good_enough_where_the_leeway_is_twice_its_lag() {
-        // The leeway is a twentieth of the lifetime.
-        assert!(issued(20 * 2 * COARSE_LAG).coarse);
-        assert!(!issued(20 * 2 * COARSE_LAG - Duration::from_millis(1)).coarse);
+    fn a_coarse_clock_is_asked_only_as_long_before_the_renewal_as_it_may_lag() {
+        let issued = issued(Duration::from_secs(3600));
+        assert_eq!(
+            issued.surely_fresh_until,
+            issued.refresh_at.before(COARSE_LAG)
+        );
+        let mut repeated = super::tests::issued(Duration::from_secs(3600));
+        repeated.set_refresh_at(repeated.use_until);
+        assert_eq!(
+            repeated.surely_fresh_until,
+            repeated.use_until.before(COARSE_LAG)
+        );
     }
 }

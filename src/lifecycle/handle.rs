@@ -81,19 +81,21 @@ impl Handle {
     ///
     /// 1. One load finds the token, and everything about it hangs on that one pointer: headers, generation and instants
     ///    cannot be of two tokens. The guard keeps them until they have been copied.
-    /// 2. The clocks are read after the token, so that it is judged by a time at which it was already there. Both
-    ///    boundaries lie before the true expiry by more than a coarse clock lags.
+    /// 2. The clocks are read after the token, so that it is judged by a time at which it was already there. Coarse ones
+    ///    say no more than that it is fresh for longer than they lag; all else is decided by precise ones.
     /// 3. A refusal changes the mark on the token itself. A request that read the mark before is one that was sent
     ///    before the refusal was known.
-    /// 4. The values' counts and the hold are the thread's lane's own. What is written is what a static header writes,
-    ///    on lines that no other lane has.
+    /// 4. What is written is the values' counts and the hold's, which are the thread's lane's own, and `ArcSwap`'s note of
+    ///    the guard, which is the thread's: lines that no other thread writes while there are no more than lanes.
     ///
     /// `models/publishing.rs` and `tests/hit_path.rs` show it.
     #[inline]
     pub(crate) fn attach(&self, headers: &mut HeaderMap) -> Option<Generation> {
+        let clock = &self.core.clock;
         let attached = |issued: &Issued| {
-            let now = issued.now(&self.core.clock);
-            self.serves(issued, now).then(|| {
+            let serves =
+                issued.is_surely_fresh(clock.coarse_now()) || self.serves(issued, clock.now());
+            serves.then(|| {
                 issued.attach(headers);
                 issued.generation
             })

@@ -34,11 +34,11 @@ use crate::{
 pub(crate) fn launch(core: &Arc<Core>, new_flight: NewFlight) -> Result<Arc<Flight>, OAuthError> {
     let flight = new_flight.flight.clone();
     let span = telemetry::fetch_span(core, new_flight.cause);
-    let driver = FlightTask::new(core.clone(), new_flight);
+    let flight_task = FlightTask::new(core.clone(), new_flight);
     let Ok(runtime) = runtime::Handle::try_current() else {
         return Err(core.error(OAuthErrorKind::NoRuntime));
     };
-    let task = runtime.spawn(driver.run().instrument(span));
+    let task = runtime.spawn(flight_task.run().instrument(span));
     // Nobody can have aborted it yet: the runtime is shutting down, and waiting for it would never end.
     if flight.is_lost() {
         return Err(core.error(OAuthErrorKind::NoRuntime));
@@ -55,7 +55,7 @@ pub(crate) fn launch(core: &Arc<Core>, new_flight: NewFlight) -> Result<Arc<Flig
 ///
 /// # Invariant
 ///
-/// A driver lands its flight exactly once, and gives the fetcher back when it does: through [`land`](Self::land), or,
+/// A task lands its flight exactly once, and gives the fetcher back when it does: through [`land`](Self::land), or,
 /// when its task is dropped, through `Drop`. Nobody waits for a flight that cannot land.
 struct FlightTask {
     core: Arc<Core>,
@@ -244,7 +244,7 @@ impl FlightTask {
     }
 }
 
-/// Catches a panic of the fetcher's where it happens. A panic that ends the driver from elsewhere (a runtime dropped by
+/// Catches a panic of the fetcher's where it happens. A panic that ends the task from elsewhere (a runtime dropped by
 /// an unwinding thread) is no fault of the fetcher's, and the flight is lost like any other.
 async fn caught<T>(attempt: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let mut attempt = pin!(attempt);

@@ -24,7 +24,7 @@ pin_project! {
     pub struct ResponseFuture<F, K, C> {
         #[pin]
         state: State<F, C>,
-        // Taken when the inner future is done.
+        // Taken when the request is to be sent again.
         settling: Option<Settling<K>>,
     }
 }
