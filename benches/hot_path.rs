@@ -35,11 +35,10 @@ const ROUNDS: usize = 51;
 const CALLS: u32 = 20_000;
 
 fn main() {
-    // `cargo test --benches` passes `--test`: one short round shows that every case works.
-    let rounds = if std::env::args().any(|it| it == "--test") {
-        1
-    } else {
-        ROUNDS
+    // Only `cargo bench` says `--bench`; without it one round shows that every case works.
+    let rounds = match std::env::args().any(|it| it == "--bench") {
+        true => ROUNDS,
+        false => 1,
     };
     for group in cases::groups() {
         println!("\n{}", group.title);

@@ -184,7 +184,9 @@ impl Storm {
         }
         if self.leader_gives_up {
             leader_gives_up(&source);
-            tokio::task::yield_now().await;
+            while endpoint.fetches() == before {
+                tokio::task::yield_now().await;
+            }
         }
         let mut late = late(&endpoint, &source, waiters).await;
         late.sort();

@@ -176,6 +176,17 @@ impl Origin {
     }
 }
 
+#[cfg(feature = "reqwest-middleware")]
+impl Origin {
+    /// The same for the text of an absolute URL with a path, which the `url` crate has put into the usual spelling.
+    fn begins(&self, url: &str) -> bool {
+        url.strip_prefix(self.scheme.as_str())
+            .and_then(|rest| rest.strip_prefix("://"))
+            .and_then(|rest| rest.strip_prefix(&*self.authority))
+            .is_some_and(|path| path.starts_with('/'))
+    }
+}
+
 impl FromStr for Origin {
     type Err = ConfigError;
 
@@ -255,6 +266,12 @@ impl AllowedOrigins {
             return Ok(());
         }
         self.permits_parsed(uri)
+    }
+
+    /// Whether a URL surely is of a named origin; `false` says nothing.
+    #[cfg(feature = "reqwest-middleware")]
+    pub(crate) fn surely_permits(&self, url: &str) -> bool {
+        self.named.iter().any(|origin| origin.begins(url))
     }
 
     fn permits_parsed(&self, uri: &Uri) -> Result<(), ForeignOrigin> {
@@ -377,6 +394,28 @@ mod tests {
         mesh.danger_allow_http("http://mesh.internal".parse().unwrap());
         assert!(mesh.check().is_ok());
         assert!(permits(&mesh, "http://mesh.internal/x"));
+    }
+
+    #[cfg(feature = "reqwest-middleware")]
+    #[test]
+    fn a_url_that_surely_is_of_an_origin_is_permitted_by_the_whole_check_too() {
+        let listed = allowed(&["https://api.example", "http://[::1]:8080"]);
+        for (url, surely) in [
+            ("https://api.example/cob?x=1", true),
+            ("http://[::1]:8080/", true),
+            ("https://api.example:443/", false),
+            ("https://api.example", false),
+            ("https://api.example.evil/", false),
+            ("https://api.example@evil.example/", false),
+            ("https://api.example:1/", false),
+            ("https://user@api.example/", false),
+            ("http://api.example/", false),
+            ("http://[::1]:80801/", false),
+            ("http://[::1]/", false),
+        ] {
+            assert_eq!(listed.surely_permits(url), surely, "{url}");
+            assert!(!surely || permits(&listed, url), "{url}");
+        }
     }
 
     #[test]

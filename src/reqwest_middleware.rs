@@ -3,7 +3,7 @@
 use std::{error::Error, fmt};
 
 use async_trait::async_trait;
-use http::{Extensions, HeaderMap, StatusCode, Uri};
+use http::{Extensions, HeaderMap, StatusCode};
 use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next, Result};
 
@@ -179,8 +179,7 @@ impl Middleware for OAuthMiddleware {
 
 /// The URI is made as `reqwest` makes its own, so that what is checked is what is called.
 fn check_origin(source: &Hold, request: &Request) -> Result<()> {
-    let uri: Uri = request.url().as_str().parse().map_err(not_sent)?;
-    source.permits(&uri).map_err(not_sent)
+    source.permits_url(request.url().as_str()).map_err(not_sent)
 }
 
 impl Head for Response {

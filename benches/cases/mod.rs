@@ -71,7 +71,7 @@ pub(crate) fn groups() -> Vec<Group> {
             ],
         },
         Group {
-            title: "with replay: the request is cloned",
+            title: "with replay (the request is cloned)",
             cases: vec![
                 Case::per_thread("SetRequestHeaderLayer (the floor)", one_static()),
                 Case::per_thread("no layer at all", Bank),

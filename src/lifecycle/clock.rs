@@ -316,6 +316,28 @@ mod tests {
     }
 
     #[test]
+    fn the_system_clock_is_the_machines() {
+        let clock = Clock::system();
+        let (before, wall, first) = (SystemTime::now(), clock.wall(), clock.now());
+        assert!(wall >= before && wall <= SystemTime::now());
+        while clock.now().monotonic == first.monotonic {}
+        assert!(clock.now().monotonic > first.monotonic);
+        assert!(clock.coarse_now().monotonic > Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wall_clock_is_stepped_and_the_monotonic_one_is_not() {
+        let clock = Clock::tokio();
+        let start = clock.now();
+        clock.step_wall_forward(Duration::from_secs(10));
+        clock.step_wall_back(Duration::from_secs(3));
+        assert_eq!(clock.now().wall, start.wall + Duration::from_secs(7));
+        clock.step_wall_back(Duration::from_secs(20));
+        assert_eq!(clock.now().wall, start.wall - Duration::from_secs(13));
+        assert_eq!(clock.now().monotonic, start.monotonic);
+    }
+
+    #[test]
     fn what_remains_is_the_shorter_of_both() {
         let moment = now(100, 1000).after(Duration::from_nanos(50));
         assert_eq!(moment.remaining(now(110, 1030)), Duration::from_nanos(20));

@@ -62,6 +62,17 @@ impl Handle {
         })
     }
 
+    /// Whether this URL may have the token. Parsing it takes three times as long as
+    /// the header does, so that the usual one is told by its text.
+    #[cfg(feature = "reqwest-middleware")]
+    pub(crate) fn permits_url(&self, url: &str) -> Result<(), crate::BoxError> {
+        if self.core.origins.surely_permits(url) {
+            return Ok(());
+        }
+        let uri = url.parse()?;
+        Ok(self.permits(&uri)?)
+    }
+
     pub(crate) fn permits_origin(&self, origin: &Origin) -> Result<(), ConfigError> {
         let refuse = |rule: String| ConfigError::new("relative_to", rule);
         let uri = origin.to_string().parse();

@@ -425,4 +425,17 @@ mod tests {
         }
         assert_eq!(Policy::default().check(), Ok(()));
     }
+
+    #[test]
+    fn what_a_server_may_ask_for_is_at_most_a_day() {
+        let with = |max_retry_after| Policy {
+            max_retry_after,
+            ..Policy::default()
+        };
+        assert!(with(Duration::from_secs(86_400)).check().is_ok());
+        for broken in [Duration::from_secs(86_401), Duration::from_secs(1)] {
+            let error = with(broken).check().unwrap_err();
+            assert_eq!(error.field(), "max_retry_after");
+        }
+    }
 }
