@@ -131,3 +131,27 @@ async fn no_token_is_in_anything_that_is_told() {
     assert!(told.lines().len() > 20, "{:#?}", told.lines());
     assert_eq!(told.with(SECRET), Vec::<String>::new());
 }
+
+/// A subscriber with a mistake of its own.
+struct Panicking;
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Panicking {
+    fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        panic!("the subscriber's own mistake");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_that_panics_keeps_nobody_waiting() {
+    use tracing_subscriber::{layer::SubscriberExt, registry, util::SubscriberInitExt};
+
+    let _listening = registry().with(Panicking).set_default();
+    let endpoint = Endpoint::new();
+    endpoint.then_fail(FetchError::unclear("down"));
+    let source = endpoint.source();
+    let asked = tokio::time::Instant::now();
+    assert!(source.token().await.unwrap_err().retry_at().is_some());
+    source.retry_now();
+    source.token().await.unwrap();
+    assert!(asked.elapsed() <= secs(1), "{:?}", asked.elapsed());
+}

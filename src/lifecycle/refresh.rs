@@ -173,23 +173,27 @@ impl FlightTask {
         // Also one that the flight's bound cut short, or that panicked.
         let failures = self.attempts - u32::from(result.is_ok());
         Counters::add(&self.core.counters.failures, failures);
-        let outcome = match result {
+        match result {
             Ok(prepared) => self.succeed(prepared, fetcher, started),
-            Err(failure) => Outcome::Failed(self.fail(failure, fetcher, started)),
-        };
+            Err(failure) => self.fail(failure, fetcher, started),
+        }
+    }
+
+    /// Those who wait are told before the user's subscriber is, which may panic.
+    fn tell(&self, outcome: Outcome) {
         self.flight.land(outcome);
         self.core.changes.send_replace(());
     }
 
-    fn succeed(&self, prepared: PreparedToken, fetcher: Fetcher, started: Now) -> Outcome {
+    fn succeed(&self, prepared: PreparedToken, fetcher: Fetcher, started: Now) {
         let lifetime = prepared.lifetime();
         let (issued, repeated) = self.core.install(prepared, (fetcher, self.cause));
+        self.tell(Outcome::Landed);
         let took = self.took(started);
         telemetry::fetched(self.attempts, issued.generation, lifetime, repeated, took);
-        Outcome::Landed
     }
 
-    fn fail(&self, failure: Failure, fetcher: Fetcher, started: Now) -> OAuthError {
+    fn fail(&self, failure: Failure, fetcher: Fetcher, started: Now) {
         let error = match failure {
             Failure::Closed(source) => self.close(source),
             Failure::Fetch(error) => {
@@ -206,8 +210,8 @@ impl FlightTask {
                 self.back_off(kind, (FailureClass::Unclear, None), fetcher)
             }
         };
+        self.tell(Outcome::Failed(error.clone()));
         telemetry::fetch_failed(&error, self.took(started));
-        error
     }
 
     fn close(&self, source: BoxError) -> OAuthError {
@@ -259,8 +263,7 @@ impl Drop for FlightTask {
     fn drop(&mut self) {
         if let Some(fetcher) = self.fetcher.take() {
             self.core.step(|state| state.lost(fetcher));
-            self.flight.land(Outcome::Lost);
-            self.core.changes.send_replace(());
+            self.tell(Outcome::Lost);
         }
     }
 }
