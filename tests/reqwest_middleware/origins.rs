@@ -42,6 +42,16 @@ async fn an_address_that_is_no_uri_is_not_sent() {
     let bank = Bank::avista().start().await.unwrap();
     let url = bank.url(&format!("/{}", "x".repeat(1 << 16)));
     let error = replaying(&bank).get(url).send().await.unwrap_err();
+    // reqwest's own check: its origin is the bank's.
+    assert!(error.is_builder());
+    assert_eq!(bank.counters().api_ok, 0);
+}
+
+#[tokio::test]
+async fn nor_is_one_of_elsewhere() {
+    let bank = Bank::avista().start().await.unwrap();
+    let url = format!("https://elsewhere.example/{}", "x".repeat(1 << 16));
+    let error = replaying(&bank).get(url).send().await.unwrap_err();
     let cause = std::error::Error::source(&error).unwrap();
     assert!(cause.is::<http::uri::InvalidUri>(), "{error}: {cause}");
     assert_eq!(bank.counters(), Default::default());
