@@ -214,7 +214,8 @@ impl Timeline {
     fn is_fetching(&self, at: Duration) -> bool {
         self.fetches
             .iter()
-            .any(|[start, end]| (*start..*end).contains(&at))
+            // The request that starts a fetch comes just before it.
+            .any(|[start, end]| (start.saturating_sub(TICK)..*end).contains(&at))
     }
 }
 

@@ -135,7 +135,16 @@ impl Origin {
     ///
     /// When the URI is relative, is neither `http` nor `https`, or holds user information.
     pub fn of(uri: &Uri) -> Result<Self, ConfigError> {
-        let parts = Parts::of(uri).map_err(|rule| ConfigError::new("origin", rule))?;
+        let refuse = |rule| ConfigError::new("origin", rule);
+        if uri.scheme().is_none() {
+            return Err(refuse(
+                "must begin with its scheme, such as https://api.example",
+            ));
+        }
+        let parts = Parts::of(uri).map_err(refuse)?;
+        if parts.host.contains('*') {
+            return Err(refuse("names one host each: a `*` stands for nothing"));
+        }
         let mut authority = parts.host.to_ascii_lowercase();
         if parts.port != parts.scheme.default_port() {
             authority.push_str(&format!(":{}", parts.port));
@@ -423,10 +432,12 @@ mod tests {
         for text in [
             "https://a.example/path",
             "https://a.example?x",
-            "a.example",
             "",
+            "https://*.example",
         ] {
             assert!(text.parse::<Origin>().is_err(), "{text}");
         }
+        let error = "a.example".parse::<Origin>().unwrap_err();
+        assert!(error.rule().starts_with("must begin with its scheme"));
     }
 }

@@ -94,7 +94,7 @@ pub(crate) fn advice(tally: &Tally) {
 fn remedy(kind: &str) -> &'static str {
     match kind {
         "denied" => {
-            "Check --client-id, OAUTH_CLIENT_SECRET and --scope, and that they belong to this --env."
+            "Check --client-id, OAUTH_CLIENT_SECRET and --scope, that they belong to this --env, and with --dialect its credentials, body, grant and token_params."
         }
         "malformed" => {
             "Check that --token-url is the token endpoint, and that the provider or dialect is the right one."
@@ -110,7 +110,7 @@ fn remedy(kind: &str) -> &'static str {
 fn meaning(status: u16) -> &'static str {
     match status {
         401 => {
-            "the API does not take the token; check that token endpoint and API are of the same environment."
+            "the API does not take the token; check that token endpoint and API are of the same environment, and with --dialect its headers."
         }
         403 => {
             "the token does not open this address; check --scope, and what was agreed with the provider."

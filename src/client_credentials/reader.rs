@@ -65,6 +65,13 @@ impl Reader {
     ) -> Result<Option<Duration>, FetchError> {
         let fields = &self.dialect.response;
         let Some(stated) = members.get(&fields.expiry) else {
+            if self.dialect.default_lifetime.is_none() {
+                tracing::warn!(
+                    provider = self.dialect.name,
+                    field = fields.expiry,
+                    "the answer does not say how long its token lives; the policy's default_lifetime counts"
+                );
+            }
             return Ok(self.dialect.default_lifetime);
         };
         let broken =

@@ -13,7 +13,7 @@ use std::{borrow::Cow, fmt};
 /// assert_eq!(error.field(), "client_id");
 /// assert_eq!(error.to_string(), "invalid `client_id`: must not be empty");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     field: Cow<'static, str>,
     rule: Cow<'static, str>,
@@ -44,6 +44,13 @@ impl ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "invalid `{}`: {}", self.field, self.rule)
+    }
+}
+
+/// As a `main` that returns it prints it.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -205,13 +205,13 @@ impl fmt::Display for OAuthError {
     }
 }
 
+/// As a `main` that returns it prints it: what `Display` says, and each cause.
 impl fmt::Debug for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OAuthError")
-            .field("source_name", &self.inner.source_name)
-            .field("kind", &self.inner.kind)
-            .field("retry_at", &self.inner.retry_at)
-            .finish()
+        write!(f, "{self}")?;
+        causes(self)
+            .skip(1)
+            .try_for_each(|cause| write!(f, "; because: {cause}"))
     }
 }
 
