@@ -214,8 +214,8 @@ impl Timeline {
     fn is_fetching(&self, at: Duration) -> bool {
         self.fetches
             .iter()
-            // The request that starts a fetch comes just before it.
-            .any(|[start, end]| (start.saturating_sub(TICK)..*end).contains(&at))
+            // The request that starts a fetch comes before it by the runtime's timer.
+            .any(|[start, end]| (start.saturating_sub(4 * TICK)..*end).contains(&at))
     }
 }
 
