@@ -123,8 +123,7 @@ impl OAuthMiddleware {
             Some(generation) => generation,
             None => {
                 let token = source.acquire().await.map_err(not_sent)?;
-                token.0.attach(headers);
-                token.generation()
+                token.0.attach(headers)
             }
         };
         Ok(Carried {
@@ -148,8 +147,7 @@ impl OAuthMiddleware {
             return None;
         }
         let token = carried.source.replacement(refused).await?;
-        token.0.attach(request.headers_mut());
-        carried.generation = token.generation();
+        carried.generation = token.0.attach(request.headers_mut());
         Some(request)
     }
 }

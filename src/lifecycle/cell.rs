@@ -93,9 +93,11 @@ impl Issued {
         self.standing.store(standing as u8, Ordering::Relaxed);
     }
 
+    /// Puts it on a request, and says which it is.
     #[inline]
-    pub(crate) fn attach(&self, to: &mut HeaderMap) {
+    pub(crate) fn attach(&self, to: &mut HeaderMap) -> Generation {
         self.headers.attach(to);
+        self.generation
     }
 }
 

@@ -356,16 +356,11 @@ mod tests {
 
     #[test]
     fn a_coarse_clock_is_asked_only_as_long_before_the_renewal_as_it_may_lag() {
-        let issued = issued(Duration::from_secs(3600));
-        assert_eq!(
-            issued.surely_fresh_until,
-            issued.refresh_at.before(COARSE_LAG)
-        );
-        let mut repeated = super::tests::issued(Duration::from_secs(3600));
-        repeated.set_refresh_at(repeated.use_until);
-        assert_eq!(
-            repeated.surely_fresh_until,
-            repeated.use_until.before(COARSE_LAG)
-        );
+        let mut issued = issued(Duration::from_secs(3600));
+        let expected = issued.refresh_at.before(COARSE_LAG);
+        assert_eq!(issued.surely_fresh_until, expected);
+        issued.set_refresh_at(issued.use_until);
+        let expected = issued.use_until.before(COARSE_LAG);
+        assert_eq!(issued.surely_fresh_until, expected);
     }
 }

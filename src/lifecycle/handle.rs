@@ -62,8 +62,8 @@ impl Handle {
         })
     }
 
-    /// Whether this URL may have the token. Parsing it takes three times as long as
-    /// the header does, so that the usual one is told by its text.
+    /// Whether this URL may have the token. Parsing it takes three times as long as the header does, so that the usual one
+    /// is told by its text.
     #[cfg(feature = "reqwest-middleware")]
     pub(crate) fn permits_url(&self, url: &str) -> Result<(), crate::BoxError> {
         if self.core.origins.surely_permits(url) {
@@ -106,10 +106,7 @@ impl Handle {
         let attached = |issued: &Issued| {
             let serves =
                 issued.is_surely_fresh(clock.coarse_now()) || self.serves(issued, clock.now());
-            serves.then(|| {
-                issued.attach(headers);
-                issued.generation
-            })
+            serves.then(|| issued.attach(headers))
         };
         self.core.cell.with(attached).flatten()
     }
@@ -121,10 +118,7 @@ impl Handle {
         headers: &mut HeaderMap,
     ) -> Option<Generation> {
         let lives = issued.phase(self.core.now()) != Phase::Expired;
-        lives.then(|| {
-            issued.attach(headers);
-            issued.generation
-        })
+        lives.then(|| issued.attach(headers))
     }
 
     /// The current token if it may be used without waiting.
