@@ -16,11 +16,7 @@
 
 use std::{
     hint::black_box,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
+    sync::Arc,
     time::{Instant, SystemTime},
 };
 
@@ -28,8 +24,11 @@ use arc_swap::ArcSwap;
 use http::{HeaderValue, StatusCode};
 
 mod cases;
+#[path = "cases/threads.rs"]
+mod threads;
 
 use cases::{Case, Step};
+use threads::median;
 
 const ROUNDS: usize = 51;
 const CALLS: u32 = 20_000;
@@ -56,7 +55,7 @@ fn main() {
     for part in parts() {
         let [one, two] = [1, 2].map(|threads| {
             let rounds = (0..rounds).map(|_| batch(&part, threads));
-            format!("{:.1} ns", median(rounds.collect()))
+            format!("{:.1} ns", median(rounds))
         });
         println!("{:<46} {one:>18} {two:>18}", part.name);
     }
@@ -82,69 +81,20 @@ fn column(times: &[f64], floor: &[f64]) -> String {
     let ratios = times.iter().zip(floor).map(|(time, floor)| time / floor);
     format!(
         "{:.2} ({:.0} ns)",
-        median(ratios.collect()),
-        median(times.to_vec())
+        median(ratios),
+        median(times.iter().copied())
     )
 }
 
 /// Nanoseconds per call of one batch on so many threads at once.
 fn batch(case: &Case, threads: usize) -> f64 {
-    let steps: Vec<Step> = (0..threads).map(|_| (case.thread)()).collect();
-    let missing = AtomicUsize::new(threads);
-    let slowest = thread::scope(|scope| {
-        let running: Vec<_> = steps
-            .into_iter()
-            .enumerate()
-            .map(|(core, step)| {
-                let missing = &missing;
-                scope.spawn(move || {
-                    stay_on(core);
-                    timed(step, missing)
-                })
-            })
-            .collect();
-        running
-            .into_iter()
-            .map(|it| it.join().expect("a case panicked"))
-            .fold(0.0, f64::max)
+    let steps = (0..threads).map(|_| {
+        let mut step = (case.thread)();
+        move || {
+            black_box(step());
+        }
     });
-    slowest / f64::from(CALLS)
-}
-
-/// Threads that share a core take turns, and then wait for no cache line.
-#[cfg(target_os = "linux")]
-fn stay_on(core: usize) {
-    use rustix::thread::{CpuSet, sched_setaffinity};
-
-    let mut cores = CpuSet::new();
-    cores.set(core);
-    if let Err(error) = sched_setaffinity(None, &cores) {
-        eprintln!("not kept on core {core}: {error}");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn stay_on(_: usize) {}
-
-fn timed(mut step: Step, missing: &AtomicUsize) -> f64 {
-    for _ in 0..CALLS / 10 {
-        black_box(step());
-    }
-    // Spinning: threads that a kernel wakes start further apart than a batch is long.
-    missing.fetch_sub(1, Ordering::AcqRel);
-    while missing.load(Ordering::Acquire) > 0 {
-        std::hint::spin_loop();
-    }
-    let started = Instant::now();
-    for _ in 0..CALLS {
-        black_box(step());
-    }
-    started.elapsed().as_nanos() as f64
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    threads::nanos_per_call(steps.collect(), CALLS)
 }
 
 /// What the layer's own cost is made of, each alone: the profile behind the ratios.

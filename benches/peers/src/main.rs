@@ -20,9 +20,12 @@ mod in_reqwest;
 mod in_reqwest_012;
 mod in_tower;
 mod measure;
+#[path = "../../cases/threads.rs"]
+mod threads;
 mod token;
 
-use measure::{Case, median, rounds};
+use measure::{Case, rounds};
+use threads::median;
 
 /// A client stack without a token, and what puts one on its requests.
 struct Stack {

@@ -1,11 +1,6 @@
 //! The harness: rounds of interleaved batches, each on threads that keep to cores of their own.
 
-use std::{
-    hint::black_box,
-    sync::atomic::{AtomicUsize, Ordering},
-    thread,
-    time::Instant,
-};
+use crate::threads;
 
 const ROUNDS: usize = 51;
 const CALLS: u32 = 5_000;
@@ -34,26 +29,8 @@ impl Case {
 
     /// Nanoseconds per request, with so many threads at it.
     fn batch(&self, threads: usize) -> f64 {
-        let steps: Vec<Step> = (0..threads).map(|_| (self.0)()).collect();
-        let missing = AtomicUsize::new(threads);
-        let slowest = thread::scope(|scope| {
-            let running: Vec<_> = steps
-                .into_iter()
-                .enumerate()
-                .map(|(core, step)| {
-                    let missing = &missing;
-                    scope.spawn(move || {
-                        stay_on(core);
-                        timed(step, missing)
-                    })
-                })
-                .collect();
-            running
-                .into_iter()
-                .map(|it| it.join().expect("a case panicked"))
-                .fold(0.0, f64::max)
-        });
-        slowest / f64::from(CALLS)
+        let steps = (0..threads).map(|_| (self.0)());
+        threads::nanos_per_call(steps.collect(), CALLS)
     }
 }
 
@@ -71,40 +48,3 @@ pub(crate) fn rounds(cases: &[&Case], threads: usize) -> Vec<Vec<f64>> {
     }
     times
 }
-
-pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn timed(mut step: Step, missing: &AtomicUsize) -> f64 {
-    for _ in 0..CALLS / 10 {
-        step();
-    }
-    // Spinning: threads that a kernel wakes start further apart than a batch is long.
-    missing.fetch_sub(1, Ordering::AcqRel);
-    while missing.load(Ordering::Acquire) > 0 {
-        std::hint::spin_loop();
-    }
-    let started = Instant::now();
-    for _ in 0..CALLS {
-        black_box(&mut step)();
-    }
-    started.elapsed().as_nanos() as f64
-}
-
-/// Threads that share a core take turns, and then wait for no cache line.
-#[cfg(target_os = "linux")]
-fn stay_on(core: usize) {
-    use rustix::thread::{CpuSet, sched_setaffinity};
-
-    let mut cores = CpuSet::new();
-    cores.set(core);
-    if let Err(error) = sched_setaffinity(None, &cores) {
-        eprintln!("not kept on core {core}: {error}");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn stay_on(_: usize) {}
