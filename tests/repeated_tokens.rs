@@ -22,6 +22,18 @@ fn generation(source: &TokenSource) -> Option<u64> {
     source.status().generation
 }
 
+/// A source whose token, of 1,000 s, has just been renewed ahead.
+async fn renewed_once(endpoint: &Endpoint) -> TokenSource {
+    let source = without_jitter(endpoint);
+    source.ready().await.unwrap();
+    endpoint
+        .advance_to(endpoint.arrivals()[0] + secs(800))
+        .await;
+    assert_eq!(served(&source), SAME);
+    landed(&source).await;
+    source
+}
+
 /// Has the current token refused, and lets the fetch that may follow land.
 async fn refuse(source: &TokenSource) {
     let generation = source.token().await.unwrap().generation();
@@ -71,13 +83,7 @@ async fn a_repeated_token_is_not_lengthened_by_a_later_answer() {
 async fn a_repeated_token_may_be_shortened_by_a_later_answer() {
     let endpoint = Endpoint::new();
     endpoint.then(same(secs(1000))).then(same(secs(100)));
-    let source = without_jitter(&endpoint);
-    source.ready().await.unwrap();
-    endpoint
-        .advance_to(endpoint.arrivals()[0] + secs(800))
-        .await;
-    assert_eq!(served(&source), SAME);
-    landed(&source).await;
+    let source = renewed_once(&endpoint).await;
     let second = endpoint.arrivals()[1];
     endpoint.advance_to(second + secs(95) - millis(1)).await;
     assert_eq!(served(&source), SAME);
@@ -155,13 +161,7 @@ async fn a_single_active_token_is_never_renewed_ahead() {
 async fn a_token_repeated_by_a_mere_renewal_is_suspended_when_it_is_refused() {
     let endpoint = Endpoint::new();
     endpoint.then(same(secs(1000))).then(same(secs(200)));
-    let source = without_jitter(&endpoint);
-    source.ready().await.unwrap();
-    endpoint
-        .advance_to(endpoint.arrivals()[0] + secs(800))
-        .await;
-    assert_eq!(served(&source), SAME);
-    landed(&source).await;
+    let source = renewed_once(&endpoint).await;
 
     let refused = source.token().await.unwrap();
     source.invalidate(refused.generation());
