@@ -1,9 +1,13 @@
 //! Durations in configuration, as people write them: `"90s"`, `"5m"`, `"1h 30m"`.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use jiff::SignedDuration;
-use serde::{Deserialize, Deserializer, Serializer, de, ser};
+use serde::{
+    Deserializer, Serializer,
+    de::{self, Unexpected},
+    ser,
+};
 
 pub(crate) fn serialize<S: Serializer>(
     duration: &Duration,
@@ -16,9 +20,32 @@ pub(crate) fn serialize<S: Serializer>(
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let signed: SignedDuration = text.parse().map_err(de::Error::custom)?;
-    Duration::try_from(signed).map_err(de::Error::custom)
+    deserializer.deserialize_str(Words)
+}
+
+/// A duration as configuration writes it.
+pub(crate) fn words(duration: Duration) -> String {
+    SignedDuration::try_from(duration)
+        .map_or_else(|_| format!("{duration:?}"), |it| format!("{it:#}"))
+}
+
+pub(crate) fn parse(text: &str) -> Option<Duration> {
+    let signed: SignedDuration = text.parse().ok()?;
+    signed.try_into().ok()
+}
+
+struct Words;
+
+impl de::Visitor<'_> for Words {
+    type Value = Duration;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(r#"a duration with its units, such as "90s", "5m" or "1h 30m""#)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
+        parse(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+    }
 }
 
 /// For a field that may be left out.

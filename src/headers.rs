@@ -9,13 +9,14 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use zeroize::Zeroizing;
 
 use crate::{
     error::{ConfigError, FetchError},
     lane::{self, Alone, LANES},
     secret::ClientId,
+    table::Table,
     token::Token,
 };
 
@@ -43,11 +44,8 @@ use crate::{
 ///     .with("access_token", "{token}")?;
 /// # Ok::<(), tower_oauth::ConfigError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    try_from = "BTreeMap<String, String>",
-    into = "BTreeMap<String, String>"
-)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "BTreeMap<String, String>")]
 pub struct TokenHeaders(Vec<(HeaderName, Template)>);
 
 impl TokenHeaders {
@@ -69,17 +67,20 @@ impl TokenHeaders {
     ///
     /// # Errors
     ///
-    /// When the name is no header name or is there already, or the template's braces do not match.
+    /// When the name is no header name, is there already or is set by the HTTP client itself (`host`, `content-length`,
+    /// `connection` and the like), or the template's braces do not match.
     pub fn with(mut self, name: &str, template: &str) -> Result<Self, ConfigError> {
-        let header = HeaderName::from_str(name)
-            .map_err(|_| ConfigError::new("headers", format!("{name:?} is not a header name")))?;
-        if self.0.iter().any(|(known, _)| *known == header) {
-            return Err(ConfigError::new(
-                "headers",
-                format!("{name} is named twice"),
-            ));
+        let broken = |rule| ConfigError::new("headers", rule).given(name);
+        let header = HeaderName::from_str(name).map_err(|_| broken("is not a header name"))?;
+        if is_the_clients_own(&header) {
+            return Err(broken("is set by the HTTP client itself"));
         }
-        self.0.push((header, template.parse()?));
+        if self.0.iter().any(|(known, _)| *known == header) {
+            return Err(broken("is named twice"));
+        }
+        // Without the template, whose literal text may be a secret.
+        let template = template.parse();
+        self.0.push((header, template.map_err(broken)?));
         Ok(self)
     }
 
@@ -94,21 +95,51 @@ impl TokenHeaders {
     /// Some header must carry the token, no placeholder may be left that a token cannot fill, and what is written out
     /// must fit into a header.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let mut literals = self.0.iter().flat_map(|(_, template)| template.literals());
-        if !literals.all(fits_a_header) {
-            return Err(ConfigError::new("headers", "must be visible ASCII"));
-        }
-        let mut placeholders = self.0.iter().flat_map(|(_, template)| template.values());
-        if placeholders.clone().any(|it| *it == Placeholder::ClientId) {
+        if self.values().any(|it| *it == Placeholder::ClientId) {
             return Err(ConfigError::new(
                 "headers",
                 "`{client_id}` needs a client id; with a fetcher of your own, write the id itself",
             ));
         }
-        if !placeholders.any(|it| *it == Placeholder::Token) {
-            return Err(ConfigError::new("headers", "must hold `{token}` somewhere"));
+        self.check_texts()
+    }
+
+    /// The same before a client id is known, where a token is known to bring these values and no others.
+    pub(crate) fn check_for(&self, secondaries: &[String]) -> Result<(), ConfigError> {
+        let is_unknown = |it: &&Placeholder| match it {
+            Placeholder::Secondary(name) => !secondaries.iter().any(|known| **known == **name),
+            Placeholder::Token | Placeholder::ClientId => false,
+        };
+        if let Some(unknown) = self.values().find(is_unknown) {
+            let secondaries = secondaries.iter().map(|name| format!(", `{{{name}}}`"));
+            let known = secondaries.collect::<String>();
+            let rule = format!(
+                "no token brings this; write `{{token}}`, `{{client_id}}`{known}, or name it in `response.secondaries`"
+            );
+            return Err(ConfigError::new("headers", rule).given(&unknown.to_string()));
+        }
+        self.check_texts()
+    }
+
+    fn check_texts(&self) -> Result<(), ConfigError> {
+        let broken =
+            |(_, template): &&(HeaderName, Template)| !template.literals().all(fits_a_header);
+        if let Some((name, _)) = self.0.iter().find(broken) {
+            let error = ConfigError::new("headers", "must be visible ASCII");
+            return Err(error.given(name.as_str()));
+        }
+        if !self.values().any(|it| *it == Placeholder::Token) {
+            let error = ConfigError::new("headers", "must hold `{token}` somewhere");
+            return Err(match self.values().next() {
+                Some(other) => error.given(&other.to_string()),
+                None => error,
+            });
         }
         Ok(())
+    }
+
+    fn values(&self) -> impl Iterator<Item = &Placeholder> {
+        self.0.iter().flat_map(|(_, template)| template.values())
     }
 
     /// The finished headers of one token.
@@ -129,6 +160,16 @@ impl TokenHeaders {
 impl Default for TokenHeaders {
     fn default() -> Self {
         Self::bearer()
+    }
+}
+
+impl<'de> Deserialize<'de> for TokenHeaders {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let map = BTreeMap::<String, String>::deserialize(Table {
+            deserializer,
+            shape: r#"`headers = { Authorization = "Bearer {token}" }`"#,
+        })?;
+        map.try_into().map_err(de::Error::custom)
     }
 }
 
@@ -168,11 +209,11 @@ enum Placeholder {
 }
 
 impl Placeholder {
-    fn named(name: &str) -> Result<Self, ConfigError> {
+    fn named(name: &str) -> Result<Self, &'static str> {
         match name {
             "token" => Ok(Self::Token),
             "client_id" => Ok(Self::ClientId),
-            "" => Err(unmatched()),
+            "" => Err(UNMATCHED),
             name => Ok(Self::Secondary(name.into())),
         }
     }
@@ -198,8 +239,14 @@ impl Placeholder {
     }
 }
 
+impl fmt::Display for Placeholder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{{{}}}", self.name())
+    }
+}
+
 impl Template {
-    fn values(&self) -> impl Iterator<Item = &Placeholder> + Clone {
+    fn values(&self) -> impl Iterator<Item = &Placeholder> {
         self.0.iter().filter_map(|part| match part {
             Part::Value(placeholder) => Some(placeholder),
             Part::Literal(_) => None,
@@ -241,16 +288,16 @@ impl Template {
 }
 
 impl FromStr for Template {
-    type Err = ConfigError;
+    type Err = &'static str;
 
-    fn from_str(mut text: &str) -> Result<Self, ConfigError> {
+    fn from_str(mut text: &str) -> Result<Self, &'static str> {
         let mut parts = Vec::new();
         while let Some(open) = text.find(['{', '}']) {
             let (literal, rest) = text.split_at(open);
             let (name, after) = rest
                 .strip_prefix('{')
                 .and_then(|rest| rest.split_once('}'))
-                .ok_or_else(unmatched)?;
+                .ok_or(UNMATCHED)?;
             push_literal(&mut parts, literal);
             parts.push(Part::Value(Placeholder::named(name)?));
             text = after;
@@ -264,13 +311,31 @@ impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|part| match part {
             Part::Literal(literal) => f.write_str(literal),
-            Part::Value(placeholder) => write!(f, "{{{}}}", placeholder.name()),
+            Part::Value(placeholder) => placeholder.fmt(f),
         })
     }
 }
 
+/// What frames a message or belongs to one connection (RFC 9110 §6.6, §7.2, §7.6.1): the HTTP client sets it, and another
+/// value makes the server see another request.
+const OF_THE_CLIENT: [&str; 9] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+pub(crate) fn is_the_clients_own(name: &HeaderName) -> bool {
+    OF_THE_CLIENT.contains(&name.as_str())
+}
+
 /// `HeaderValue` lets bytes from 0x80 on pass; no token and no proxy on the way is known to want them.
-fn fits_a_header(text: &str) -> bool {
+pub(crate) fn fits_a_header(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
@@ -280,9 +345,7 @@ fn push_literal(parts: &mut Vec<Part>, literal: &str) {
     }
 }
 
-fn unmatched() -> ConfigError {
-    ConfigError::new("headers", "braces must come in pairs around a name")
-}
+const UNMATCHED: &str = "braces must come in pairs around a name, such as `{token}`";
 
 /// The same name, in a form whose clones count no references: a static one. Its text is kept for good, which is little,
 /// since names come from configuration; past 64 of them the further ones are counted, lane by lane.
@@ -410,6 +473,7 @@ mod tests {
         for template in ["{token", "token}", "{}", "{token}}"] {
             let error = TokenHeaders::none().with("x", template).unwrap_err();
             assert_eq!(error.field(), "headers", "{template}");
+            assert!(error.to_string().contains("`{token}`"), "{error}");
         }
         assert!(TokenHeaders::none().with("bad name", "{token}").is_err());
         assert!(

@@ -112,6 +112,8 @@ mod refusal;
 #[cfg(feature = "reqwest-middleware")]
 mod reqwest_middleware;
 mod secret;
+mod table;
+mod text;
 mod token;
 
 #[cfg(feature = "reqwest-middleware")]

@@ -1,32 +1,36 @@
 //! How long before a token's expiry its renewal begins.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, MapAccess, Unexpected, value::MapAccessDeserializer},
+};
 
-use crate::{duration, error::ConfigError};
+use crate::{duration, error::ConfigError, table::Table};
+
+const SHAPE: &str = r#"`renewal_margin = "5m"`, `"20%"`, `renewal_margin = { fixed = "5m" }` or `{ fraction = 0.2 }`"#;
 
 /// How long before its expiry a token is renewed: a time, or a part of its lifetime. It is clamped below half of the
 /// lifetime when a token turns out to be short-lived.
 ///
-/// In configuration: `{ fixed = "5m" }` or `{ fraction = 0.1 }`.
+/// In configuration: `"5m"` or `{ fixed = "5m" }`, `"20%"` or `{ fraction = 0.2 }`.
 ///
 /// # Examples
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::{fmt, time::Duration};
 /// use tower_oauth::Margin;
 ///
 /// let avista = Margin::Fixed(Duration::from_secs(300));
 /// let conta_simples = Margin::Fraction(0.1);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Margin {
     /// The same time for every token, where the provider names one. Not for short tokens: one of 300 s would be
     /// renewed at half of its life.
-    Fixed(#[serde(with = "duration")] Duration),
+    Fixed(Duration),
     /// A part of the token's lifetime: above 0, at most 0.5.
     Fraction(f64),
 }
@@ -44,8 +48,65 @@ impl Margin {
             }
             _ => return Ok(()),
         };
-        Err(ConfigError::new("renewal_margin", rule))
+        Err(match self {
+            Self::Fixed(margin) => {
+                ConfigError::new("renewal_margin", rule).given_value(&duration::words(margin))
+            }
+            Self::Fraction(part) => ConfigError::new("renewal_margin", rule).given_value(&part),
+        })
     }
+}
+
+/// The table that it may be, and is written as: a percentage could not say every fraction exactly.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Margin", rename_all = "snake_case")]
+enum Keys {
+    Fixed(#[serde(with = "duration")] Duration),
+    Fraction(f64),
+}
+
+impl Serialize for Margin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Keys::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Margin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+struct Visitor;
+
+impl<'de> de::Visitor<'de> for Visitor {
+    type Value = Margin;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(SHAPE)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Margin, E> {
+        let margin = match text.strip_suffix('%') {
+            Some(percent) => fraction(percent.trim_end()).map(Margin::Fraction),
+            None => duration::parse(text).map(Margin::Fixed),
+        };
+        margin.ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Margin, A::Error> {
+        Keys::deserialize(Table {
+            deserializer: MapAccessDeserializer::new(map),
+            shape: SHAPE,
+        })
+    }
+}
+
+/// Digits and a point, and none of the other words that Rust takes for a number.
+fn fraction(percent: &str) -> Option<f64> {
+    let is_plain = percent.bytes().all(|it| it.is_ascii_digit() || it == b'.');
+    let percent: f64 = percent.parse().ok().filter(|_| is_plain)?;
+    Some(percent / 100.0)
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use std::{fmt, net::Ipv4Addr, str::FromStr};
 
 use http::{
     Uri,
-    uri::{self, Authority},
+    uri::{self, Authority, InvalidUri},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::error::ConfigError;
+use crate::{error::ConfigError, text::url_without_secrets};
 
 /// A scheme, a host and a port, such as `https://api.anbima.com.br`.
 ///
@@ -200,16 +200,16 @@ impl FromStr for Origin {
     type Err = ConfigError;
 
     fn from_str(text: &str) -> Result<Self, ConfigError> {
-        let uri: Uri = text
-            .parse()
-            .map_err(|_| ConfigError::new("origin", "must be a URI such as https://api.example"))?;
+        let given = |error: ConfigError| error.given(&url_without_secrets(text));
+        let uri: Uri = text.parse().map_err(|error: InvalidUri| {
+            let rule = "must be a URI such as https://api.example";
+            given(ConfigError::new("origin", rule)).because(error)
+        })?;
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(ConfigError::new(
-                "origin",
-                "must hold no path and no query: an origin is scheme, host and port",
-            ));
+            let rule = "must hold no path and no query: an origin is scheme, host and port";
+            return Err(given(ConfigError::new("origin", rule)));
         }
-        Self::of(&uri)
+        Self::of(&uri).map_err(given)
     }
 }
 

@@ -1,12 +1,12 @@
 //! What must not be printed, and the two halves of a credential as types of their own, so that they cannot be swapped.
 
-use std::{env, fmt, fs, path::PathBuf};
+use std::{env, fmt, fs, path::PathBuf, str};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::error::ConfigError;
+use crate::{error::ConfigError, table::as_table, text};
 
 /// The public half of a credential: `client_id`, `api_key`, `clientId`, as the provider calls it.
 ///
@@ -25,10 +25,20 @@ impl ClientId {
     ///
     /// # Errors
     ///
-    /// When it is empty, or holds a control character (a stray line break from a file, say).
+    /// When it is empty, has white space at an end, or holds a character that nobody sees: a control character, a space
+    /// other than the plain one, a zero-width or text direction mark, as text copied from a page brings them. The error
+    /// says which, and where.
+    ///
+    /// ```
+    /// let error = tower_oauth::ClientId::new("aC2yaac23\u{200b}").unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "invalid `client_id`: holds a zero-width space (U+200B) at character 10; remove it"
+    /// );
+    /// ```
     pub fn new(id: impl Into<String>) -> Result<Self, ConfigError> {
         let id = id.into();
-        check_credential("client_id", &id)?;
+        check("client_id", &id, false)?;
         Ok(Self(id.into()))
     }
 
@@ -50,8 +60,8 @@ impl ClientId {
 pub struct ClientSecret(SecretString);
 
 impl ClientSecret {
-    /// Takes a secret as the provider issued it. It is checked (not empty, the provider's length) when the source is
-    /// built.
+    /// Takes a secret as the provider issued it. It is checked when the source is built, as [`ClientId::new`] does it and
+    /// for the provider's length. The error says where the mistake is, and nothing of the secret.
     pub fn new(secret: impl Into<String>) -> Self {
         Self(seal(secret.into()))
     }
@@ -60,8 +70,8 @@ impl ClientSecret {
         self.0.expose_secret()
     }
 
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        check_credential("client_secret", self.expose())
+    pub(crate) fn check(&self, field: &str) -> Result<(), ConfigError> {
+        check(field, self.expose(), true)
     }
 }
 
@@ -82,8 +92,10 @@ pub(crate) fn seal(text: String) -> SecretString {
 ///
 /// ```toml
 /// { env = "BANK_API_KEY" }          # an environment variable
-/// { file = "/run/secrets/api_key" } # a file; one trailing line break is cut off
+/// { file = "/run/secrets/api_key" } # a file, in UTF-8
 /// ```
+///
+/// A byte order mark at the beginning and line breaks at the end are cut off.
 ///
 /// # Examples
 ///
@@ -91,10 +103,9 @@ pub(crate) fn seal(text: String) -> SecretString {
 /// use tower_oauth::SecretRef;
 ///
 /// let error = SecretRef::Env("NO_SUCH_VARIABLE".into()).resolve().unwrap_err();
-/// assert_eq!(error.to_string(), "invalid `env NO_SUCH_VARIABLE`: must be set to valid unicode");
+/// assert_eq!(error.to_string(), "invalid `env NO_SUCH_VARIABLE`: is not set");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SecretRef {
     /// The name of an environment variable.
@@ -108,40 +119,87 @@ impl SecretRef {
     ///
     /// # Errors
     ///
-    /// When the variable is not set or the file cannot be read; the error names the place.
+    /// When the variable is not set or the file cannot be read, when there is nothing in it, or when it holds what a
+    /// [`ClientId`] must not hold. The error names the place.
     pub fn resolve(&self) -> Result<ClientSecret, ConfigError> {
-        let text = match self {
-            Self::Env(name) => env::var(name).map_err(|_| {
-                ConfigError::new(format!("env {name}"), "must be set to valid unicode")
-            })?,
-            Self::File(path) => read_secret_file(path)?,
+        self.check()?;
+        let text = self.read()?;
+        let secret = ClientSecret::new(without_frame(&text));
+        secret.check(&self.place())?;
+        Ok(secret)
+    }
+
+    /// What can be checked without reading it: the place's own name.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let (field, name) = match self {
+            Self::Env(name) => ("env", name.into()),
+            Self::File(path) => ("file", path.to_string_lossy()),
         };
-        Ok(ClientSecret::new(text))
+        match text::hidden(&name) {
+            Some(hidden) => Err(ConfigError::new(field, hidden.rule(false)).given(&name)),
+            None => Ok(()),
+        }
+    }
+
+    fn place(&self) -> String {
+        match self {
+            Self::Env(name) => format!("env {name}"),
+            Self::File(path) => format!("file {}", path.display()),
+        }
+    }
+
+    fn read(&self) -> Result<Zeroizing<String>, ConfigError> {
+        match self {
+            Self::Env(name) => env::var(name).map(Zeroizing::new).map_err(|error| {
+                // Which would quote the value.
+                let rule = match error {
+                    env::VarError::NotPresent => "is not set",
+                    env::VarError::NotUnicode(_) => "is not valid Unicode",
+                };
+                ConfigError::new(self.place(), rule)
+            }),
+            Self::File(path) => {
+                let bytes = fs::read(path).map(Zeroizing::new).map_err(|error| {
+                    let rule = format!("cannot be read: {}", error.kind());
+                    ConfigError::new(self.place(), rule).because(error)
+                })?;
+                let text = str::from_utf8(&bytes).map_err(|_| {
+                    ConfigError::new(self.place(), "is not UTF-8; save it as UTF-8 text")
+                })?;
+                Ok(Zeroizing::new(text.to_owned()))
+            }
+        }
     }
 }
 
-fn read_secret_file(path: &PathBuf) -> Result<String, ConfigError> {
-    let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| {
-        ConfigError::new(
-            format!("file {}", path.display()),
-            format!("must be readable: {}", error.kind()),
-        )
-    })?);
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
+as_table!(
+    SecretRef,
+    SecretRefKeys,
+    r#"`{ env = "MY_BANK_API_KEY" }` or `{ file = "/run/secrets/api_key" }`"#
+);
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "SecretRef", rename_all = "snake_case")]
+enum SecretRefKeys {
+    Env(String),
+    File(PathBuf),
 }
 
-fn check_credential(field: &'static str, value: &str) -> Result<(), ConfigError> {
+/// What editors and shells put around a text that they write into a file.
+fn without_frame(text: &str) -> &str {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    text.trim_end_matches(['\r', '\n'])
+}
+
+fn check(field: &str, value: &str, is_secret: bool) -> Result<(), ConfigError> {
+    let broken = |rule| Err(ConfigError::new(field.to_owned(), rule));
     if value.is_empty() {
-        return Err(ConfigError::new(field, "must not be empty"));
+        return broken("must not be empty".to_owned());
     }
-    if value.chars().any(char::is_control) {
-        return Err(ConfigError::new(
-            field,
-            "must not hold a control character (a line break at its end?)",
-        ));
+    match text::hidden_or_loose(value) {
+        Some(hidden) => broken(hidden.rule(is_secret)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -149,13 +207,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_credential_is_neither_empty_nor_broken_over_lines() {
-        assert_eq!(ClientId::new("").unwrap_err().field(), "client_id");
-        assert!(ClientId::new("id\n").is_err());
-        assert_eq!(
-            ClientSecret::new("").check().unwrap_err().field(),
-            "client_secret"
-        );
+    fn a_credential_is_neither_empty_nor_holds_what_nobody_sees() {
+        for (text, place) in [
+            ("", "empty"),
+            ("c4n4ry\n", "U+000A) at character 7"),
+            ("c4n4ry ", "U+0020) at character 7"),
+            (" c4n4ry", "U+0020) at character 1"),
+            ("c4n\u{200b}4ry", "U+200B) at character 4"),
+            ("c4n\u{a0}4ry", "U+00A0) at character 4"),
+            ("\u{feff}c4n4ry", "U+FEFF) at character 1"),
+        ] {
+            let error = ClientId::new(text).unwrap_err();
+            assert_eq!(error.field(), "client_id");
+            assert!(error.rule().contains(place), "{error}");
+
+            let error = ClientSecret::new(text).check("client_secret").unwrap_err();
+            assert_eq!(error.field(), "client_secret");
+            let place = place.replace(')', "");
+            assert!(error.rule().contains(&place), "{error}");
+            assert!(!format!("{error} {error:?}").contains("4ry"), "{error}");
+        }
+        assert!(ClientId::new("an id, of ü").is_ok());
+        assert!(ClientSecret::new("s:%+ ü&").check("client_secret").is_ok());
     }
 
     #[test]
@@ -164,5 +237,64 @@ mod tests {
             .resolve()
             .unwrap_err();
         assert_eq!(error.field(), "env TOWER_OAUTH_TEST_UNSET");
+        assert_eq!(error.rule(), "is not set");
+    }
+
+    #[test]
+    fn a_place_whose_name_forges_a_line_is_refused() {
+        for place in [
+            SecretRef::Env("KEY\u{1b}[2J".into()),
+            SecretRef::File("/run/\u{202e}key".into()),
+        ] {
+            let error = place.resolve().unwrap_err();
+            assert!(["env", "file"].contains(&error.field()), "{error}");
+            assert_eq!(text::hidden(&error.to_string()), None, "{error}");
+        }
+    }
+
+    fn in_a_file(name: &str, content: &[u8]) -> Result<String, ConfigError> {
+        let path = env::temp_dir().join(format!("tower-oauth-{}-{name}", std::process::id()));
+        fs::write(&path, content).unwrap();
+        let secret = SecretRef::File(path.clone()).resolve();
+        fs::remove_file(&path).unwrap();
+        Ok(secret?.expose().to_owned())
+    }
+
+    #[test]
+    fn a_files_frame_is_cut_off_and_all_else_in_it_counts() {
+        for content in [
+            "c4n4ry",
+            "c4n4ry\n",
+            "c4n4ry\r\n",
+            "\u{feff}c4n4ry\r\n",
+            "c4n4ry\n\n\n",
+        ] {
+            let read = in_a_file("framed", content.as_bytes());
+            assert_eq!(read.unwrap(), "c4n4ry", "{content:?}");
+        }
+        for (content, says) in [
+            (&b"c4n4ry \n"[..], "U+0020 at character 7"),
+            (b"c4n\n4ry", "U+000A at character 4"),
+            ("c4n4ry\u{200b}\n".as_bytes(), "U+200B at character 7"),
+            (b"\n", "empty"),
+            (b"\xff\xfec\x004\x00", "UTF-8"),
+        ] {
+            let error = in_a_file("wrong", content).unwrap_err();
+            assert!(error.field().contains("tower-oauth-"), "{error}");
+            assert!(error.rule().contains(says), "{error}");
+            assert!(!format!("{error:?}").contains("4ry"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_says_why() {
+        let error = SecretRef::File("/no/such/file".into())
+            .resolve()
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "invalid `file /no/such/file`: cannot be read: entity not found"
+        );
+        assert!(std::error::Error::source(&error).is_some());
     }
 }

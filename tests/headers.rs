@@ -190,8 +190,27 @@ fn templates_that_cannot_work_are_errors_when_built() {
         ("x", "token}"),
         ("x", "{}"),
         ("not a name", "{token}"),
+        ("x\u{1b}[2J", "{token}"),
+        ("host", "{token}"),
+        ("Content-Length", "{token}"),
+        ("transfer-encoding", "{token}"),
+        ("connection", "{token}"),
     ] {
         let error = TokenHeaders::none().with(name, template).unwrap_err();
         assert_eq!(error.field(), "headers", "{name}: {template}");
+        assert!(!error.to_string().contains('\u{1b}'), "{error:?}");
     }
+}
+
+#[test]
+fn a_template_without_its_token_is_told_what_it_holds_instead() {
+    let fetcher =
+        tower::service_fn(|_| async { Ok::<_, tower_oauth::BoxError>(Token::new("abc")) });
+    let builder = tower_oauth::TokenSource::builder(fetcher).name("vault");
+    let headers = templates(&[("authorization", "Bearer canary {tok}")]);
+    let error = builder.headers(headers).build().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "vault: invalid `headers` \"{tok}\": must hold `{token}` somewhere"
+    );
 }

@@ -56,8 +56,9 @@ use crate::{
 pub struct ClientCredentialsBuilder {
     dialect: Dialect,
     client: Client,
-    origins: Vec<String>,
-    plain_http: Vec<String>,
+    /// What replaces the dialect's own. The first mistake is kept for the last step to report.
+    origins: Origins,
+    plain_http: Origins,
     refusal: Option<RefusalRule>,
     policy: Policy,
     clock: Clock,
@@ -74,8 +75,8 @@ impl ClientCredentialsBuilder {
                 secret: None,
                 scopes: Vec::new(),
             },
-            origins: Vec::new(),
-            plain_http: Vec::new(),
+            origins: Ok(Vec::new()),
+            plain_http: Ok(Vec::new()),
             refusal: None,
             clock: Clock::system(),
         }
@@ -107,14 +108,14 @@ impl ClientCredentialsBuilder {
     /// An origin that the token may be sent to, such as `https://api.example`. The first call replaces the dialect's
     /// own origins, each further one adds to it.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
-        self.origins.push(origin.into());
+        self.origins = with(self.origins, &origin.into());
         self
     }
 
     /// Lets an origin be spoken to by plain `http`, the token endpoint's or one named with [`origin`](Self::origin).
     /// Whoever can listen in between then has the secret and the token: only for a mesh that adds TLS, or the like.
     pub fn danger_allow_http(mut self, origin: impl Into<String>) -> Self {
-        self.plain_http.push(origin.into());
+        self.plain_http = with(self.plain_http, &origin.into());
         self
     }
 
@@ -178,8 +179,9 @@ impl ClientCredentialsBuilder {
     #[cfg(feature = "reqwest")]
     pub fn build(mut self, client: reqwest::ClientBuilder) -> Result<TokenSource, ConfigError> {
         self.settle()?;
-        let destination = validate::token_origin(&self.dialect)?;
-        let transport = crate::transport::ReqwestService::new(client, &destination)?;
+        let transport = validate::token_origin(&self.dialect)
+            .and_then(|destination| crate::transport::ReqwestService::new(client, &destination))
+            .map_err(|error| error.of(&self.dialect.name))?;
         self.build_over::<_, reqwest::Body>(transport)
     }
 
@@ -207,8 +209,8 @@ impl ClientCredentialsBuilder {
         let headers = self.dialect.headers.clone().bind(&self.client.id);
         let origins = allowed_origins(&self.dialect);
         let exchange = exchange::over(transport);
-        let fetcher = ClientCredentials::new(self.dialect, &self.client, exchange)?;
-        TokenSource::builder(fetcher)
+        let fetcher = ClientCredentials::new(self.dialect, &self.client, exchange);
+        TokenSource::builder(fetcher.map_err(|error| error.of(&name))?)
             .name(name)
             .headers(headers)
             .origins(origins)
@@ -234,23 +236,37 @@ impl ClientCredentialsBuilder {
         B: From<Bytes> + 'static,
     {
         self.settle()?;
+        let name = self.dialect.name.clone();
         ClientCredentials::new(self.dialect, &self.client, exchange::over(transport))
+            .map_err(|error| error.of(&name))
     }
 
     /// Puts the builder's own settings into the dialect, and checks the whole.
     fn settle(&mut self) -> Result<(), ConfigError> {
-        if !self.origins.is_empty() {
-            self.dialect.origins = parsed(&self.origins)?;
+        self.put_origins()
+            .and_then(|()| validate::dialect(&self.dialect))
+            .and_then(|()| validate::client(&self.dialect, &self.client))
+            .map_err(|error| error.of(&self.dialect.name))
+    }
+
+    fn put_origins(&mut self) -> Result<(), ConfigError> {
+        let origins = self.origins.clone()?;
+        if !origins.is_empty() {
+            self.dialect.origins = origins;
         }
-        let plain_http: Vec<Origin> = parsed(&self.plain_http)?;
-        self.dialect.danger_allow_http.extend(plain_http);
-        validate::dialect(&self.dialect)?;
-        validate::client(&self.dialect, &self.client)
+        self.dialect
+            .danger_allow_http
+            .extend(self.plain_http.clone()?);
+        Ok(())
     }
 }
 
-fn parsed(origins: &[String]) -> Result<Vec<Origin>, ConfigError> {
-    origins.iter().map(|origin| origin.parse()).collect()
+type Origins = Result<Vec<Origin>, ConfigError>;
+
+fn with(origins: Origins, origin: &str) -> Origins {
+    let mut origins = origins?;
+    origins.push(origin.parse()?);
+    Ok(origins)
 }
 
 /// Where the token may go. What is said of plain `http` permits it and names nothing: the token endpoint, which it may
@@ -273,7 +289,7 @@ fn policy_of(dialect: &Dialect) -> Policy {
         renewal_margin: dialect.renewal_margin.unwrap_or(default.renewal_margin),
         default_lifetime: dialect.default_lifetime.unwrap_or(default.default_lifetime),
         max_lifetime: dialect.max_lifetime.unwrap_or(default.max_lifetime),
-        // Its own word on how long to wait is to be believed.
+        // A wait that the dialect names is honoured in full.
         max_retry_after: default
             .max_retry_after
             .max(dialect.wait_after_429.unwrap_or_default()),

@@ -7,7 +7,8 @@ use crate::{ClientId, ClientSecret};
 /// Where the client's id and secret go.
 ///
 /// In configuration: `"basic_encoded"`, `"basic_raw"`, `{ body = { id = "clientId", secret = "clientSecret" } }` or
-/// `{ id_only = { id = "client_id" } }`; the field names may be left out when they are RFC 6749's.
+/// `{ id_only = { id = "client_id" } }`. A field name may be left out where it is RFC 6749's; with all of them left out,
+/// `"body"` or `"id_only"` is enough.
 ///
 /// # Examples
 ///
@@ -23,8 +24,7 @@ use crate::{ClientId, ClientSecret};
 /// assert_eq!((id.as_str(), secret.as_str()), ("client_id", "clientSecret"));
 /// # Ok::<(), toml::de::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CredentialPlacement {
     /// `Authorization: Basic`, id and secret each form-urlencoded before they are joined (RFC 6749 §2.3.1). A space is
@@ -38,17 +38,14 @@ pub enum CredentialPlacement {
     /// Two fields of the body (RFC 6749 §2.3.1). Not where the server takes Basic too: the RFC advises against it.
     Body {
         /// The name of the id's field.
-        #[serde(default = "client_id")]
         id: String,
         /// The name of the secret's field.
-        #[serde(default = "client_secret")]
         secret: String,
     },
     /// The id alone, as a field of the body: the client proves itself by its TLS certificate (RFC 8705 §2), and there
     /// is no secret.
     IdOnly {
         /// The name of the id's field.
-        #[serde(default = "client_id")]
         id: String,
     },
 }
@@ -68,14 +65,6 @@ impl CredentialPlacement {
     }
 }
 
-fn client_id() -> String {
-    "client_id".into()
-}
-
-fn client_secret() -> String {
-    "client_secret".into()
-}
-
 /// How the body of a token request is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -93,8 +82,7 @@ pub enum BodyEncoding {
 /// The field that names the grant.
 ///
 /// In configuration: `"client_credentials"`, `"absent"` or `{ field = { name = "grantType", value = "…" } }`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Grant {
     /// `grant_type` of `client_credentials` (RFC 6749 §4.4.2).
@@ -123,8 +111,7 @@ impl Grant {
 
 /// How many characters a provider's secrets have: a shorter or longer one is a mistake that is reported before any
 /// call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SecretLength {
     /// The fewest.
     pub min: usize,

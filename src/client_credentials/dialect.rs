@@ -1,8 +1,6 @@
 //! How one provider wants to be asked for a token, as data.
 
-use std::{collections::BTreeMap, time::Duration};
-
-use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use super::{
     credentials::{BodyEncoding, CredentialPlacement, Grant, SecretLength},
@@ -13,7 +11,7 @@ use super::{
     scope::ScopeRule,
     validate,
 };
-use crate::{ConfigError, Margin, Origin, TokenHeaders, duration};
+use crate::{ConfigError, Margin, Origin, TokenHeaders, text::url_without_secrets};
 
 /// How one provider wants to be asked for a token, how it answers, and how its API wants to see the token.
 ///
@@ -22,8 +20,17 @@ use crate::{ConfigError, Margin, Origin, TokenHeaders, duration};
 /// has it: a form body with `grant_type=client_credentials`, credentials as form-urlencoded Basic (§2.3.1), a bearer
 /// token.
 ///
-/// Durations are words with units, up to hours: `"90s"`, `"5m"`, `"1h 30m"`. An unknown key is refused, and a secret
-/// is only ever a reference ([`SecretRef`](crate::SecretRef)).
+/// Durations are words with units, up to hours: `"90s"`, `"5m"`, `"1h 30m"`. A secret is only ever a reference
+/// ([`SecretRef`](crate::SecretRef)). An unknown key is refused, and so is a list where a table belongs.
+///
+/// # In a configuration of your own
+///
+/// Give the dialect a table of its own, or put `#[serde(flatten)]` on it: a misspelt key is refused there too. The struct
+/// may have further fields beside it, but not a second flattened one, whose keys the dialect would not know.
+///
+/// An error of the `toml` crate shows the line of the file that it is about, and its `Debug` the whole file. If the file
+/// may hold a secret, print the error's `message()` and the line number of its `span()` instead
+/// ([how](crate::guide::add_a_bank#5-use-it)).
 ///
 /// # Examples
 ///
@@ -84,86 +91,58 @@ use crate::{ConfigError, Margin, Origin, TokenHeaders, duration};
 /// assert!(toml::from_str::<Dialect>(typo).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Dialect {
     /// What errors, logs and metrics call the source, such as `anbima`.
     pub name: String,
-    /// The token endpoint: `https`, or loopback. A fixed query is sent as it stands.
+    /// The token endpoint: `https`, or loopback. A fixed query is sent as it stands, and printed by no `Debug` and no
+    /// error, since some banks want a key there.
     pub token_url: String,
     /// Where the token may be sent. Default: none, which allows any `https` or loopback origin. Name them, unless all
     /// requests come from a place you trust wholly.
-    #[serde(default)]
     pub origins: Vec<Origin>,
     /// Origins, of the token endpoint or of the API, whose plain `http` is safe for reasons that cannot be seen from
     /// here, such as a mesh that adds TLS. Default: none. Not for anything that leaves the machine in the clear: secret
     /// and token are readable to everyone on the way.
-    #[serde(default)]
     pub danger_allow_http: Vec<Origin>,
     /// Where the client's id and secret go. Default: [`CredentialPlacement::BasicEncoded`].
-    #[serde(default)]
     pub credentials: CredentialPlacement,
     /// How the body is written. Default: [`BodyEncoding::Form`].
-    #[serde(default)]
     pub body: BodyEncoding,
     /// The field that names the grant. Default: `grant_type=client_credentials`.
-    #[serde(default)]
     pub grant: Grant,
     /// How scopes are asked for. Default: a field `scope`, joined by spaces, not required.
-    #[serde(default)]
     pub scope: ScopeRule,
     /// Further fields of the body. Default: none.
-    #[serde(default)]
     pub token_params: BTreeMap<String, ParamValue>,
     /// Further headers of the token request. Default: none. `Accept`, `Content-Type` and the like are set already.
-    #[serde(default)]
     pub token_headers: BTreeMap<String, ParamValue>,
     /// How the API wants to see the token. Default: `Authorization: Bearer {token}`.
-    #[serde(default)]
     pub headers: TokenHeaders,
     /// What the answer's fields are called, and how it says when the token ends. Default: `access_token`, `expires_in`.
-    #[serde(default)]
     pub response: ResponseFields,
     /// The lifetime of a token whose answer states none. Without it, the source's own default counts (5 minutes).
-    #[serde(
-        default,
-        with = "duration::option",
-        skip_serializing_if = "Option::is_none"
-    )]
     pub default_lifetime: Option<Duration>,
     /// The longest lifetime that an answer is believed. The source has a bound of its own (24 hours).
-    #[serde(
-        default,
-        with = "duration::option",
-        skip_serializing_if = "Option::is_none"
-    )]
     pub max_lifetime: Option<Duration>,
     /// How long before its expiry a token is renewed. Without it, the source's own default counts (20 %, at most 1 h).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renewal_margin: Option<Margin>,
     /// Whether a new token kills the client's older one: then none is fetched ahead, and two processes need to share
     /// one source. Default: `false`; not for a bank whose tokens live side by side, since requests wait for each renewal.
-    #[serde(default)]
     pub single_active: bool,
     /// Which answers of the API refuse the token. Default: 401. Not 403 where it speaks of scopes alone: a new token
     /// has the same.
-    #[serde(default)]
     pub refusal: RefusalStatuses,
     /// How long to leave the token endpoint alone after a 429 that carries no `Retry-After`. Default: as after any
-    /// transient failure. More than [`Policy::max_retry_after`](crate::Policy::max_retry_after) (5 minutes) is cut to it.
-    #[serde(
-        default,
-        with = "duration::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    /// transient failure. At most a day. More than 5 minutes raises
+    /// [`Policy::max_retry_after`](crate::Policy::max_retry_after) to it, so that it is honoured; what you set there
+    /// yourself comes last and bounds it.
     pub wait_after_429: Option<Duration>,
     /// How the token endpoint's failures are treated where RFC 6749 and the status do not tell. The first row that
     /// fits counts. Default: none.
-    #[serde(default)]
     pub failures: Vec<FailureRow>,
     /// How long a secret is, in characters. Default: not checked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_length: Option<SecretLength>,
 }
 
@@ -200,6 +179,57 @@ impl Dialect {
     ///
     /// Names the first field that cannot work, and the rule that it broke.
     pub fn check(&self) -> Result<(), ConfigError> {
-        validate::dialect(self)
+        validate::dialect(self).map_err(|error| error.of(&self.name))
+    }
+}
+
+/// Without the token URL's query.
+impl fmt::Debug for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // By name, so that no field is forgotten.
+        let Self {
+            name,
+            token_url,
+            origins,
+            danger_allow_http,
+            credentials,
+            body,
+            grant,
+            scope,
+            token_params,
+            token_headers,
+            headers,
+            response,
+            default_lifetime,
+            max_lifetime,
+            renewal_margin,
+            single_active,
+            refusal,
+            wait_after_429,
+            failures,
+            secret_length,
+        } = self;
+        f.debug_struct("Dialect")
+            .field("name", name)
+            .field("token_url", &url_without_secrets(token_url))
+            .field("origins", origins)
+            .field("danger_allow_http", danger_allow_http)
+            .field("credentials", credentials)
+            .field("body", body)
+            .field("grant", grant)
+            .field("scope", scope)
+            .field("token_params", token_params)
+            .field("token_headers", token_headers)
+            .field("headers", headers)
+            .field("response", response)
+            .field("default_lifetime", default_lifetime)
+            .field("max_lifetime", max_lifetime)
+            .field("renewal_margin", renewal_margin)
+            .field("single_active", single_active)
+            .field("refusal", refusal)
+            .field("wait_after_429", wait_after_429)
+            .field("failures", failures)
+            .field("secret_length", secret_length)
+            .finish()
     }
 }

@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime};
 
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// From here on, a plain number cannot be a lifetime: it is the time since 1970 in seconds.
@@ -27,8 +26,7 @@ const TOLERATED_SKEW: Duration = Duration::from_secs(300);
 /// assert_eq!(fields.expiry_format, ExpiryFormat::LocalTime { utc_offset_minutes: -180 });
 /// # Ok::<(), toml::de::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExpiryFormat {
     /// A number below 1e9 is a lifetime in seconds; from 1e9 it is the time since 1970 in seconds, from 1e11 in

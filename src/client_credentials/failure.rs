@@ -1,7 +1,6 @@
 //! What a failed answer of the token endpoint means for the next try.
 
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
 
 use crate::FailureClass;
 
@@ -27,13 +26,11 @@ const PERMANENT: [&str; 5] = [
 /// assert_eq!(row.class, FailureClass::Transient);
 /// # Ok::<(), toml::de::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailureRow {
     /// The status of the token endpoint's answer.
     pub status: u16,
     /// The `error` code in its body; left out, any answer of this status fits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// How it is treated.
     pub class: FailureClass,

@@ -19,7 +19,7 @@ use super::{
     reader::Reader,
     request::{self, Prepared},
 };
-use crate::{ConfigError, FetchError, Token, TokenRequest};
+use crate::{ConfigError, FetchError, Token, TokenRequest, text::url_without_secrets};
 
 /// A fetcher that asks a token endpoint by the client-credentials grant (RFC 6749 §4.4), over any Tower HTTP service.
 ///
@@ -71,7 +71,10 @@ impl fmt::Debug for ClientCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCredentials")
             .field("name", &self.reader.dialect.name)
-            .field("token_url", &self.reader.dialect.token_url)
+            .field(
+                "token_url",
+                &url_without_secrets(&self.reader.dialect.token_url),
+            )
             .finish_non_exhaustive()
     }
 }

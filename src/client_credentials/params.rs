@@ -1,6 +1,11 @@
 //! Values that a token request carries besides the credentials.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess, value::MapAccessDeserializer},
+};
 
 use crate::{ClientSecret, ConfigError, SecretRef};
 
@@ -17,7 +22,7 @@ use crate::{ClientSecret, ConfigError, SecretRef};
 /// let secret = ParamValue::from(ClientSecret::new("4b1d"));
 /// assert!(!format!("{secret:?}").contains("4b1d"));
 /// ```
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum ParamValue {
@@ -41,6 +46,32 @@ impl ParamValue {
             Self::Reference(place) => place.resolve(),
             Self::Secret(secret) => Ok(secret.clone()),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for ParamValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+struct Visitor;
+
+impl<'de> de::Visitor<'de> for Visitor {
+    type Value = ParamValue;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            r#"a string, or where to find a secret: `{ env = "MY_BANK_API_KEY" }` or `{ file = "/run/secrets/api_key" }`"#,
+        )
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<ParamValue, E> {
+        Ok(text.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ParamValue, A::Error> {
+        SecretRef::deserialize(MapAccessDeserializer::new(map)).map(ParamValue::Reference)
     }
 }
 

@@ -1,14 +1,12 @@
 //! Which statuses of the API refuse the token.
 
 use http::StatusCode;
-use serde::{Deserialize, Serialize};
 
 use crate::{ConfigError, RefusalRule};
 
 /// Which statuses of the API refuse the token: by default 401, definite. What goes beyond statuses is code: see
 /// [`RefusalRule::by`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RefusalStatuses {
     /// The token is bad. Default: 401.
@@ -28,11 +26,9 @@ impl Default for RefusalStatuses {
 
 impl RefusalStatuses {
     pub(super) fn rule(&self) -> Result<RefusalRule, ConfigError> {
-        if self.definite.iter().any(|it| self.ambiguous.contains(it)) {
-            return Err(ConfigError::new(
-                "refusal",
-                "a status is either definite or ambiguous",
-            ));
+        if let Some(both) = self.definite.iter().find(|it| self.ambiguous.contains(it)) {
+            let error = ConfigError::new("refusal", "a status is either definite or ambiguous");
+            return Err(error.given_value(both));
         }
         Ok(RefusalRule::statuses(
             statuses(&self.definite)?,
@@ -42,13 +38,14 @@ impl RefusalStatuses {
 }
 
 fn statuses(codes: &[u16]) -> Result<Vec<StatusCode>, ConfigError> {
-    let status = |code: &u16| match code {
-        300..=599 => StatusCode::from_u16(*code).ok(),
-        _ => None,
+    let status = |code: &u16| {
+        let status = StatusCode::from_u16(*code).ok();
+        status
+            .filter(|it| (300..=599).contains(&it.as_u16()))
+            .ok_or_else(|| {
+                ConfigError::new("refusal", "statuses must lie between 300 and 599")
+                    .given_value(code)
+            })
     };
-    codes
-        .iter()
-        .map(status)
-        .collect::<Option<_>>()
-        .ok_or_else(|| ConfigError::new("refusal", "statuses must lie between 300 and 599"))
+    codes.iter().map(status).collect()
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
     header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE},
+    uri::InvalidUri,
 };
 use zeroize::Zeroizing;
 
@@ -17,7 +18,7 @@ use super::{
     params::ParamValue,
     scrub::Scrubber,
 };
-use crate::{ClientSecret, ConfigError};
+use crate::{ClientSecret, ConfigError, text::url_without_secrets};
 
 /// An extra field or header, its secret read.
 pub(super) struct Extra<'a> {
@@ -56,11 +57,11 @@ pub(super) fn prepare(dialect: &Dialect, client: &Client) -> Result<Prepared, Co
 }
 
 pub(super) fn uri(dialect: &Dialect) -> Result<Uri, ConfigError> {
-    dialect.token_url.parse().map_err(|_| {
-        ConfigError::new(
-            "token_url",
-            "must be a URL such as https://login.example/token",
-        )
+    dialect.token_url.parse().map_err(|error: InvalidUri| {
+        let rule = "must be a URL such as https://login.example/token";
+        ConfigError::new("token_url", rule)
+            .given(&url_without_secrets(&dialect.token_url))
+            .because(error)
     })
 }
 
@@ -106,11 +107,8 @@ fn resolve<'a>(
             value: value.resolve()?,
             is_secret: value.is_secret(),
         };
-        if extra.value.expose().is_empty() {
-            return Err(ConfigError::new(
-                format!("{field}.{name}"),
-                "must not be empty",
-            ));
+        if extra.is_secret {
+            extra.value.check(&format!("{field}.{name}"))?;
         }
         Ok(extra)
     };

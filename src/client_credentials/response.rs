@@ -1,12 +1,9 @@
 //! What an answer's fields are called.
 
-use serde::{Deserialize, Serialize};
-
 use super::expiry::ExpiryFormat;
 
 /// What an answer's fields are called, and how it says when the token ends. By default as RFC 6749 §5.1 has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseFields {
     /// The token's field. Default: `access_token`.

@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// How scopes are asked for. By default as RFC 6749 §3.3 has it: a field `scope`, joined by spaces, not required.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScopeRule {
     /// The field's name. Default: `scope`.
@@ -15,7 +14,6 @@ pub struct ScopeRule {
     pub required: bool,
     /// The most that may be asked for; 0 where the token request has no place for scopes, so that asking is an error
     /// when built and not the bank's refusal. Default: any number.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub most: Option<usize>,
 }
 

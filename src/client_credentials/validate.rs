@@ -2,50 +2,45 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use http::HeaderName;
-
 use super::{
-    credentials::{BodyEncoding, Client, CredentialPlacement},
+    credentials::{BodyEncoding, CredentialPlacement},
     dialect::Dialect,
     expiry::ExpiryFormat,
-    params::ParamValue,
     request,
     scope::ScopeFormat,
 };
-use crate::{ConfigError, Origin, Token};
+use crate::{
+    ConfigError, Origin,
+    duration::words,
+    text::{hidden, url_without_secrets},
+};
 
-/// Headers that the token request sets by itself.
-const OWN_HEADERS: [&str; 6] = [
-    "accept",
-    "connection",
-    "content-length",
-    "content-type",
-    "host",
-    "transfer-encoding",
-];
+mod client;
+mod extras;
+
+pub(super) use client::client;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The widest offset from UTC that any clock has been set to, rounded up: 15 hours.
-const WIDEST_OFFSET_MINUTES: i16 = 15 * 60;
+const WIDEST_OFFSET_MINUTES: u16 = 15 * 60;
 
 type Checked = Result<(), ConfigError>;
 
 pub(super) fn dialect(dialect: &Dialect) -> Checked {
-    rule(!dialect.name.is_empty(), "name", "must not be empty")?;
+    name(&dialect.name)?;
     urls(dialect)?;
     body(dialect)?;
     field_names(dialect)?;
-    token_headers(dialect)?;
+    extras::params(dialect)?;
+    extras::headers(dialect)?;
+    scope(dialect)?;
     response(dialect)?;
+    dialect.headers.check_for(&dialect.response.secondaries)?;
     numbers(dialect)?;
+    secret_length(dialect)?;
     dialect.refusal.rule()?;
     failures(dialect)
-}
-
-pub(super) fn client(dialect: &Dialect, client: &Client) -> Checked {
-    id(dialect, client)?;
-    secret(dialect, client)?;
-    scopes(dialect, client)?;
-    headers(dialect, client)
 }
 
 fn rule(holds: bool, field: &'static str, rule: &'static str) -> Checked {
@@ -55,23 +50,42 @@ fn rule(holds: bool, field: &'static str, rule: &'static str) -> Checked {
     Err(ConfigError::new(field, rule))
 }
 
+/// No name may hold what nobody sees: it may be another one than it seems, and forge a line of a log.
+fn visible(field: &str, text: &str) -> Checked {
+    match hidden(text) {
+        Some(hidden) => Err(ConfigError::new(field.to_owned(), hidden.rule(false)).given(text)),
+        None => Ok(()),
+    }
+}
+
+fn name(name: &str) -> Checked {
+    rule(!name.is_empty(), "name", "must not be empty")?;
+    visible("name", name)
+}
+
+const SAFE: &str = "must be https or loopback (see `danger_allow_http`)";
+
 fn urls(dialect: &Dialect) -> Checked {
-    let token_origin = token_origin(dialect)?;
-    rule(
-        is_safe(dialect, &token_origin),
-        "token_url",
-        "must be https or loopback (see `danger_allow_http`)",
-    )?;
-    rule(
-        dialect.origins.iter().all(|it| is_safe(dialect, it)),
-        "origins",
-        "must be https or loopback (see `danger_allow_http`)",
-    )
+    let broken = |rule: String| {
+        ConfigError::new("token_url", rule).given(&url_without_secrets(&dialect.token_url))
+    };
+    if let Some(hidden) = hidden(&dialect.token_url) {
+        return Err(broken(hidden.rule(false)));
+    }
+    if !is_safe(dialect, &token_origin(dialect)?) {
+        return Err(broken(SAFE.to_owned()));
+    }
+    match dialect.origins.iter().find(|it| !is_safe(dialect, it)) {
+        Some(unsafe_one) => Err(ConfigError::new("origins", SAFE).given(&unsafe_one.to_string())),
+        None => Ok(()),
+    }
 }
 
 pub(super) fn token_origin(dialect: &Dialect) -> Result<Origin, ConfigError> {
-    Origin::of(&request::uri(dialect)?)
-        .map_err(|error| ConfigError::new("token_url", error.rule().to_owned()))
+    Origin::of(&request::uri(dialect)?).map_err(|error| {
+        let url = url_without_secrets(&dialect.token_url);
+        ConfigError::new("token_url", error.rule().to_owned()).given(&url)
+    })
 }
 
 fn is_safe(dialect: &Dialect, origin: &Origin) -> bool {
@@ -111,7 +125,9 @@ fn body(dialect: &Dialect) -> Checked {
 
 /// Every field of the body has a name of its own.
 fn field_names(dialect: &Dialect) -> Checked {
-    let grant = dialect.grant.pair().map(|(name, _)| name);
+    let grant = dialect.grant.pair();
+    visible("grant", grant.map_or("", |(_, value)| value))?;
+    let grant = grant.map(|(name, _)| name);
     let params = dialect.token_params.keys().map(String::as_str);
     let names = grant
         .into_iter()
@@ -125,6 +141,7 @@ fn distinct<'a>(field: &'static str, names: impl IntoIterator<Item = &'a str>) -
     let mut seen = HashSet::new();
     for name in names {
         rule(!name.is_empty(), field, "a field's name must not be empty")?;
+        visible(field, name)?;
         if !seen.insert(name) {
             return Err(ConfigError::new(
                 field,
@@ -135,26 +152,12 @@ fn distinct<'a>(field: &'static str, names: impl IntoIterator<Item = &'a str>) -
     Ok(())
 }
 
-fn token_headers(dialect: &Dialect) -> Checked {
-    let mut seen = HashSet::new();
-    for (name, value) in &dialect.token_headers {
-        let broken = |rule| ConfigError::new(format!("token_headers.{name}"), rule);
-        let header: HeaderName = name.parse().map_err(|_| broken("is not a header name"))?;
-        let is_own = OWN_HEADERS.contains(&header.as_str())
-            || (header == http::header::AUTHORIZATION && dialect.credentials.is_basic());
-        if is_own {
-            return Err(broken("is set by the token request itself"));
-        }
-        if header == http::header::AUTHORIZATION && matches!(value, ParamValue::Literal(_)) {
-            return Err(broken(
-                "is a secret: refer to a variable or a file that holds it",
-            ));
-        }
-        if !seen.insert(header) {
-            return Err(broken("is named twice"));
-        }
-    }
-    Ok(())
+fn scope(dialect: &Dialect) -> Checked {
+    rule(
+        !(dialect.scope.required && dialect.scope.most == Some(0)),
+        "scope",
+        "cannot be required where at most 0 may be asked for",
+    )
 }
 
 fn response(dialect: &Dialect) -> Checked {
@@ -167,44 +170,34 @@ fn response(dialect: &Dialect) -> Checked {
             .chain(secondaries),
     )?;
     match fields.expiry_format {
-        ExpiryFormat::LocalTime { utc_offset_minutes } => rule(
-            utc_offset_minutes.unsigned_abs() <= WIDEST_OFFSET_MINUTES.unsigned_abs(),
-            "response.expiry_format",
-            "an offset from UTC is at most 15 hours, in minutes",
-        ),
+        ExpiryFormat::LocalTime { utc_offset_minutes }
+            if utc_offset_minutes.unsigned_abs() > WIDEST_OFFSET_MINUTES =>
+        {
+            Err(ConfigError::new(
+                "response.expiry_format",
+                "an offset from UTC is at most 15 hours, in minutes",
+            )
+            .given_value(&utc_offset_minutes))
+        }
         _ => Ok(()),
     }
 }
 
 fn numbers(dialect: &Dialect) -> Checked {
-    for (field, duration) in [
-        ("default_lifetime", dialect.default_lifetime),
-        ("max_lifetime", dialect.max_lifetime),
-        ("wait_after_429", dialect.wait_after_429),
-    ] {
-        rule(
-            duration != Some(Duration::ZERO),
-            field,
-            "must be longer than zero",
-        )?;
+    let no_bound = Duration::MAX;
+    bounded("default_lifetime", dialect.default_lifetime, no_bound)?;
+    bounded("max_lifetime", dialect.max_lifetime, 366 * DAY)?;
+    bounded("wait_after_429", dialect.wait_after_429, DAY)?;
+    if let Some((default, max)) = dialect.default_lifetime.zip(dialect.max_lifetime)
+        && default > max
+    {
+        let rule = format!("must not be longer than `max_lifetime` ({})", words(max));
+        return Err(ConfigError::new("default_lifetime", rule).given_value(&words(default)));
     }
-    let lifetimes = dialect.default_lifetime.zip(dialect.max_lifetime);
-    rule(
-        lifetimes.is_none_or(|(default, max)| default <= max),
-        "default_lifetime",
-        "must not be longer than `max_lifetime`",
-    )?;
     rule(
         !dialect.single_active || dialect.renewal_margin.is_none(),
         "renewal_margin",
         "has no effect with `single_active`, which renews at expiry",
-    )?;
-    rule(
-        dialect
-            .secret_length
-            .is_none_or(|length| length.min <= length.max),
-        "secret_length",
-        "`min` must not be above `max`",
     )?;
     let lifetime = dialect.default_lifetime.or(dialect.max_lifetime);
     dialect
@@ -212,14 +205,47 @@ fn numbers(dialect: &Dialect) -> Checked {
         .map_or(Ok(()), |margin| margin.check(lifetime))
 }
 
+fn bounded(field: &'static str, duration: Option<Duration>, longest: Duration) -> Checked {
+    let rule = match duration {
+        Some(Duration::ZERO) => "must be longer than zero".to_owned(),
+        Some(duration) if duration > longest => {
+            format!("must be at most {} hours", longest.as_secs() / 3600)
+        }
+        _ => return Ok(()),
+    };
+    let given = words(duration.unwrap_or_default());
+    Err(ConfigError::new(field, rule).given_value(&given))
+}
+
+fn secret_length(dialect: &Dialect) -> Checked {
+    let Some(length) = dialect.secret_length else {
+        return Ok(());
+    };
+    rule(
+        length.min <= length.max,
+        "secret_length",
+        "`min` must not be above `max`",
+    )?;
+    rule(
+        length.max > 0,
+        "secret_length",
+        "`max` must be above zero: a secret is never empty",
+    )?;
+    rule(
+        !matches!(dialect.credentials, CredentialPlacement::IdOnly { .. }),
+        "secret_length",
+        "has no effect with `id_only`, which sends no secret",
+    )
+}
+
 fn failures(dialect: &Dialect) -> Checked {
     let mut seen = HashSet::new();
     for row in &dialect.failures {
-        rule(
-            matches!(row.status, 200..=299 | 400..=599),
-            "failures",
-            "statuses must lie between 200 and 599, redirects left out",
-        )?;
+        visible("failures", row.error.as_deref().unwrap_or_default())?;
+        if !matches!(row.status, 200..=299 | 400..=599) {
+            let rule = "statuses must lie between 200 and 599, redirects left out";
+            return Err(ConfigError::new("failures", rule).given_value(&row.status));
+        }
         rule(
             seen.insert((row.status, &row.error)),
             "failures",
@@ -227,86 +253,4 @@ fn failures(dialect: &Dialect) -> Checked {
         )?;
     }
     Ok(())
-}
-
-fn id(dialect: &Dialect, client: &Client) -> Checked {
-    rule(
-        dialect.credentials != CredentialPlacement::BasicRaw || !client.id.as_str().contains(':'),
-        "client_id",
-        "must hold no colon, which ends the id in a raw Basic header",
-    )
-}
-
-fn secret(dialect: &Dialect, client: &Client) -> Checked {
-    let wants_none = matches!(dialect.credentials, CredentialPlacement::IdOnly { .. });
-    let Some(secret) = &client.secret else {
-        return rule(wants_none, "client_secret", "must be given");
-    };
-    rule(
-        !wants_none,
-        "client_secret",
-        "is not sent at all where the id goes alone; leave it out",
-    )?;
-    secret.check()?;
-    let length = secret.expose().chars().count();
-    match dialect.secret_length {
-        Some(allowed) if !(allowed.min..=allowed.max).contains(&length) => Err(ConfigError::new(
-            "client_secret",
-            format!("must have {} to {} characters", allowed.min, allowed.max),
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn scopes(dialect: &Dialect, client: &Client) -> Checked {
-    let count = client.scopes.len();
-    rule(
-        !dialect.scope.required || count > 0,
-        "scopes",
-        "at least one must be asked for",
-    )?;
-    rule(
-        !(dialect.scope.required && dialect.scope.most == Some(0)),
-        "scope",
-        "cannot be required where at most 0 may be asked for",
-    )?;
-    rule(
-        dialect.body != BodyEncoding::Empty || count == 0,
-        "scopes",
-        "an empty body cannot carry them",
-    )?;
-    rule(
-        client.scopes.iter().all(|scope| is_scope(scope)),
-        "scopes",
-        "each must be visible ASCII without space, quote or backslash (RFC 6749 §3.3)",
-    )?;
-    match dialect.scope.most {
-        Some(0) if count > 0 => Err(ConfigError::new("scopes", "this token request takes none")),
-        Some(most) if count > most => Err(ConfigError::new(
-            "scopes",
-            format!("at most {most} may be asked for"),
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn is_scope(scope: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-    !scope.is_empty() && scope.bytes().all(is_allowed)
-}
-
-/// The API's headers can be filled from a token such as the answers bring.
-fn headers(dialect: &Dialect, client: &Client) -> Checked {
-    let headers = dialect.headers.clone().bind(&client.id);
-    headers.check()?;
-    let secondaries = dialect.response.secondaries.iter();
-    let sample = secondaries.fold(Token::new("token"), |token, name| {
-        token.secondary(name, "x")
-    });
-    headers.render(&sample).map(drop).map_err(|_| {
-        ConfigError::new(
-            "headers",
-            "use a value that no answer brings (see `response.secondaries`), or hold what no header may hold",
-        )
-    })
 }

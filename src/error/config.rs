@@ -1,22 +1,42 @@
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, error::Error, fmt, sync::Arc};
+
+use super::causes;
+use crate::text::{Escaped, quoted};
 
 /// A setting that cannot work, reported when something is built and never at the first request.
 ///
-/// It names the field and the rule that the field broke. It never holds a secret.
+/// It names the source once that is known, the field, what was given unless that may be a secret, and the rule that the
+/// field broke. `Display` says these; `Debug`, which a `main` that returns the error prints, adds the causes. Characters
+/// that nobody sees are written as escapes.
 ///
 /// # Examples
 ///
 /// ```
-/// use tower_oauth::ClientId;
+/// use tower_oauth::{ClientId, client_credentials::Dialect};
 ///
 /// let error = ClientId::new("").unwrap_err();
 /// assert_eq!(error.field(), "client_id");
 /// assert_eq!(error.to_string(), "invalid `client_id`: must not be empty");
+///
+/// let error = Dialect::new("my-bank", "ftp://login.example").check().unwrap_err();
+/// assert_eq!(error.source_name(), Some("my-bank"));
+/// assert_eq!(
+///     error.to_string(),
+///     "my-bank: invalid `token_url` \"ftp://login.example\": the scheme is neither http nor https",
+/// );
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct ConfigError {
+    inner: Box<Inner>,
+}
+
+#[derive(Clone)]
+struct Inner {
+    source_name: Option<Box<str>>,
     field: Cow<'static, str>,
     rule: Cow<'static, str>,
+    given: Option<String>,
+    cause: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl ConfigError {
@@ -25,33 +45,142 @@ impl ConfigError {
         rule: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self {
-            field: field.into(),
-            rule: rule.into(),
+            inner: Box::new(Inner {
+                source_name: None,
+                field: field.into(),
+                rule: rule.into(),
+                given: None,
+                cause: None,
+            }),
         }
+    }
+
+    /// Adds the text that was given. Not for a secret, nor for what may hold one.
+    pub(crate) fn given(self, text: &str) -> Self {
+        self.given_value(&quoted(text))
+    }
+
+    /// Adds what was given, where that is no text.
+    pub(crate) fn given_value(mut self, value: &dyn fmt::Display) -> Self {
+        self.inner.given = Some(value.to_string());
+        self
+    }
+
+    /// Adds what caused it. Not an error that may quote a secret.
+    pub(crate) fn because(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
+        self.inner.cause = Some(Arc::new(cause));
+        self
+    }
+
+    /// Says whose setting it is, unless that is known.
+    pub(crate) fn of(mut self, source_name: &str) -> Self {
+        if !source_name.is_empty() {
+            let known = &mut self.inner.source_name;
+            known.get_or_insert_with(|| source_name.into());
+        }
+        self
+    }
+
+    /// The name of the source or provider, such as `bankly`, if it was known when the error was found.
+    pub fn source_name(&self) -> Option<&str> {
+        self.inner.source_name.as_deref()
     }
 
     /// The name of the setting.
     pub fn field(&self) -> &str {
-        &self.field
+        &self.inner.field
     }
 
     /// The rule it broke, as a sentence without its subject.
     pub fn rule(&self) -> &str {
-        &self.rule
+        &self.inner.rule
     }
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "invalid `{}`: {}", self.field, self.rule)
+        let inner = &self.inner;
+        if let Some(name) = &inner.source_name {
+            write!(f, "{}: ", Escaped(name))?;
+        }
+        write!(f, "invalid `{}`", Escaped(&inner.field))?;
+        if let Some(given) = &inner.given {
+            write!(f, " {}", Escaped(given))?;
+        }
+        write!(f, ": {}", Escaped(&inner.rule))
     }
 }
 
-/// As a `main` that returns it prints it.
+/// As a `main` that returns it prints it: what `Display` says, and each cause.
 impl fmt::Debug for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        write!(f, "{self}")?;
+        causes(self)
+            .skip(1)
+            .try_for_each(|cause| write!(f, "; because: {}", Escaped(&cause.to_string())))
     }
 }
 
-impl std::error::Error for ConfigError {}
+/// Equal when they read the same.
+impl PartialEq for ConfigError {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for ConfigError {}
+
+impl Error for ConfigError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.inner.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn it_says_whose_what_and_why() {
+        let error = ConfigError::new("scopes", "at least one must be asked for").of("bankly");
+        assert_eq!(
+            error.to_string(),
+            "bankly: invalid `scopes`: at least one must be asked for"
+        );
+        let error = ConfigError::new("attempts", "must be at least 1").given_value(&0);
+        assert_eq!(
+            error.to_string(),
+            "invalid `attempts` 0: must be at least 1"
+        );
+        let error = error.of("bankly").of("oauth").of("");
+        assert_eq!(error.source_name(), Some("bankly"));
+        assert_eq!(ConfigError::new("a", "b").of("").source_name(), None);
+    }
+
+    #[test]
+    fn main_prints_its_causes() {
+        let error = ConfigError::new("file", "cannot be read");
+        assert_eq!(format!("{error:?}"), error.to_string());
+        let error = error.because(io::Error::from(io::ErrorKind::NotFound));
+        assert_eq!(
+            format!("{error:?}"),
+            "invalid `file`: cannot be read; because: entity not found"
+        );
+        assert_eq!(error.to_string(), "invalid `file`: cannot be read");
+        assert_eq!(error.source().unwrap().to_string(), "entity not found");
+    }
+
+    #[test]
+    fn nothing_in_it_forges_a_line() {
+        let forged = "x\u{1b}[2J\r\nINFO \u{202e}";
+        let error = ConfigError::new(forged.to_owned(), forged)
+            .given(forged)
+            .because(io::Error::other(forged))
+            .of(forged);
+        for text in [error.to_string(), format!("{error:?}")] {
+            assert_eq!(crate::text::hidden(&text), None, "{text}");
+        }
+    }
+}

@@ -16,6 +16,7 @@ use crate::{
     headers::TokenHeaders,
     origin::{AllowedOrigins, Origin},
     refusal::RefusalRule,
+    text::hidden,
     token::{Token, TokenRequest},
 };
 
@@ -119,11 +120,19 @@ impl TokenSourceBuilder {
     ///
     /// # Errors
     ///
-    /// The first setting that cannot work, by name: an empty name, headers without `{token}`, an origin that is
-    /// neither `https` nor loopback, numbers that contradict each other.
+    /// The first setting that cannot work, by name: a name that is empty or holds a character that nobody sees, headers
+    /// without `{token}`, an origin that is neither `https` nor loopback, numbers that contradict each other.
     pub fn build(self) -> Result<TokenSource, ConfigError> {
+        let name = Arc::clone(&self.name);
+        self.checked().map_err(|error| error.of(&name))
+    }
+
+    fn checked(self) -> Result<TokenSource, ConfigError> {
         if self.name.is_empty() {
             return Err(ConfigError::new("name", "must not be empty"));
+        }
+        if let Some(hidden) = hidden(&self.name) {
+            return Err(ConfigError::new("name", hidden.rule(false)).given(&self.name));
         }
         self.headers.check()?;
         self.policy.check()?;
@@ -165,5 +174,47 @@ impl fmt::Debug for TokenSourceBuilder {
             .field("policy", &self.policy)
             .field("clock", &self.clock)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl FnOnce(TokenSourceBuilder) -> TokenSourceBuilder) -> ConfigError {
+        let fetcher = tower::service_fn(async |_| Ok::<_, BoxError>(Token::new("abc")));
+        change(TokenSource::builder(fetcher)).build().unwrap_err()
+    }
+
+    #[test]
+    fn a_name_that_forges_a_line_is_refused() {
+        for name in ["", "x\u{1b}[2J", "x\nINFO", "x\u{202e}", "x\u{200b}"] {
+            let error = refused(|it| it.name(name));
+            assert_eq!(error.field(), "name", "{name:?}");
+            assert_eq!(hidden(&error.to_string()), None, "{error}");
+        }
+        assert_eq!(
+            refused(|it| it.name("x\u{1b}[2J")).rule(),
+            "holds a control character (U+001B) at character 2; remove it"
+        );
+    }
+
+    #[test]
+    fn an_error_says_whose_setting_it_is_and_what_was_given() {
+        let error = refused(|it| it.policy(|policy| policy.attempts = 0).name("vault"));
+        assert_eq!(
+            error.to_string(),
+            "vault: invalid `attempts` 0: must be at least 1"
+        );
+        let error = refused(|it| it.origin("https://me:c4n4ry@api.example").name("vault"));
+        assert_eq!(error.source_name(), Some("vault"));
+        assert!(!format!("{error:?}").contains("c4n4ry"), "{error:?}");
+    }
+
+    #[test]
+    fn no_debug_shows_what_stood_before_an_origins_host() {
+        let fetcher = tower::service_fn(async |_| Ok::<_, BoxError>(Token::new("abc")));
+        let builder = TokenSource::builder(fetcher).origin("https://me:c4n4ry@api.example?c4n4ry");
+        assert!(!format!("{builder:?}").contains("c4n4ry"), "{builder:?}");
     }
 }

@@ -74,7 +74,7 @@ impl Handle {
     }
 
     pub(crate) fn permits_origin(&self, origin: &Origin) -> Result<(), ConfigError> {
-        let refuse = |rule: String| ConfigError::new("relative_to", rule);
+        let refuse = |rule: String| ConfigError::new("relative_to", rule).of(&self.core.name);
         let uri = origin.to_string().parse();
         let uri = uri.map_err(|_| refuse("must be an origin".into()))?;
         let permitted = self.core.origins.permits(&uri);

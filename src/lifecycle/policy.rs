@@ -1,6 +1,6 @@
 //! Every number of a token's life, its default, and the arithmetic on it.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{
     error::{ConfigError, FailureClass},
@@ -66,7 +66,8 @@ pub struct Policy {
     pub retry_wait: Duration,
     /// The longest `Retry-After` that is waited for within a flight. Default: 5 s.
     pub max_retry_after_in_flight: Duration,
-    /// The longest `Retry-After` that is believed. Default: 5 minutes.
+    /// The longest `Retry-After` that is believed. Default: 5 minutes, or a dialect's
+    /// [`wait_after_429`](crate::client_credentials::Dialect::wait_after_429) where that is longer; at most a day.
     pub max_retry_after: Duration,
     /// Back-off after a flight that failed for a transient reason. Default: 1 s, doubling to 60 s.
     pub transient_back_off: BackOff,
@@ -234,95 +235,106 @@ impl Policy {
     }
 
     fn check_bounds(&self) -> Result<(), ConfigError> {
-        let rules = [
-            ("attempts", self.attempts > 0, "must be at least 1"),
-            (
-                "attempt_timeout",
-                !self.attempt_timeout.is_zero(),
-                "must be above zero",
-            ),
-            (
-                "flight_timeout",
-                self.flight_timeout >= self.attempt_timeout,
-                "must be at least `attempt_timeout`",
-            ),
-            (
-                "acquire_timeout",
-                self.acquire_timeout > self.flight_timeout.saturating_add(self.min_flight_interval),
-                "must exceed `flight_timeout` and `min_flight_interval` together",
-            ),
-            (
-                "max_retry_after_in_flight",
-                self.max_retry_after_in_flight < self.flight_timeout,
-                "must be below `flight_timeout`",
-            ),
-            (
-                "max_retry_after",
-                self.max_retry_after >= self.max_retry_after_in_flight
-                    && self.max_retry_after <= DAY,
-                "must be at least `max_retry_after_in_flight` and at most a day",
-            ),
-            (
-                "min_flight_interval",
-                self.min_flight_interval >= Duration::from_millis(1),
-                "must be at least a millisecond",
-            ),
-            (
-                "refusal_refill",
-                !self.refusal_refill.is_zero(),
-                "must be above zero",
-            ),
-        ];
-        first_broken(&rules)
+        rule(
+            "attempts",
+            &self.attempts,
+            self.attempts > 0,
+            "must be at least 1",
+        )?;
+        rule(
+            "attempt_timeout",
+            &self.attempt_timeout,
+            !self.attempt_timeout.is_zero(),
+            "must be above zero",
+        )?;
+        rule(
+            "flight_timeout",
+            &self.flight_timeout,
+            self.flight_timeout >= self.attempt_timeout,
+            "must be at least `attempt_timeout`",
+        )?;
+        rule(
+            "acquire_timeout",
+            &self.acquire_timeout,
+            self.acquire_timeout > self.flight_timeout.saturating_add(self.min_flight_interval),
+            "must exceed `flight_timeout` and `min_flight_interval` together",
+        )?;
+        rule(
+            "max_retry_after_in_flight",
+            &self.max_retry_after_in_flight,
+            self.max_retry_after_in_flight < self.flight_timeout,
+            "must be below `flight_timeout`",
+        )?;
+        rule(
+            "max_retry_after",
+            &self.max_retry_after,
+            self.max_retry_after >= self.max_retry_after_in_flight && self.max_retry_after <= DAY,
+            "must be at least `max_retry_after_in_flight` and at most a day",
+        )?;
+        rule(
+            "min_flight_interval",
+            &self.min_flight_interval,
+            self.min_flight_interval >= Duration::from_millis(1),
+            "must be at least a millisecond",
+        )?;
+        rule(
+            "refusal_refill",
+            &self.refusal_refill,
+            !self.refusal_refill.is_zero(),
+            "must be above zero",
+        )
     }
 
     fn check_lifetimes(&self) -> Result<(), ConfigError> {
         self.renewal_margin.check(Some(self.max_lifetime))?;
-        let rules = [
-            (
-                "max_lifetime",
-                self.max_lifetime <= 366 * DAY,
-                "must be at most 366 days",
-            ),
-            (
-                "default_lifetime",
-                !self.default_lifetime.is_zero() && self.default_lifetime <= self.max_lifetime,
-                "must be above zero and at most `max_lifetime`",
-            ),
-            (
-                "jitter",
-                (0.0..=0.5).contains(&self.jitter),
-                "must be from 0 to 0.5",
-            ),
-        ];
-        first_broken(&rules)
+        rule(
+            "max_lifetime",
+            &self.max_lifetime,
+            self.max_lifetime <= 366 * DAY,
+            "must be at most 366 days",
+        )?;
+        rule(
+            "default_lifetime",
+            &self.default_lifetime,
+            !self.default_lifetime.is_zero() && self.default_lifetime <= self.max_lifetime,
+            "must be above zero and at most `max_lifetime`",
+        )?;
+        rule(
+            "jitter",
+            &self.jitter,
+            (0.0..=0.5).contains(&self.jitter),
+            "must be from 0 to 0.5",
+        )
     }
 
     fn check_back_offs(&self) -> Result<(), ConfigError> {
-        let rule = "must start above zero, and end at or above its start and within a day";
-        let rules = [
+        let back_offs = [
             ("transient_back_off", self.transient_back_off),
             ("unclear_back_off", self.unclear_back_off),
             ("permanent_back_off", self.permanent_back_off),
             ("suspicion", self.suspicion),
-        ]
-        .map(|(field, it)| {
-            (
+        ];
+        back_offs.into_iter().try_for_each(|(field, it)| {
+            rule(
                 field,
+                &it,
                 !it.first.is_zero() && it.first <= it.max && it.max <= DAY,
-                rule,
+                "must start above zero, and end at or above its start and within a day",
             )
-        });
-        first_broken(&rules)
+        })
     }
 }
 
-/// Every rule is a field, whether it is kept, and how it reads.
-fn first_broken(rules: &[(&'static str, bool, &'static str)]) -> Result<(), ConfigError> {
-    match rules.iter().find(|(_, kept, _)| !kept) {
-        Some((field, _, rule)) => Err(ConfigError::new(*field, *rule)),
-        None => Ok(()),
+fn rule(
+    field: &'static str,
+    given: &dyn fmt::Debug,
+    holds: bool,
+    rule: &'static str,
+) -> Result<(), ConfigError> {
+    if holds {
+        return Ok(());
     }
+    Err(ConfigError::new(field, rule).given_value(&format_args!("{given:?}")))
 }
 
 #[cfg(test)]
@@ -421,7 +433,11 @@ mod tests {
         for (field, change) in broken {
             let mut policy = Policy::default();
             change(&mut policy);
-            assert_eq!(policy.check().unwrap_err().field(), field);
+            let error = policy.check().unwrap_err();
+            assert_eq!(error.field(), field);
+            // It repeats what was given.
+            let given = error.to_string().contains(&format!("invalid `{field}` "));
+            assert!(given, "{error}");
         }
         assert_eq!(Policy::default().check(), Ok(()));
     }

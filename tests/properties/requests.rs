@@ -20,12 +20,15 @@ use crate::{
     transport::Endpoint,
 };
 
-/// Anything but control characters, and half of it of what encodings trip over.
+/// Anything that can be seen, and half of it of what encodings trip over.
 fn credentials() -> impl Strategy<Value = String> {
-    let any = any::<char>().prop_filter("a control character", |it| !it.is_control());
+    let is_credential = |text: &str| ClientId::new(text).is_ok();
+    let any = any::<char>().prop_filter("is not seen", move |it| is_credential(&it.to_string()));
     let tricky = prop::sample::select(r#"%+&=:"\/?# ~*-._'<>ü💩"#.chars().collect::<Vec<_>>());
     let character = prop_oneof![tricky, any];
-    prop::collection::vec(character, 1..40).prop_map(|it| it.into_iter().collect())
+    prop::collection::vec(character, 1..40)
+        .prop_map(|it| it.into_iter().collect::<String>().trim().to_owned())
+        .prop_filter("is empty", |text| !text.is_empty())
 }
 
 fn scopes() -> impl Strategy<Value = Vec<String>> {

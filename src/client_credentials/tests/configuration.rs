@@ -9,16 +9,16 @@ use crate::{
     },
 };
 
-fn refused(builder: ClientCredentialsBuilder) -> ConfigError {
+pub(super) fn refused(builder: ClientCredentialsBuilder) -> ConfigError {
     let transport =
         service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(answer(200, "")) });
     builder.fetcher(transport).unwrap_err()
 }
 
-type Change = fn(&mut Dialect);
+pub(super) type Change = fn(&mut Dialect);
 
 /// The field that is complained of when the minimal dialect is changed so.
-fn field(change: impl FnOnce(&mut Dialect)) -> String {
+pub(super) fn field(change: impl FnOnce(&mut Dialect)) -> String {
     let mut dialect = Dialect::new("bank", "https://login.example/token");
     change(&mut dialect);
     dialect.check().unwrap_err().field().to_owned()
@@ -170,7 +170,7 @@ fn numbers_that_cannot_be() {
     fn seconds(seconds: u64) -> Option<Duration> {
         Some(Duration::from_secs(seconds))
     }
-    let changes: [(Change, &str); 8] = [
+    let changes: [(Change, &str); 12] = [
         (|it| it.default_lifetime = seconds(0), "default_lifetime"),
         (|it| it.max_lifetime = seconds(0), "max_lifetime"),
         (|it| it.wait_after_429 = seconds(0), "wait_after_429"),
@@ -200,6 +200,19 @@ fn numbers_that_cannot_be() {
             |it| it.secret_length = Some(SecretLength { min: 2, max: 1 }),
             "secret_length",
         ),
+        (
+            |it| it.secret_length = Some(SecretLength { min: 0, max: 0 }),
+            "secret_length",
+        ),
+        (
+            |it| {
+                it.credentials = CredentialPlacement::IdOnly { id: "id".into() };
+                it.secret_length = Some(SecretLength { min: 1, max: 2 });
+            },
+            "secret_length",
+        ),
+        (|it| it.wait_after_429 = seconds(86_401), "wait_after_429"),
+        (|it| it.max_lifetime = seconds(367 * 86_400), "max_lifetime"),
     ];
     for (change, expected) in changes {
         assert_eq!(field(change), expected);
@@ -234,7 +247,7 @@ fn credentials() {
     let none = ClientCredentialsBuilder::new(encoded, id("a:b"));
     assert_eq!(
         refused(none.clone()).to_string(),
-        "invalid `client_secret`: must be given"
+        "bank: invalid `client_secret`: must be given"
     );
     assert_eq!(refused(none.secret(secret("a\n"))).field(), "client_secret");
 

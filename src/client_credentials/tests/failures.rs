@@ -3,7 +3,7 @@
 use std::io;
 
 use super::*;
-use crate::{FailureClass, client_credentials::FailureRow, error::FetchErrorKind};
+use crate::{Clock, FailureClass, client_credentials::FailureRow, error::FetchErrorKind};
 
 async fn failure(answer: Response<Full<Bytes>>) -> FetchError {
     ask(plain(), answer).await.unwrap_err()
@@ -173,4 +173,30 @@ async fn a_failures_status_counts_though_its_body_is_cut_off() {
     let error = over(|| Ok(cut_off(403))).await;
     assert_eq!(error.class(), FailureClass::Unclear);
     assert_eq!(error.kind(), FetchErrorKind::Denied);
+}
+
+/// What the dialect says is honoured, beyond the policy's own bound; what the user says last bounds it.
+#[tokio::test(start_paused = true)]
+async fn a_dialects_wait_is_honoured_and_the_users_bound_comes_last() {
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let mut dialect = Dialect::new("waits", "https://login.example/token");
+    dialect.wait_after_429 = Some(minutes(10));
+    for (max_retry_after, wait) in [(None, 10), (Some(1), 1), (Some(20), 10)] {
+        let clock = Clock::tokio();
+        let busy =
+            service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(answer(429, "")) });
+        let source = builder(dialect.clone())
+            .policy(|policy| {
+                if let Some(bound) = max_retry_after {
+                    policy.max_retry_after = minutes(bound);
+                }
+            })
+            .clock(clock.clone())
+            .build_over(busy)
+            .unwrap();
+        let error = source.token().await.unwrap_err();
+        let waits = error.retry_at().unwrap().duration_since(clock.wall());
+        let range = minutes(wait)..=minutes(wait).mul_f64(1.1);
+        assert!(range.contains(&waits.unwrap()), "{max_retry_after:?}");
+    }
 }

@@ -35,6 +35,54 @@ fn every_providers_dialect_survives_being_written() {
 }
 
 #[test]
+fn every_table_survives_being_written() {
+    let text = r#"
+        name = "bank"
+        token_url = "https://login.example/token?channel=api"
+        origins = ["https://api.example"]
+        danger_allow_http = ["http://mesh.internal"]
+        credentials = { body = { id = "clientId", secret = "clientSecret" } }
+        body = "json"
+        grant = { field = { name = "grantType", value = "x" } }
+        scope = { field = "scopes", format = "json_array", required = true, most = 5 }
+        token_params = { audience = "payments" }
+        token_headers = { x-api-key = { env = "KEY" }, x-cert = { file = "/run/cert" } }
+        headers = { Authorization = "Bearer {token}", jwt = "{jwt}" }
+        response = { token = "t", expiry = "e", expiry_format = { local_time = { utc_offset_minutes = -180 } }, secondaries = ["jwt"] }
+        default_lifetime = "30m"
+        max_lifetime = "12h"
+        renewal_margin = "12.5%"
+        refusal = { definite = [401, 419], ambiguous = [403] }
+        wait_after_429 = "1m"
+        failures = [{ status = 400, error = "BUSY", class = "transient" }, { status = 409, class = "permanent" }]
+        secret_length = { min = 8, max = 64 }
+    "#;
+    let read: Dialect = toml::from_str(text).unwrap();
+    let toml = toml::to_string(&read).unwrap();
+    let json = serde_json::to_string(&read).unwrap();
+    for again in [
+        toml::from_str::<Dialect>(&toml).unwrap(),
+        serde_json::from_str(&json).unwrap(),
+    ] {
+        assert_eq!(toml::to_string(&again).unwrap(), toml);
+        assert!(toml.contains("fraction = 0.125"), "{toml}");
+    }
+
+    let words = [
+        r#"credentials = { id_only = { id = "id" } }"#,
+        "grant = \"absent\"\nrenewal_margin = \"5m\"",
+        r#"response = { expiry_format = "epoch_seconds" }"#,
+    ];
+    for words in words {
+        let text = format!("name = \"bank\"\ntoken_url = \"https://login.example\"\n{words}");
+        let read: Dialect = toml::from_str(&text).unwrap();
+        let json = serde_json::to_string(&read).unwrap();
+        let again: Dialect = serde_json::from_str(&json).unwrap();
+        assert_eq!(format!("{again:?}"), format!("{read:?}"));
+    }
+}
+
+#[test]
 fn a_secret_is_a_reference_or_is_not_written() {
     let mut dialect = Dialect::new("bank", "https://login.example/token");
     let place = crate::SecretRef::Env("KEY".into());
@@ -53,7 +101,7 @@ fn durations_and_margins_are_words() {
     let read = |line: &str| {
         toml::from_str::<Dialect>(&format!("name = \"bank\"\ntoken_url = \"x\"\n{line}"))
     };
-    let margin = |line| read(line).unwrap().renewal_margin;
+    let margin = |line: &str| read(line).unwrap().renewal_margin;
     let five_minutes = Duration::from_secs(300);
     assert_eq!(
         margin(r#"renewal_margin = { fixed = "5m" }"#),
@@ -63,6 +111,14 @@ fn durations_and_margins_are_words() {
         margin("renewal_margin = { fraction = 0.1 }"),
         Some(Margin::Fraction(0.1))
     );
+    assert_eq!(
+        margin(r#"renewal_margin = "5m""#),
+        Some(Margin::Fixed(five_minutes))
+    );
+    for (percent, part) in [("20%", 0.2), ("12.5%", 0.125), ("7 %", 0.07), ("0%", 0.0)] {
+        let line = format!("renewal_margin = \"{percent}\"");
+        assert_eq!(margin(&line), Some(Margin::Fraction(part)), "{percent}");
+    }
     let wait = read(r#"wait_after_429 = "5m""#).unwrap().wait_after_429;
     assert_eq!(wait, Some(five_minutes));
     assert!(read("wait_after_429 = 300").is_err());

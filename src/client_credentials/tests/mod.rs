@@ -7,10 +7,12 @@ mod configuration;
 mod drips;
 mod failures;
 mod files;
+mod mistakes;
 #[cfg(feature = "reqwest")]
 mod over_sockets;
 mod readiness;
 mod requests;
+mod tables;
 
 use std::{
     convert::Infallible,

@@ -65,7 +65,8 @@ async fn one_to_ten_scopes() {
     assert_eq!(refused(with(0)).field(), "scopes");
     assert_eq!(
         refused(with(11)).to_string(),
-        "invalid `scopes`: at most 10 may be asked for"
+        "bankly: invalid `scopes` \"scope.0 scope.1 scope.2 scope.3 scope.4 scope.5 scope.6 scope.7 scope.8 scope.9 \
+         …\": at most 10 may be asked for"
     );
     sent(with(1)).await;
     sent(with(10)).await;

@@ -183,7 +183,9 @@ impl<'a> Input<'a> {
             "client_secret" => !is_credential(self.secret),
             "scopes" => !self.scopes.iter().all(is_scope),
             "scope.format" => self.body == BodyEncoding::Form,
-            "token_params.audience" => self.audience.is_empty(),
+            "token_params.audience" => {
+                self.audience.is_empty() || !is_credential(&format!("a{}a", self.audience))
+            }
             _ => false,
         };
         assert!(deserved, "{error}");
@@ -197,5 +199,5 @@ impl<'a> Input<'a> {
 }
 
 fn is_credential(text: &str) -> bool {
-    !text.is_empty() && !text.chars().any(char::is_control)
+    ClientId::new(text).is_ok()
 }
