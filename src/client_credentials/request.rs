@@ -17,7 +17,7 @@ use super::{
     params::ParamValue,
     scrub::Scrubber,
 };
-use crate::{ClientSecret, ConfigError};
+use crate::{ClientSecret, ConfigError, origin::has_path_of_its_own};
 
 /// An extra field or header, its secret read.
 pub(super) struct Extra<'a> {
@@ -56,12 +56,13 @@ pub(super) fn prepare(dialect: &Dialect, client: &Client) -> Result<Prepared, Co
 }
 
 pub(super) fn uri(dialect: &Dialect) -> Result<Uri, ConfigError> {
-    dialect.token_url.parse().map_err(|_| {
-        ConfigError::new(
-            "token_url",
-            "must be a URL such as https://login.example/token",
-        )
-    })
+    let refuse = |rule| ConfigError::new("token_url", rule);
+    let uri = dialect.token_url.parse();
+    let uri: Uri = uri.map_err(|_| refuse("must be a URL such as https://login.example/token"))?;
+    match uri.scheme().is_none() || has_path_of_its_own(&uri) {
+        true => Ok(uri),
+        false => Err(refuse("must have a path that begins with `/`")),
+    }
 }
 
 fn copy(secret: &ClientSecret) -> Zeroizing<String> {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::{ConfigError, OAuthError, OAuthErrorKind},
-    origin::Origin,
+    origin::{Origin, Target},
     refusal::{Refusal, RefusalRule},
     token::Generation,
 };
@@ -56,29 +56,26 @@ impl Handle {
     /// Whether this URI may have the token.
     #[inline]
     pub(crate) fn permits(&self, uri: &Uri) -> Result<(), OAuthError> {
-        self.core.origins.permits(uri).map_err(|foreign| {
-            self.core
-                .error(OAuthErrorKind::ForeignOrigin(foreign.to_string()))
-        })
+        let permitted = self.core.origins.permits(uri);
+        permitted.map_err(|foreign| self.foreign_origin(foreign))
     }
 
-    /// Whether this URL may have the token. Parsing it takes three times as long as the header does, so that the usual one
-    /// is told by its text.
+    /// Whether this URL, which is what `reqwest` dials, may have the token.
     #[cfg(feature = "reqwest-middleware")]
-    pub(crate) fn permits_url(&self, url: &str) -> Result<(), crate::BoxError> {
-        if self.core.origins.surely_permits(url) {
-            return Ok(());
-        }
-        let uri = url.parse()?;
-        Ok(self.permits(&uri)?)
+    pub(crate) fn permits_url(&self, url: &reqwest::Url) -> Result<(), OAuthError> {
+        let permitted = self.core.origins.permits_target(Target::of_url(url));
+        permitted.map_err(|foreign| self.foreign_origin(foreign))
+    }
+
+    #[cold]
+    pub(crate) fn foreign_origin(&self, rule: impl fmt::Display) -> OAuthError {
+        let kind = OAuthErrorKind::ForeignOrigin(rule.to_string());
+        self.core.error(kind)
     }
 
     pub(crate) fn permits_origin(&self, origin: &Origin) -> Result<(), ConfigError> {
-        let refuse = |rule: String| ConfigError::new("relative_to", rule);
-        let uri = origin.to_string().parse();
-        let uri = uri.map_err(|_| refuse("must be an origin".into()))?;
-        let permitted = self.core.origins.permits(&uri);
-        permitted.map_err(|foreign| refuse(foreign.to_string()))
+        let permitted = self.core.origins.permits_target(Ok(origin.target()));
+        permitted.map_err(|foreign| ConfigError::new("relative_to", foreign.to_string()))
     }
 
     #[inline]
