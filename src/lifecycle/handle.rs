@@ -198,24 +198,28 @@ impl Handle {
             if let Some(issued) = self.current() {
                 return Ok(issued.0);
             }
-            let flight = match self.core.token_or_fetch() {
+            let (grant, wait) = match self.core.token_or_fetch() {
                 TokenOrFetch::Token(issued) => return Ok(issued),
-                TokenOrFetch::Fetch(FetchGrant::Joined(flight)) => flight,
-                TokenOrFetch::Fetch(FetchGrant::Granted(new_flight)) => {
-                    match self.launch(new_flight) {
-                        Ok(flight) => flight,
-                        Err(error) => return self.or_serviceable(|| error),
-                    }
+                TokenOrFetch::Restored(issued) => {
+                    telemetry::restored(&self.core, issued.generation);
+                    self.core.changes.send_replace(());
+                    return Ok(issued);
                 }
-                TokenOrFetch::Fetch(FetchGrant::Denied(error)) => {
-                    return self.or_serviceable(|| error);
-                }
+                TokenOrFetch::Fetch { grant, wait } => (grant, wait),
             };
-            match flight.outcome().await {
-                // The cell says whether the token has been refused or has expired meanwhile; if the flight was lost,
-                // the first waiter to get here starts another.
-                Outcome::Landed | Outcome::Lost => {}
-                Outcome::Failed(error) => return self.or_serviceable(|| error),
+            let flight = match grant {
+                FetchGrant::Joined(flight) => flight,
+                FetchGrant::Granted(new_flight) => match self.launch(new_flight) {
+                    Ok(flight) => flight,
+                    Err(error) => return self.or_serviceable(|| error),
+                },
+                FetchGrant::Denied(error) => return self.or_serviceable(|| error),
+            };
+            match flight.outcome_within(wait).await {
+                // The cell says whether the token has been refused, restored or has expired meanwhile; if the flight was
+                // lost, the first waiter to get here starts another.
+                None | Some(Outcome::Landed | Outcome::Lost) => {}
+                Some(Outcome::Failed(error)) => return self.or_serviceable(|| error),
             }
         }
     }
