@@ -2,7 +2,7 @@ use std::fmt;
 
 use http::Uri;
 
-use super::{Origin, Target, has_path_of_its_own};
+use super::{Origin, Target, has_path_of_its_own, target::is_surely_secure};
 use crate::error::ConfigError;
 
 /// The origins a token may be sent to. With none named: anything secure.
@@ -48,7 +48,11 @@ impl AllowedOrigins {
         if !has_path_of_its_own(uri) {
             return Err(ForeignOrigin::of_unfit(uri));
         }
-        if self.named.iter().any(|origin| origin.is_spelled_by(uri)) {
+        let surely = match &self.named[..] {
+            [] => is_surely_secure(uri),
+            named => named.iter().any(|origin| origin.is_spelled_by(uri)),
+        };
+        if surely {
             return Ok(());
         }
         self.permits_target(Target::of(uri))

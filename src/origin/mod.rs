@@ -234,6 +234,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_surely_secure_is_permitted_by_the_whole_check_too() {
+        let any = allowed(&[]);
+        for (uri, surely) in [
+            ("https://api.example/cob?x=1", true),
+            ("https://a-1.b2.example", true),
+            ("https://0x7f.example/", true),
+            ("https://localhost/", true),
+            ("http://api.example/", false),
+            ("https://API.example/", false),
+            ("https://api.example:8443/", false),
+            ("https://api.example:99999/", false),
+            ("https://user@api.example/", false),
+            ("https://127.1/", false),
+            ("https://2130706433/", false),
+            ("https://0x7f000001/", false),
+            ("https://127.0.0.0x1/", false),
+            ("https://127.0.0.1./", false),
+            ("https://[::1]/", false),
+            ("/cob", false),
+        ] {
+            let parsed = uri.parse().unwrap();
+            assert_eq!(target::is_surely_secure(&parsed), surely, "{uri}");
+            assert!(!surely || any.permits_target(Target::of(&parsed)).is_ok());
+        }
+    }
+
+    #[test]
     fn an_origin_has_no_path() {
         for text in [
             "https://a.example/path",
