@@ -12,6 +12,8 @@ mod expiry;
 mod failure;
 mod fetcher;
 mod members;
+#[cfg(feature = "reqwest")]
+mod own_thread;
 mod params;
 mod reader;
 mod refusal;

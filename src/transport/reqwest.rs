@@ -29,6 +29,13 @@ use crate::{
 /// A request is not sent when its URI and the URL that `reqwest` makes of it differ in scheme, host or port, when its
 /// path does not begin with `/`, or when it holds user information. All other errors are `reqwest`'s, without the URL.
 ///
+/// # Runtime
+///
+/// Connections run on the runtime that a request is made from. A peer that sends `100 Continue` without end keeps
+/// `reqwest` parsing, and holds up one of its threads for up to seconds at a time; `reqwest` has no setting against it. Use
+/// a runtime with several threads for an API that you do not trust. Token requests of
+/// [`build`](crate::client_credentials::ClientCredentialsBuilder::build) are not concerned: each has a thread of its own.
+///
 /// # Clone
 ///
 /// Clones share one pool of connections.
