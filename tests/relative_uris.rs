@@ -63,7 +63,7 @@ async fn a_relative_uri_that_would_extend_or_replace_the_host_is_refused() {
     let service = layer.layer(api.service());
     let by_path = |text: &str| {
         let mut parts = Parts::default();
-        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(text.to_owned()).ok()?);
+        parts.path_and_query = Some(PathAndQuery::try_from(text).ok()?);
         let mut request = Request::new(String::new());
         *request.uri_mut() = Uri::from_parts(parts).unwrap();
         Some(request)

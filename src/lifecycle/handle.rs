@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::{ConfigError, OAuthError, OAuthErrorKind},
-    origin::{Origin, Target},
+    origin::Origin,
     refusal::{Refusal, RefusalRule},
     token::Generation,
 };
@@ -63,7 +63,7 @@ impl Handle {
     /// Whether this URL, which is what `reqwest` dials, may have the token.
     #[cfg(feature = "reqwest-middleware")]
     pub(crate) fn permits_url(&self, url: &reqwest::Url) -> Result<(), OAuthError> {
-        let permitted = self.core.origins.permits_target(Target::of_url(url));
+        let permitted = self.core.origins.permits_url(url);
         permitted.map_err(|foreign| self.foreign_origin(foreign))
     }
 

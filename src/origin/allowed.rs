@@ -58,6 +58,12 @@ impl AllowedOrigins {
         self.permits_target(Target::of(uri))
     }
 
+    /// The same for a URL, which is what `reqwest` dials. It has a path by its nature.
+    #[cfg(feature = "reqwest-middleware")]
+    pub(crate) fn permits_url(&self, url: &reqwest::Url) -> Result<(), ForeignOrigin> {
+        self.permits_target(Target::of_url(url))
+    }
+
     pub(crate) fn permits_target(
         &self,
         target: Result<Target<'_>, &'static str>,

@@ -50,7 +50,7 @@ fn by_parts(secure: bool, authority: &str, path: &str) -> Option<Uri> {
     let mut parts = Parts::default();
     parts.scheme = Some(if secure { Scheme::HTTPS } else { Scheme::HTTP });
     parts.authority = Some(Authority::try_from(authority).ok()?);
-    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(path.to_owned()).ok()?);
+    parts.path_and_query = Some(PathAndQuery::try_from(path).ok()?);
     Uri::from_parts(parts).ok()
 }
 
