@@ -68,22 +68,19 @@ async fn a_relative_uri_that_would_extend_or_replace_the_host_is_refused() {
         *request.uri_mut() = Uri::from_parts(parts).unwrap();
         Some(request)
     };
-    let always_paths = [
-        "*",
-        "?@evil.example/",
+    // What `http` takes for a path differs from one version to the next; the first two are one to all of them.
+    let paths = [
         "//evil.example/",
         "/\\evil.example/",
-    ];
-    let once_paths = [
+        "*",
+        "?@evil.example/",
         "@evil.example/",
         ".evil.example/",
         ":1@evil.example/",
-        "\\\\evil",
+        "\\\\evil.example/",
     ];
-    let requests = always_paths
-        .map(|path| by_path(path).unwrap())
-        .into_iter()
-        .chain(once_paths.into_iter().filter_map(by_path));
+    let requests: Vec<_> = paths.into_iter().filter_map(by_path).collect();
+    assert!(requests.len() >= 2);
     for request in requests {
         let uri = request.uri().clone();
         let error = service.clone().oneshot(request).await.unwrap_err();
