@@ -56,7 +56,8 @@
 //! |---|---|
 //! | fresh | takes it and goes: no lock, no await |
 //! | stale | takes it and goes; the first to see it starts a renewal behind itself |
-//! | missing, expired, suspended by a refusal | waits for the one fetch under way, at most `acquire_timeout` |
+//! | missing or expired | waits for the one fetch under way, at most `acquire_timeout` |
+//! | suspended by a rejection | waits for it at most `suspended_wait`, then takes the suspended token and goes |
 //! | missing, and the source is backing off | fails at once with the error of the last fetch, which says when the next may be made |
 //!
 //! The numbers are in [`Policy`].

@@ -27,13 +27,14 @@ use crate::{
 /// `reqwest` follows redirects below its middleware, where nobody looks at the origin again: it takes the `Authorization`
 /// off a request that leaves for another host, and leaves on it every header that it does not know, such as ANBIMA's
 /// `access_token`. Use the client of a [`ReqwestService`](crate::transport::ReqwestService), which follows none. A client
-/// of your own must hold `redirect(Policy::none())` and `referer(false)`, or tokens go to wherever a response points.
+/// of your own must hold `redirect(Policy::none())` and `referer(false)`, or tokens go to wherever a response points. If
+/// it speaks to this machine over plain `http`, it must hold `no_proxy()` too, or a proxy sees the tokens.
 ///
 /// # Errors
 ///
 /// A request that got no token, or that is for a foreign origin, is not sent: the client returns
-/// `reqwest_middleware::Error::Middleware`, in which [`OAuthError::find`](crate::OAuthError::find) finds the reason. An address that is no URI
-/// is one, too, with `http::uri::InvalidUri` inside. All else is the inner client's.
+/// `reqwest_middleware::Error::Middleware`, in which [`OAuthError::find`](crate::OAuthError::find) finds the reason. All
+/// else is the inner client's.
 ///
 /// # Cancel safety
 ///
@@ -161,7 +162,7 @@ impl Middleware for OAuthMiddleware {
         next: Next<'_>,
     ) -> Result<Response> {
         let source = self.source.hold();
-        check_origin(&source, &request)?;
+        source.permits_url(request.url()).map_err(not_sent)?;
         let kept = self.replay.and_then(|_| request.try_clone());
         let mut carried = self.attach(source, request.headers_mut()).await?;
         let mut response = next.clone().run(request, extensions).await?;
@@ -173,11 +174,6 @@ impl Middleware for OAuthMiddleware {
         carried.settle(&mut second);
         Ok(second)
     }
-}
-
-/// The URI is made as `reqwest` makes its own, so that what is checked is what is called.
-fn check_origin(source: &Hold, request: &Request) -> Result<()> {
-    source.permits_url(request.url().as_str()).map_err(not_sent)
 }
 
 impl Head for Response {

@@ -5,13 +5,13 @@ mod support;
 use futures_util::{FutureExt, future::join_all};
 use http::{Response, StatusCode};
 use support::{
-    Api, Endpoint, bearer, generation, get,
-    layered::{Revoked, delayed, in_time, plain, replaying, send, status},
+    Api, ApiService, Endpoint, bearer, generation, get,
+    layered::{self, Revoked, delayed, in_time, plain, replaying, send, status},
     millis, secs,
 };
 use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, Service, ServiceExt};
-use tower_oauth::{FetchError, OAuthLayer, SourceState, TokenSource};
+use tower_oauth::{FetchError, OAuthLayer, SourceState, TokenSource, TokenSourceBuilder};
 use tower_test::mock;
 
 #[tokio::test(start_paused = true)]
@@ -276,6 +276,7 @@ async fn a_request_whose_wait_is_over_goes_with_the_refused_token_that_is_there(
     let endpoint = Endpoint::new().latency(secs(15));
     let builder = endpoint.builder().policy(|policy| {
         policy.attempt_timeout = secs(18);
+        policy.suspended_wait = policy.acquire_timeout;
     });
     let (source, api) = (builder.build().unwrap(), Api::ok());
     source.ready().await.unwrap();
@@ -295,4 +296,127 @@ async fn a_request_whose_wait_is_over_goes_with_the_refused_token_that_is_there(
 
 async fn send_plain(source: &TokenSource, api: &Api) -> u16 {
     status(&plain(source, api), get("/")).await
+}
+
+/// A source whose token is 1 s old, an endpoint that hangs from then on, and an API that has one bad route.
+async fn one_bad_route(endpoint: &Endpoint, builder: TokenSourceBuilder) -> (TokenSource, Api) {
+    let source = builder.build().unwrap();
+    source.ready().await.unwrap();
+    sleep(secs(1)).await; // the distance between two fetches
+    for _ in 0..100 {
+        endpoint.then(support::Answer::Hang);
+    }
+    let api = Api::new(|request| match request.uri().path() {
+        "/odd" => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::OK,
+    });
+    (source, api)
+}
+
+/// How long a good route takes, in milliseconds of the paused clock.
+async fn took(service: &ApiService) -> u128 {
+    let asked = Instant::now();
+    assert_eq!(status(service, get("/")).await, 200);
+    asked.elapsed().as_millis()
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_routes_401_with_a_hanging_endpoint_holds_the_others_up_once() {
+    let endpoint = Endpoint::new();
+    let (source, api) = one_bad_route(&endpoint, endpoint.builder()).await;
+    let service = replaying(&source, &api);
+    let odd = |after: u64| {
+        let service = service.clone();
+        tokio::spawn(async move {
+            sleep(millis(after)).await;
+            let asked = Instant::now();
+            (status(&service, get("/odd")).await, asked.elapsed())
+        })
+    };
+    let first = odd(0);
+    tokio::task::yield_now().await;
+    let waits = [0, 0, 500, 1999, 2000, 2001].map(|after| {
+        let service = service.clone();
+        tokio::spawn(async move {
+            sleep(millis(after)).await;
+            took(&service).await
+        })
+    });
+    let waits = join_all(waits).await.into_iter().map(Result::unwrap);
+    assert_eq!(waits.collect::<Vec<_>>(), [2000, 2000, 1500, 1, 0, 0]);
+    assert_eq!(source.status().state, SourceState::Stale);
+    assert!(source.status().fetching);
+
+    // While the fetch hangs on, further rejections suspend the token no more, nor when it has failed.
+    for _ in 0..600 {
+        odd(0);
+        tokio::task::yield_now().await;
+        assert_eq!(took(&service).await, 0);
+        sleep(millis(100)).await;
+    }
+    // The rejected request waits for its retry as long as ever.
+    let (status, waited) = first.await.unwrap();
+    assert_eq!((status, waited.as_secs()), (401, 20));
+    assert!(api.tokens().iter().all(|token| token == "token-1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_replacement_is_used_once_it_is_there() {
+    let endpoint = Endpoint::new();
+    let (source, revoked) = (endpoint.source(), Revoked::default());
+    let service = replaying(&source, &revoked.api(StatusCode::UNAUTHORIZED));
+    source.ready().await.unwrap();
+    let endpoint = endpoint.latency(secs(5));
+    revoked.up_to(1);
+    sleep(secs(1)).await;
+    let rejected = tokio::spawn(service.clone().oneshot(get("/")));
+    tokio::task::yield_now().await;
+    let asked = Instant::now();
+    // It goes with the restored token, is rejected, and joins the fetch.
+    assert_eq!(status(&service, get("/")).await, 200);
+    assert_eq!(asked.elapsed(), secs(5));
+    assert_eq!(rejected.await.unwrap().unwrap().status(), 200);
+    assert_eq!(support::text(&source).await, "token-2");
+    assert_eq!(source.status().state, SourceState::Fresh);
+    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(source.status().counters.rejections, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_for_a_suspended_tokens_replacement_can_be_set() {
+    for wait in [0, 1, 700, 10_000] {
+        let endpoint = Endpoint::new();
+        let builder = endpoint
+            .builder()
+            .policy(|policy| policy.suspended_wait = millis(wait));
+        let (source, api) = one_bad_route(&endpoint, builder).await;
+        source.invalidate(source.token().await.unwrap().generation());
+        assert_eq!(took(&plain(&source, &api)).await, u128::from(wait));
+        assert_eq!(took(&plain(&source, &api)).await, 0);
+    }
+    let too_long = Endpoint::new()
+        .builder()
+        .policy(|policy| policy.suspended_wait = secs(26));
+    assert_eq!(too_long.build().unwrap_err().field(), "suspended_wait");
+    // Who shortens the whole wait need not name a part of it.
+    let short = Endpoint::new().builder().policy(|policy| {
+        policy.attempt_timeout = millis(100);
+        policy.flight_timeout = millis(200);
+        policy.max_retry_after_in_flight = millis(100);
+        policy.acquire_timeout = millis(1500);
+    });
+    assert!(short.build().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_token_that_expires_meanwhile_is_not_restored() {
+    let endpoint = Endpoint::new().lifetime(secs(20));
+    let (source, api) = one_bad_route(&endpoint, endpoint.builder()).await;
+    sleep(secs(17)).await; // its last second: it is used for 19 s
+    source.invalidate(source.token().await.unwrap().generation());
+    let asked = Instant::now();
+    let error = layered::refuse(&plain(&source, &api), get("/")).await;
+    assert!(error.is_timeout(), "{error}");
+    assert!(asked.elapsed() > secs(2), "{:?}", asked.elapsed());
+    assert_eq!(api.calls(), 0);
 }

@@ -2,13 +2,16 @@
 
 mod support;
 
-use http::Request;
+use http::{
+    Request, Uri,
+    uri::{Parts, PathAndQuery},
+};
 use support::{
     Api, Endpoint,
     layered::{plain, refuse},
 };
 use tower::{Layer, ServiceExt};
-use tower_oauth::OAuthLayer;
+use tower_oauth::{OAuthError, OAuthLayer};
 
 fn to(uri: &str) -> Request<String> {
     Request::get(uri).body(String::new()).unwrap()
@@ -47,6 +50,47 @@ async fn a_relative_uri_needs_relative_to() {
     ] {
         assert!(service.clone().oneshot(to(uri)).await.is_err(), "{uri}");
     }
+    assert_eq!((api.calls(), endpoint.fetches()), (1, 1));
+}
+
+/// An inner service puts its origin before the path, or joins the two.
+#[tokio::test(start_paused = true)]
+async fn a_relative_uri_that_would_extend_or_replace_the_host_is_refused() {
+    let (endpoint, api) = (Endpoint::new(), Api::ok());
+    let layer = OAuthLayer::new(endpoint.source())
+        .relative_to("https://api.example")
+        .unwrap();
+    let service = layer.layer(api.service());
+    let by_path = |text: &str| {
+        let mut parts = Parts::default();
+        parts.path_and_query = Some(PathAndQuery::try_from(text).ok()?);
+        let mut request = Request::new(String::new());
+        *request.uri_mut() = Uri::from_parts(parts).unwrap();
+        Some(request)
+    };
+    // What `http` takes for a path differs from one version to the next; the first two are one to all of them.
+    let paths = [
+        "//evil.example/",
+        "/\\evil.example/",
+        "*",
+        "?@evil.example/",
+        "@evil.example/",
+        ".evil.example/",
+        ":1@evil.example/",
+        "\\\\evil.example/",
+    ];
+    let requests: Vec<_> = paths.into_iter().filter_map(by_path).collect();
+    assert!(requests.len() >= 2);
+    for request in requests {
+        let uri = request.uri().clone();
+        let error = service.clone().oneshot(request).await.unwrap_err();
+        let error = OAuthError::find(error.as_ref()).unwrap();
+        assert!(error.is_foreign_origin(), "{uri}: {error}");
+        assert!(error.to_string().contains("path"), "{uri}: {error}");
+    }
+    let nothing = Request::builder().uri(Uri::default()).body(String::new());
+    let response = service.oneshot(nothing.unwrap()).await.unwrap();
+    assert_eq!(response.status(), 200);
     assert_eq!((api.calls(), endpoint.fetches()), (1, 1));
 }
 

@@ -49,6 +49,7 @@ pub(crate) fn groups() -> Vec<Group> {
                 Case::per_thread("SetRequestHeaderLayer (the floor)", one_static()),
                 Case::per_thread("no layer at all", Bank),
                 Case::per_thread("tower-oauth", ours(&bearer())),
+                Case::per_thread("tower-oauth, no origin named", ours_to_any_origin()),
                 Case::per_thread("by hand: RwLock, format!", by_hand()),
             ],
         },
@@ -208,25 +209,33 @@ pub(crate) fn anbima() -> TokenHeaders {
 }
 
 pub(crate) fn ours(headers: &TokenHeaders) -> impl Api + use<> {
-    OAuthLayer::new(source(headers)).layer(Bank)
+    OAuthLayer::new(source(headers, Some(API))).layer(Bank)
+}
+
+fn ours_to_any_origin() -> impl Api {
+    OAuthLayer::new(source(&bearer(), None)).layer(Bank)
 }
 
 fn ours_with_replay(headers: &TokenHeaders) -> impl Api + use<> {
-    OAuthLayer::new(source(headers)).replay().layer(Bank)
+    OAuthLayer::new(source(headers, Some(API)))
+        .replay()
+        .layer(Bank)
 }
 
-/// A source that has its token: with its origin listed, both clocks and the look at the response.
-fn source(headers: &TokenHeaders) -> TokenSource {
+const API: &str = "https://api.example";
+
+/// A source that has its token: with its origin listed or none, both clocks and the look at the response.
+fn source(headers: &TokenHeaders, origin: Option<&str>) -> TokenSource {
     let fetcher = tower::service_fn(|_: TokenRequest| async {
         Ok::<_, BoxError>(
             Token::new("t".repeat(TOKEN_LENGTH)).expires_in(std::time::Duration::from_secs(3600)),
         )
     });
-    let source = TokenSource::builder(fetcher)
-        .headers(headers.clone())
-        .origin("https://api.example")
-        .build()
-        .expect("a source");
+    let builder = TokenSource::builder(fetcher).headers(headers.clone());
+    let builder = origin
+        .into_iter()
+        .fold(builder, |it, origin| it.origin(origin));
+    let source = builder.build().expect("a source");
     let runtime = Runtime::new().expect("a runtime");
     runtime.block_on(source.ready()).expect("a token");
     source

@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 
+#[cfg(feature = "reqwest")]
+use super::own_thread;
 use super::{
     credentials::Client,
     dialect::Dialect,
-    exchange::{self, HttpService},
+    exchange::{self, Exchange, HttpService},
     fetcher::ClientCredentials,
     params::ParamValue,
     validate,
@@ -162,6 +164,9 @@ impl ClientCredentialsBuilder {
     /// Certificates, time-outs and proxies are the builder's; redirects and referer are switched off, and there is no
     /// proxy for loopback (see [`ReqwestService::new`](crate::transport::ReqwestService::new)).
     ///
+    /// Each token request runs on a thread of its own, with a connection of its own: a token endpoint that keeps the
+    /// client parsing holds up no task of yours, and the time-outs hold.
+    ///
     /// # Errors
     ///
     /// Names the first setting that cannot work, and the rule that it broke; or says why the client cannot be built.
@@ -182,7 +187,8 @@ impl ClientCredentialsBuilder {
         let transport = validate::token_origin(&self.dialect)
             .and_then(|destination| crate::transport::ReqwestService::new(client, &destination))
             .map_err(|error| error.of(&self.dialect.name))?;
-        self.build_over::<_, reqwest::Body>(transport)
+        let exchange = exchange::over::<_, reqwest::Body>(transport);
+        self.source_over(own_thread::each_on_its_own(exchange))
     }
 
     /// A token source over any Tower HTTP service, such as hyper-util's client.
@@ -190,7 +196,9 @@ impl ClientCredentialsBuilder {
     /// A transport that takes several kinds of body leaves the choice open: name one, as in
     /// `build_over::<_, http_body_util::Full<bytes::Bytes>>(transport)`.
     ///
-    /// The transport must not follow redirects, or it takes the secret along to wherever the answer points.
+    /// The transport must not follow redirects, or it takes the secret along to wherever the answer points. It runs on
+    /// your runtime: build hyper-util's client with `http1_max_buf_size(16 * 1024)`, or a token endpoint that sends
+    /// `100 Continue` without end holds up a thread of that runtime, and the time-outs with it, for seconds at a time.
     ///
     /// # Errors
     ///
@@ -201,6 +209,10 @@ impl ClientCredentialsBuilder {
         B: From<Bytes> + 'static,
     {
         self.settle()?;
+        self.source_over(exchange::over(transport))
+    }
+
+    fn source_over(self, exchange: Exchange) -> Result<TokenSource, ConfigError> {
         let refusal = match self.refusal {
             Some(rule) => rule,
             None => self.dialect.refusal.rule()?,
@@ -208,7 +220,6 @@ impl ClientCredentialsBuilder {
         let name = self.dialect.name.clone();
         let headers = self.dialect.headers.clone().bind(&self.client.id);
         let origins = allowed_origins(&self.dialect);
-        let exchange = exchange::over(transport);
         let fetcher = ClientCredentials::new(self.dialect, &self.client, exchange);
         TokenSource::builder(fetcher.map_err(|error| error.of(&name))?)
             .name(name)

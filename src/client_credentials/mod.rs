@@ -13,6 +13,8 @@ mod failure;
 mod fetcher;
 mod file;
 mod members;
+#[cfg(feature = "reqwest")]
+mod own_thread;
 mod params;
 mod reader;
 mod refusal;

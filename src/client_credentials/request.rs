@@ -18,7 +18,7 @@ use super::{
     params::ParamValue,
     scrub::Scrubber,
 };
-use crate::{ClientSecret, ConfigError, text::url_without_secrets};
+use crate::{ClientSecret, ConfigError, origin::has_path_of_its_own, text::url_without_secrets};
 
 /// An extra field or header, its secret read.
 pub(super) struct Extra<'a> {
@@ -57,12 +57,15 @@ pub(super) fn prepare(dialect: &Dialect, client: &Client) -> Result<Prepared, Co
 }
 
 pub(super) fn uri(dialect: &Dialect) -> Result<Uri, ConfigError> {
-    dialect.token_url.parse().map_err(|error: InvalidUri| {
-        let rule = "must be a URL such as https://login.example/token";
-        ConfigError::new("token_url", rule)
-            .given(&url_without_secrets(&dialect.token_url))
-            .because(error)
-    })
+    let refuse =
+        |rule| ConfigError::new("token_url", rule).given(&url_without_secrets(&dialect.token_url));
+    let uri: Uri = dialect.token_url.parse().map_err(|error: InvalidUri| {
+        refuse("must be a URL such as https://login.example/token").because(error)
+    })?;
+    match uri.scheme().is_none() || has_path_of_its_own(&uri) {
+        true => Ok(uri),
+        false => Err(refuse("must have a path that begins with `/`")),
+    }
 }
 
 fn copy(secret: &ClientSecret) -> Zeroizing<String> {

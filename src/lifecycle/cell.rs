@@ -32,9 +32,10 @@ pub(crate) struct Issued {
 #[repr(u8)]
 pub(crate) enum Standing {
     Good = 0,
-    /// Refused: requests wait for the fetch that is to replace it.
+    /// Refused: requests wait for the fetch that is to replace it, until the fetch or `suspended_wait` is over.
     Suspended = 1,
-    /// Refused, and the fetch failed: it serves again, and its replacement is sought behind the requests.
+    /// Refused, and the fetch failed or takes too long: it serves again, and its replacement is sought behind the
+    /// requests.
     Reinstated = 2,
     /// Refused, and the endpoint handed out the very same: it serves until its renewal is due anyway.
     Repeated = 3,

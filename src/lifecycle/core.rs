@@ -59,7 +59,13 @@ pub(crate) struct Parts {
 /// The way in for a request that found no token it may use.
 pub(crate) enum TokenOrFetch {
     Token(Arc<Issued>),
-    Fetch(FetchGrant),
+    /// It was suspended, and the wait for its replacement is over.
+    Restored(Arc<Issued>),
+    Fetch {
+        grant: FetchGrant,
+        /// How long to wait at most, where a suspended token can be used after that.
+        wait: Option<Duration>,
+    },
 }
 
 /// A token that has arrived, checked and made ready, before it is known which generation it is.
@@ -124,13 +130,23 @@ impl Core {
 
     /// Looks at the cell once more, under the lock that a landing flight holds too, and only then asks for a fetch: a
     /// flight that has just landed is never followed by a needless one.
+    ///
+    /// A suspended token is restored here, by the first request to come when the wait is over, and for all.
     pub(crate) fn token_or_fetch(&self) -> TokenOrFetch {
         let now = self.now();
         self.step(|state| {
-            let current = self.cell.get();
-            match (cause(self.phase(now)), current) {
+            let phase = self.phase(now);
+            let wait = (phase == Some(Phase::Suspended)).then(|| state.suspension_left(now));
+            match (cause(phase), self.cell.get()) {
                 (FetchCause::Ahead, Some(issued)) => TokenOrFetch::Token(issued),
-                (cause, _) => TokenOrFetch::Fetch(state.grant_fetch(cause, now, &self.policy)),
+                (_, Some(issued)) if wait == Some(Duration::ZERO) => {
+                    self.reinstate();
+                    TokenOrFetch::Restored(issued)
+                }
+                (cause, _) => TokenOrFetch::Fetch {
+                    grant: state.grant_fetch(cause, now, &self.policy),
+                    wait,
+                },
             }
         })
     }

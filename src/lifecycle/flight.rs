@@ -1,6 +1,8 @@
 //! One fetch under way, and how those who wait for it learn its outcome.
 
-use super::sync::{AbortHandle, Notify, OnceLock};
+use std::time::Duration;
+
+use super::sync::{AbortHandle, Notify, OnceLock, time};
 use crate::error::OAuthError;
 
 /// How a flight ended. Cheap to clone: every waiter gets the same.
@@ -38,6 +40,14 @@ impl Flight {
         }
         // `Notify` wakes for nothing else, and `land` writes first.
         self.outcome.get().cloned().unwrap_or(Outcome::Lost)
+    }
+
+    /// The outcome, or `None` if it takes longer than this.
+    pub(crate) async fn outcome_within(&self, bound: Option<Duration>) -> Option<Outcome> {
+        match bound {
+            Some(bound) => time::timeout(bound, self.outcome()).await.ok(),
+            None => Some(self.outcome().await),
+        }
     }
 
     pub(crate) fn land(&self, outcome: Outcome) {

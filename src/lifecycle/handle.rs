@@ -56,29 +56,28 @@ impl Handle {
     /// Whether this URI may have the token.
     #[inline]
     pub(crate) fn permits(&self, uri: &Uri) -> Result<(), OAuthError> {
-        self.core.origins.permits(uri).map_err(|foreign| {
-            self.core
-                .error(OAuthErrorKind::ForeignOrigin(foreign.to_string()))
-        })
+        let permitted = self.core.origins.permits(uri);
+        permitted.map_err(|foreign| self.foreign_origin(foreign))
     }
 
-    /// Whether this URL may have the token. Parsing it takes three times as long as the header does, so that the usual one
-    /// is told by its text.
+    /// Whether this URL, which is what `reqwest` dials, may have the token.
     #[cfg(feature = "reqwest-middleware")]
-    pub(crate) fn permits_url(&self, url: &str) -> Result<(), crate::BoxError> {
-        if self.core.origins.surely_permits(url) {
-            return Ok(());
-        }
-        let uri = url.parse()?;
-        Ok(self.permits(&uri)?)
+    pub(crate) fn permits_url(&self, url: &reqwest::Url) -> Result<(), OAuthError> {
+        let permitted = self.core.origins.permits_url(url);
+        permitted.map_err(|foreign| self.foreign_origin(foreign))
+    }
+
+    #[cold]
+    pub(crate) fn foreign_origin(&self, rule: impl fmt::Display) -> OAuthError {
+        let kind = OAuthErrorKind::ForeignOrigin(rule.to_string());
+        self.core.error(kind)
     }
 
     pub(crate) fn permits_origin(&self, origin: &Origin) -> Result<(), ConfigError> {
-        let refuse = |rule: String| ConfigError::new("relative_to", rule).of(&self.core.name);
-        let uri = origin.to_string().parse();
-        let uri = uri.map_err(|_| refuse("must be an origin".into()))?;
-        let permitted = self.core.origins.permits(&uri);
-        permitted.map_err(|foreign| refuse(foreign.to_string()))
+        let permitted = self.core.origins.permits_target(Ok(origin.target()));
+        permitted.map_err(|foreign| {
+            ConfigError::new("relative_to", foreign.to_string()).of(&self.core.name)
+        })
     }
 
     #[inline]
@@ -201,24 +200,28 @@ impl Handle {
             if let Some(issued) = self.current() {
                 return Ok(issued.0);
             }
-            let flight = match self.core.token_or_fetch() {
+            let (grant, wait) = match self.core.token_or_fetch() {
                 TokenOrFetch::Token(issued) => return Ok(issued),
-                TokenOrFetch::Fetch(FetchGrant::Joined(flight)) => flight,
-                TokenOrFetch::Fetch(FetchGrant::Granted(new_flight)) => {
-                    match self.launch(new_flight) {
-                        Ok(flight) => flight,
-                        Err(error) => return self.or_serviceable(|| error),
-                    }
+                TokenOrFetch::Restored(issued) => {
+                    telemetry::restored(&self.core, issued.generation);
+                    self.core.changes.send_replace(());
+                    return Ok(issued);
                 }
-                TokenOrFetch::Fetch(FetchGrant::Denied(error)) => {
-                    return self.or_serviceable(|| error);
-                }
+                TokenOrFetch::Fetch { grant, wait } => (grant, wait),
             };
-            match flight.outcome().await {
-                // The cell says whether the token has been refused or has expired meanwhile; if the flight was lost,
-                // the first waiter to get here starts another.
-                Outcome::Landed | Outcome::Lost => {}
-                Outcome::Failed(error) => return self.or_serviceable(|| error),
+            let flight = match grant {
+                FetchGrant::Joined(flight) => flight,
+                FetchGrant::Granted(new_flight) => match self.launch(new_flight) {
+                    Ok(flight) => flight,
+                    Err(error) => return self.or_serviceable(|| error),
+                },
+                FetchGrant::Denied(error) => return self.or_serviceable(|| error),
+            };
+            match flight.outcome_within(wait).await {
+                // The cell says whether the token has been refused, restored or has expired meanwhile; if the flight was
+                // lost, the first waiter to get here starts another.
+                None | Some(Outcome::Landed | Outcome::Lost) => {}
+                Some(Outcome::Failed(error)) => return self.or_serviceable(|| error),
             }
         }
     }

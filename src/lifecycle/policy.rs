@@ -58,6 +58,14 @@ pub struct Policy {
     /// `flight_timeout` and `min_flight_interval` together, so that a waiter sees the flight's error and not its own
     /// time-out.
     pub acquire_timeout: Duration,
+    /// How long requests wait for the replacement of a suspended token, which is one that the API rejected. After it
+    /// the token is restored: it is used again while the fetch goes on, and further rejections do not suspend it. Counted
+    /// from the rejection. Default: 2 s; zero switches the wait off; at most `acquire_timeout`, and cut to it where that
+    /// is shorter than the default.
+    ///
+    /// Raise it if your token endpoint often takes longer: requests sent with a revoked token are rejected. Keep it short
+    /// if one route may answer 401 while the token works for the others: they all wait for it.
+    pub suspended_wait: Duration,
     /// The attempts in one flight, of which all but the last end in a transient failure. Default: 3; 1 switches
     /// retries off.
     pub attempts: u32,
@@ -128,6 +136,8 @@ impl BackOff {
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+const SUSPENDED_WAIT: Duration = Duration::from_secs(2);
+
 /// Back-off is spread by this part in both directions, so that replicas do not come back in step.
 const BACK_OFF_SPREAD: f64 = 0.25;
 
@@ -153,6 +163,7 @@ impl Default for Policy {
             attempt_timeout: secs(8),
             flight_timeout: secs(20),
             acquire_timeout: secs(25),
+            suspended_wait: SUSPENDED_WAIT,
             attempts: 3,
             retry_wait: Duration::from_millis(200),
             max_retry_after_in_flight: secs(5),
@@ -258,6 +269,13 @@ impl Policy {
             &self.acquire_timeout,
             self.acquire_timeout > self.flight_timeout.saturating_add(self.min_flight_interval),
             "must exceed `flight_timeout` and `min_flight_interval` together",
+        )?;
+        rule(
+            "suspended_wait",
+            &self.suspended_wait,
+            // Whoever shortens `acquire_timeout` has made no mistake about a default.
+            self.suspended_wait <= self.acquire_timeout.max(SUSPENDED_WAIT),
+            "must be at most `acquire_timeout`",
         )?;
         rule(
             "max_retry_after_in_flight",
@@ -412,11 +430,12 @@ mod tests {
     #[test]
     fn numbers_that_contradict_each_other_are_named() {
         type Change = fn(&mut Policy);
-        let broken: [(&str, Change); 10] = [
+        let broken: [(&str, Change); 11] = [
             ("attempts", |it| it.attempts = 0),
             ("attempt_timeout", |it| it.attempt_timeout = secs(0)),
             ("flight_timeout", |it| it.flight_timeout = secs(7)),
             ("acquire_timeout", |it| it.acquire_timeout = secs(21)),
+            ("suspended_wait", |it| it.suspended_wait = secs(26)),
             ("max_retry_after_in_flight", |it| {
                 it.max_retry_after_in_flight = secs(20);
             }),

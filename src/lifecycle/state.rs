@@ -42,6 +42,8 @@ pub(crate) struct State {
     /// Whether the flight under way was drawn from the bucket.
     drew: bool,
     suspicion: Option<Suspicion>,
+    /// Until when, on the monotonic clock, requests wait for the replacement of the token that was suspended last.
+    suspended_until: Duration,
     shut_down: Option<OAuthError>,
     rng: fastrand::Rng,
 }
@@ -101,6 +103,7 @@ impl State {
             bucket: Bucket::new(policy),
             drew: false,
             suspicion: None,
+            suspended_until: Duration::ZERO,
             shut_down: None,
             rng,
         }
@@ -196,12 +199,18 @@ impl State {
         }
         if refusal == Refusal::Definite && current.standing() == Standing::Good {
             current.set_standing(Standing::Suspended);
+            self.suspended_until = now.monotonic.saturating_add(policy.suspended_wait);
         }
         let cause = match refusal {
             Refusal::Definite => FetchCause::Refused,
             Refusal::Ambiguous => FetchCause::MaybeRefused,
         };
         Remedy::Fetch(self.grant_fetch(cause, now, policy))
+    }
+
+    /// How long requests still wait for the suspended token's replacement.
+    pub(crate) fn suspension_left(&self, now: Now) -> Duration {
+        self.suspended_until.saturating_sub(now.monotonic)
     }
 
     fn may_fetch(

@@ -68,7 +68,8 @@ pub enum SourceState {
     Fresh,
     /// A token that serves while it is renewed behind the requests.
     Stale,
-    /// A token that the API refused; requests wait for the next one.
+    /// A token that the API refused; requests wait for the next one, at most
+    /// [`suspended_wait`](crate::Policy::suspended_wait).
     Suspended,
     /// A token past its use.
     Expired,
@@ -135,13 +136,16 @@ impl Counters {
 impl Status {
     pub(crate) fn of(core: &Core) -> Self {
         let now = core.now();
-        let (fetching, barred) = core.step(|state| (state.is_fetching(), state.barred(now)));
+        let (fetching, barred, waits) = core.step(|state| {
+            let waits = !state.suspension_left(now).is_zero();
+            (state.is_fetching(), state.barred(now), waits)
+        });
         let current = core.cell.get();
         Self {
             name: core.name.to_string(),
             state: current
                 .as_deref()
-                .map_or(SourceState::Missing, |issued| state_of(issued, now)),
+                .map_or(SourceState::Missing, |issued| state_of(issued, now, waits)),
             generation: current.as_deref().map(|issued| issued.generation.get()),
             expires_in: current
                 .as_deref()
@@ -154,9 +158,11 @@ impl Status {
     }
 }
 
-fn state_of(issued: &Issued, now: super::clock::Now) -> SourceState {
+/// `waits`: a request would still wait for a suspended token's replacement.
+fn state_of(issued: &Issued, now: super::clock::Now, waits: bool) -> SourceState {
     match issued.phase(now) {
         Phase::Fresh => SourceState::Fresh,
+        Phase::Suspended if !waits => SourceState::Stale,
         Phase::Stale => SourceState::Stale,
         Phase::Suspended => SourceState::Suspended,
         Phase::Expired => SourceState::Expired,

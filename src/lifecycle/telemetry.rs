@@ -1,5 +1,5 @@
 //! What the lifecycle tells `tracing`. Levels: a fetched token is `INFO` (about two lines per lifetime), a failed
-//! flight `WARN` (bounded by the back-off), all else `DEBUG`.
+//! flight and one that outlasts a suspension `WARN` (bounded by the back-off), all else `DEBUG`.
 
 use std::{error::Error, time::Duration};
 
@@ -70,6 +70,15 @@ pub(crate) fn refused(core: &Core, generation: Generation, refusal: Refusal, rem
         refusal = ?refusal,
         remedy,
         "the API refused a token"
+    );
+}
+
+/// At most once for each fetch: a token that is restored is not suspended again.
+pub(crate) fn restored(core: &Core, generation: Generation) {
+    warn!(
+        provider = &*core.name,
+        generation = generation.get(),
+        "the fetch takes longer than suspended_wait: the rejected token is used until it ends"
     );
 }
 

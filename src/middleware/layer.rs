@@ -114,7 +114,9 @@ impl<R> OAuthLayer<R> {
     /// Lets requests without scheme and authority through, for an inner service that sends them all to one place, as a
     /// tonic channel or an axum `Router` does.
     ///
-    /// Not for a client that goes by the `Host` header: nobody looks at it here.
+    /// Not for a client that goes by the `Host` header: nobody looks at it here. A path that does not begin with `/`, or
+    /// that begins with `//` or `/\`, is an error of the request: an inner service that joins it to its origin could end
+    /// up at another host.
     ///
     /// # Errors
     ///

@@ -10,6 +10,7 @@ use super::{NoReplay, ResponseFuture, carried::Carried, future::Settling, replay
 use crate::{
     error::{BoxError, OAuthError},
     lifecycle::{Hold, TokenSource},
+    origin::is_path_alone,
     token::Generation,
 };
 
@@ -108,9 +109,14 @@ where
 
 impl<S, R> OAuth<S, R> {
     fn check_origin(&self, source: &Hold, uri: &Uri) -> Result<(), OAuthError> {
-        if self.takes_relative && uri.scheme().is_none() && uri.authority().is_none() {
-            return Ok(());
+        if !self.takes_relative || uri.scheme().is_some() || uri.authority().is_some() {
+            return source.permits(uri);
         }
-        source.permits(uri)
+        match is_path_alone(uri) {
+            true => Ok(()),
+            false => Err(source.foreign_origin(NOT_A_PATH)),
+        }
     }
 }
+
+const NOT_A_PATH: &str = "the request's URI must be a path that begins with one `/`";

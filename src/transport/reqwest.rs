@@ -11,15 +11,30 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body::Body;
-use reqwest::{Client, ClientBuilder, redirect};
+use reqwest::{Client, ClientBuilder, Url, redirect};
 use tower::Service;
 
-use crate::{BoxError, ConfigError, Origin};
+use crate::{
+    BoxError, ConfigError, Origin,
+    origin::{Target, has_path_of_its_own},
+};
 
 /// A `reqwest` client as a Tower service of [`http::Request`], for a token endpoint, for an API, or for both.
 ///
 /// It follows no redirects and sends no referer, so that neither a secret nor a token leaves for where a response
 /// points; and nothing that is meant for this very machine goes through a proxy.
+///
+/// # Errors
+///
+/// A request is not sent when its URI and the URL that `reqwest` makes of it differ in scheme, host or port, when its
+/// path does not begin with `/`, or when it holds user information. All other errors are `reqwest`'s, without the URL.
+///
+/// # Runtime
+///
+/// Connections run on the runtime that a request is made from. A peer that sends `100 Continue` without end keeps
+/// `reqwest` parsing, and holds up one of its threads for up to seconds at a time; `reqwest` has no setting against it. Use
+/// a runtime with several threads for an API that you do not trust. Token requests of
+/// [`build`](crate::client_credentials::ClientCredentialsBuilder::build) are not concerned: each has a thread of its own.
 ///
 /// # Clone
 ///
@@ -51,13 +66,15 @@ impl ReqwestService {
     ///
     /// # Errors
     ///
-    /// When `reqwest` cannot build the client: a machine without certificate authorities, say.
+    /// When `reqwest` cannot build the client: a machine without certificate authorities, say. When it cannot read the
+    /// destination: an internationalized host name that is invalid, say.
     pub fn new(builder: ClientBuilder, destination: &Origin) -> Result<Self, ConfigError> {
+        check(destination)?;
         let builder = builder
             .redirect(redirect::Policy::none())
             .referer(false)
             .connection_verbose(false);
-        let is_local = destination.is_loopback();
+        let is_local = destination.target().may_be_this_machine();
         let builder = if is_local {
             builder.no_proxy()
         } else {
@@ -85,8 +102,44 @@ impl ReqwestService {
         &self.client
     }
 
-    fn refuses(&self, uri: &Uri) -> bool {
-        self.refuses_loopback && Origin::of(uri).is_ok_and(|origin| origin.is_loopback())
+    /// The request as `reqwest` will send it.
+    ///
+    /// `reqwest` writes the URI as text and parses that anew. What was checked is the URI, and what is dialled is the
+    /// URL: a request in which they name different places is not sent.
+    fn convert<B>(&self, request: Request<B>) -> Result<reqwest::Request, BoxError>
+    where
+        B: Body + Send + Sync + 'static,
+        B::Data: Into<Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        let uri = request.uri().clone();
+        let request = request.map(reqwest::Body::wrap).try_into();
+        // A URL may hold what is nobody else's business.
+        let request: reqwest::Request = request.map_err(reqwest::Error::without_url)?;
+        let target = dialled(&uri, request.url())?;
+        match self.refuses_loopback && target.may_be_this_machine() {
+            true => Err(FOR_ELSEWHERE.into()),
+            false => Ok(request),
+        }
+    }
+}
+
+/// What cannot be sent later on is an error now.
+fn check(destination: &Origin) -> Result<(), ConfigError> {
+    let refuse = |rule| ConfigError::new("destination", rule);
+    let text = destination.to_string();
+    let uri = text.parse().map_err(|_| refuse("must be a URI"))?;
+    let url = Url::parse(&text).map_err(|_| refuse("holds a host that is none to `reqwest`"))?;
+    dialled(&uri, &url).map(drop).map_err(refuse)
+}
+
+/// Where a request of this URI goes, if it is where the URL goes that was made of it.
+pub(super) fn dialled<'a>(uri: &Uri, url: &'a Url) -> Result<Target<'a>, &'static str> {
+    let asked = Target::of(uri)?;
+    let dialled = Target::of_url(url)?;
+    match has_path_of_its_own(uri) && dialled.is(&asked) {
+        true => Ok(dialled),
+        false => Err("the request's URI names another place once it is read as a URL"),
     }
 }
 
@@ -105,15 +158,10 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if self.refuses(request.uri()) {
-            return Box::pin(std::future::ready(Err(FOR_ELSEWHERE.into())));
-        }
+        let request = self.convert(request);
         let client = self.client.clone();
         Box::pin(async move {
-            let request = request.map(reqwest::Body::wrap).try_into();
-            // A URL may hold what is nobody else's business.
-            let request = request.map_err(reqwest::Error::without_url)?;
-            let response = client.execute(request).await;
+            let response = client.execute(request?).await;
             Ok(response.map_err(reqwest::Error::without_url)?.into())
         })
     }

@@ -84,7 +84,10 @@ fn hyper(
         .https_or_http()
         .enable_http1()
         .build();
-    legacy::Client::builder(TokioExecutor::new()).build(connector)
+    // As `build_over` asks for it: with the default, `hyper` reads 400 KiB at once, and 128 times before it yields.
+    legacy::Client::builder(TokioExecutor::new())
+        .http1_max_buf_size(16 * 1024)
+        .build(connector)
 }
 
 fn reqwest(trusted: &Authority) -> reqwest::ClientBuilder {

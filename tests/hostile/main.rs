@@ -14,5 +14,6 @@ mod script;
 mod connections;
 mod every_misdeed;
 mod floods;
+mod hold_ups;
 mod late;
 mod tls;

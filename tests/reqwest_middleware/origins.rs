@@ -52,9 +52,54 @@ async fn nor_is_one_of_elsewhere() {
     let bank = Bank::avista().start().await.unwrap();
     let url = format!("https://elsewhere.example/{}", "x".repeat(1 << 16));
     let error = replaying(&bank).get(url).send().await.unwrap_err();
-    let cause = std::error::Error::source(&error).unwrap();
-    assert!(cause.is::<http::uri::InvalidUri>(), "{error}: {cause}");
+    let oauth = OAuthError::find(&error).unwrap();
+    assert!(oauth.is_foreign_origin(), "{oauth}");
     assert_eq!(bank.counters(), Default::default());
+}
+
+/// What is dialled is the URL, after `url` has read it: it is the URL that is looked at, whatever its text was.
+#[tokio::test]
+async fn a_url_is_judged_by_where_it_leads() {
+    let (bank, foreign) = (
+        Bank::avista().start().await.unwrap(),
+        Foreign::start().await.unwrap(),
+    );
+    let client = replaying(&bank);
+    let port_of = |origin: String| origin.rsplit_once(':').unwrap().1.to_owned();
+    let (home, away) = (port_of(bank.api_origin()), port_of(foreign.origin()));
+    for text in [
+        format!("http://127.0.0.1:{home}@127.0.0.1:{away}/steal"),
+        format!("http://127.0.0.1:{away}\\@127.0.0.1:{home}/"),
+        format!("http://2130706433:{away}/steal"),
+        format!("http:127.1:{away}/steal"),
+        format!("http://user:word@127.0.0.1:{home}/"),
+        format!("http://:word@127.0.0.1:{home}/"),
+        format!("http://[::ffff:127.0.0.1]:{home}/"),
+        format!("http://127.0.0.1.:{away}/"),
+        format!("https://127.0.0.1:{home}/"),
+        format!("ftp://127.0.0.1:{home}/"),
+    ] {
+        let request = Request::new(Method::GET, text.parse().unwrap());
+        let error = client.execute(request).await.unwrap_err();
+        let oauth = OAuthError::find(&error).unwrap();
+        assert!(oauth.is_foreign_origin(), "{text}: {oauth}");
+    }
+    assert_eq!(bank.counters(), Default::default());
+
+    // Other spellings of the very address that the token is for.
+    for host in [
+        "127.1",
+        "2130706433",
+        "0x7f.1",
+        "0177.0.0.1",
+        "%3127.0.0.1",
+        "\u{ff11}27.0.0.1",
+        "127.0.0.1.",
+    ] {
+        let url = format!("http://{host}:{home}/cob/1");
+        assert_eq!(get(&client, &url).await, StatusCode::OK, "{host}");
+    }
+    assert!(foreign.requests().is_empty());
 }
 
 #[tokio::test]

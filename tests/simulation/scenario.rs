@@ -135,6 +135,10 @@ fn policy(rng: &mut Rng, lifetime: Duration) -> Policy {
         restraint(rng, &mut policy);
     }
     policy.single_active = one_in(rng, 8);
+    if rng.bool() {
+        let longest = policy.acquire_timeout.as_secs_f64().min(10.0);
+        policy.suspended_wait = within(rng, 0.0, longest);
+    }
     policy
 }
 

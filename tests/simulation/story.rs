@@ -98,6 +98,12 @@ impl<'a> Story<'a> {
             .any(|it| it.serial == serial && it.definite == definite && it.at.order < before.order)
     }
 
+    /// When a token was definitely refused for the first time.
+    pub(crate) fn first_refused(&self, serial: u64) -> Option<At> {
+        let mut refusals = self.refusals.iter().filter(|it| it.definite);
+        refusals.find(|it| it.serial == serial).map(|it| it.at)
+    }
+
     /// Whether a flight ended in vain between two moments.
     pub(crate) fn has_failed(&self, from: At, to: At) -> bool {
         let mut ends = self.flights.iter().filter_map(|it| it.end);

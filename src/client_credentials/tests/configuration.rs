@@ -45,6 +45,13 @@ fn names_and_urls() {
         "http://login.example/token",
         "http://localhost.example/token",
         "https://",
+        "https://login.example?tenant=1",
+        "https://login.example*",
+        "https://127.1/token",
+        "http://2130706433/token",
+        "http://0x7f.1/token",
+        "http://[::ffff:127.0.0.1]/token",
+        "https://[localhost]/token",
     ] {
         assert_eq!(field(|it| it.token_url = url.into()), "token_url", "{url}");
     }

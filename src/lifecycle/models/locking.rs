@@ -83,7 +83,7 @@ fn failing() -> Arc<Core> {
         let error = FetchError::unclear(Clinging(returns_to.clone()));
         async move { Err::<Token, BoxError>(error.into()) }
     }));
-    let core = Arc::new(core_over(fetcher));
+    let core = Arc::new(core_over(Policy::default(), fetcher));
     place.set(Arc::downgrade(&core)).unwrap();
     core
 }

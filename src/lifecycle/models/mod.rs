@@ -116,6 +116,10 @@ struct World {
 
 impl World {
     fn new(script: impl IntoIterator<Item = Answer>) -> Self {
+        Self::with(Policy::default(), script)
+    }
+
+    fn with(policy: Policy, script: impl IntoIterator<Item = Answer>) -> Self {
         let endpoint = Arc::new(Endpoint {
             script: Mutex::new(script.into_iter().collect()),
             fetches: AtomicUsize::new(0),
@@ -126,7 +130,7 @@ impl World {
             let endpoint = answering.clone();
             async move { endpoint.answer().await }
         }));
-        let core = Arc::new(core_over(fetcher));
+        let core = Arc::new(core_over(policy, fetcher));
         Self {
             handle: Arc::new(Handle { core }),
             endpoint,
@@ -135,7 +139,11 @@ impl World {
 
     /// A source that holds a token before the model begins, generation 1.
     fn holding_a_token(script: impl IntoIterator<Item = Answer>) -> Self {
-        let world = Self::new(script);
+        Self::new(script).with_a_token()
+    }
+
+    fn with_a_token(self) -> Self {
+        let world = self;
         let mut new_flight = world.new_flight();
         let token = Token::new("held");
         let prepared = world
@@ -203,10 +211,10 @@ impl Deref for World {
     }
 }
 
-fn core_over(fetcher: Fetcher) -> Core {
+fn core_over(policy: Policy, fetcher: Fetcher) -> Core {
     let parts = Parts {
         name: "model".into(),
-        policy: Policy::default(),
+        policy,
         clock: Clock::system(),
         headers: TokenHeaders::bearer(),
         origins: Default::default(),

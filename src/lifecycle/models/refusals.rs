@@ -74,3 +74,32 @@ fn a_token_suspended_anew_is_not_reinstated_by_the_flight_before() {
         assert_eq!(granted, world.standing() == Standing::Suspended);
     });
 }
+
+#[test]
+fn a_token_restored_while_the_fetch_goes_on_stays_so_and_never_outlives_it() {
+    explore(|| {
+        // No time passes in a model: without a wait, whoever looks first restores the token.
+        let policy = Policy {
+            suspended_wait: std::time::Duration::ZERO,
+            ..Policy::default()
+        };
+        let world = Arc::new(World::with(policy, []).with_a_token());
+        let refused = refuse(&world).unwrap();
+        let waiting = thread::spawn({
+            let world = world.clone();
+            move || {
+                let generation = world.acquired().unwrap();
+                (generation, refuse(&world).is_some())
+            }
+        });
+        let replacement = block_on(world.replacement(refused));
+        assert_eq!(replacement.unwrap().generation(), Generation(2));
+        let (generation, refused) = waiting.join().unwrap();
+        assert!(generation == 1 || generation == 2);
+        assert!(refused);
+        assert!(!world.is_fetching());
+        assert_eq!(world.attached().unwrap().0, 2);
+        assert_eq!(world.standing(), Standing::Good);
+        assert_eq!(world.fetches(), 1);
+    });
+}

@@ -25,6 +25,10 @@ pub(super) const PROMISES: &[Promise] = &[
         usable_means_at_once,
     ),
     (
+        "a request waits for a suspended token's replacement at most suspended_wait",
+        suspensions_end,
+    ),
+    (
         "a request is replayed at most once, where that is allowed, and with a newer token",
         replayed_once_with_a_newer,
     ),
@@ -111,6 +115,23 @@ fn usable_means_at_once(story: &Story<'_>) -> Kept {
         }
         let served = caller.served_at().map(|it| it.mono);
         ensure(served == Some(caller.at.mono), || {
+            format!("{caller:?} with {held:?}")
+        })?;
+    }
+    Ok(())
+}
+
+fn suspensions_end(story: &Story<'_>) -> Kept {
+    let roomy = story.scenario.is_roomy();
+    // Timers go by milliseconds.
+    let wait = nanos(story.scenario.policy.suspended_wait) + 1_000_000;
+    let callers = story.record.callers.iter();
+    for caller in callers.filter(|it| roomy || it.is_bare()) {
+        let (Some(held), Some(served)) = (story.usable(caller.at), caller.served_at()) else {
+            continue;
+        };
+        let in_time = served.mono <= caller.at.mono + wait;
+        ensure(in_time || held.until.is_reached(served), || {
             format!("{caller:?} with {held:?}")
         })?;
     }

@@ -15,7 +15,7 @@ pub(super) const PROMISES: &[Promise] = &[
         every_fetch_has_its_reason,
     ),
     (
-        "while a definitely refused token is being replaced, none uses it",
+        "while a definitely refused token is being replaced, none uses it, for as long as suspended_wait",
         refused_tokens_rest,
     ),
     (
@@ -62,6 +62,7 @@ fn has_reason(story: &Story<'_>, flight: &Flight<'_>, cause: FetchCause) -> bool
 }
 
 fn refused_tokens_rest(story: &Story<'_>) -> Kept {
+    let wait = nanos(story.scenario.policy.suspended_wait);
     for flight in &story.flights {
         let (start, cause) = (flight.start(), flight.attempts[0].cause);
         let (Some(held), Some((end, _))) = (story.held(start), flight.end) else {
@@ -73,10 +74,13 @@ fn refused_tokens_rest(story: &Story<'_>) -> Kept {
         if cause != FetchCause::Refused || shut || serves {
             continue;
         }
-        let mut uses = story
-            .uses()
-            .filter(|(_, serial)| *serial == held.grant.serial);
-        let used = uses.find(|(at, _)| (start.order..end.order).contains(&at.order));
+        let serial = held.grant.serial;
+        let restored = story
+            .first_refused(serial)
+            .map_or(start.mono, |it| it.mono + wait);
+        let mut uses = story.uses().filter(|(_, used)| *used == serial);
+        let used =
+            uses.find(|(at, _)| (start.order..end.order).contains(&at.order) && at.mono < restored);
         ensure(used.is_none(), || format!("{held:?} used at {used:?}"))?;
     }
     Ok(())

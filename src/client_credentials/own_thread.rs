@@ -1,0 +1,82 @@
+//! Token requests on a thread of their own, so that a peer which keeps the HTTP client busy holds up nothing else.
+//!
+//! `hyper` parses for as long as there are bytes: a token endpoint that sends `100 Continue` without end keeps it within
+//! a single poll for seconds, on the thread of whoever asked. Meanwhile no time-out fires there, and no other task runs.
+
+use std::{
+    future::poll_fn,
+    io,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    thread,
+};
+
+use bytes::Bytes;
+use http::Request;
+use tokio::{runtime, sync::oneshot};
+use tower::{Service, util::BoxService};
+use tracing::{Instrument, instrument::WithSubscriber};
+
+use super::exchange::{Answer, Exchange};
+use crate::FetchError;
+
+type Result<T> = std::result::Result<T, FetchError>;
+
+/// For transports whose connections may live on any runtime. Each request gets a thread and a runtime, which end with it:
+/// its connection is not used again, for a token is fetched once in its life.
+pub(super) fn each_on_its_own(exchange: Exchange) -> Exchange {
+    BoxService::new(OwnThread(exchange))
+}
+
+struct OwnThread(Exchange);
+
+impl Service<Request<Bytes>> for OwnThread {
+    type Response = Answer;
+    type Error = FetchError;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
+        let answer = self.0.call(request).in_current_span();
+        let told = start(answer.with_current_subscriber());
+        Box::pin(async move {
+            let told = told.map_err(FetchError::transient)?;
+            let ended =
+                |_| FetchError::unclear("the token request's thread ended without an answer");
+            told.await.map_err(ended)?
+        })
+    }
+}
+
+/// Drives a future to its end, or until nobody wants its result any more.
+fn start<T: Send + 'static>(
+    future: impl Future<Output = T> + Send + 'static,
+) -> io::Result<oneshot::Receiver<T>> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let (mut tell, told) = oneshot::channel();
+    let drive = move || {
+        let result = runtime.block_on(async {
+            let mut future = pin!(future);
+            poll_fn(|cx| match tell.poll_closed(cx) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => future.as_mut().poll(cx).map(Some),
+            })
+            .await
+        });
+        if let Some(result) = result {
+            // Whoever gave up meanwhile has no use for it.
+            let _ = tell.send(result);
+        }
+        // Not to wait for the resolver.
+        runtime.shutdown_background();
+    };
+    thread::Builder::new()
+        .name("token-request".into())
+        .spawn(drive)?;
+    Ok(told)
+}

@@ -1,0 +1,279 @@
+//! Where a token may be sent: scheme, host and port, and nothing looser.
+
+mod allowed;
+mod target;
+
+use std::{fmt, str::FromStr};
+
+use http::{
+    Uri,
+    uri::{self, InvalidUri},
+};
+use serde::{Deserialize, Serialize};
+
+use self::target::Scheme;
+pub(crate) use self::{
+    allowed::AllowedOrigins,
+    target::{Target, has_path_of_its_own, is_path_alone},
+};
+use crate::{error::ConfigError, text::url_without_secrets};
+
+/// A scheme, a host and a port, such as `https://api.anbima.com.br`.
+///
+/// The host is compared without regard to case, a missing port is the scheme's own, and a trailing dot makes another
+/// host. Only `http` and `https` are known.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::Origin;
+///
+/// let origin: Origin = "HTTPS://API.example:443".parse()?;
+/// assert_eq!(origin.to_string(), "https://api.example");
+/// assert!("https://user@api.example".parse::<Origin>().is_err());
+/// # Ok::<(), tower_oauth::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Origin {
+    scheme: Scheme,
+    /// Host and port as they are usually written: in lower case, without a port that is the scheme's own.
+    authority: Box<str>,
+    host_length: usize,
+    port: u16,
+}
+
+impl Origin {
+    /// The origin of an absolute URI; its path and query do not matter.
+    ///
+    /// # Errors
+    ///
+    /// When the URI is relative, is neither `http` nor `https`, holds user information, or writes its host in a way that
+    /// URL parsers read differently, such as `127.1`.
+    pub fn of(uri: &Uri) -> Result<Self, ConfigError> {
+        let refuse = |rule| ConfigError::new("origin", rule);
+        if uri.scheme().is_none() {
+            return Err(refuse(
+                "must begin with its scheme, such as https://api.example",
+            ));
+        }
+        let target = Target::of(uri).map_err(refuse)?;
+        if target.host.contains('*') {
+            return Err(refuse("names one host each: a `*` stands for nothing"));
+        }
+        Ok(Self::from(target))
+    }
+
+    fn host(&self) -> &str {
+        &self.authority[..self.host_length]
+    }
+
+    /// Whether a URI spells this origin as it is usually written: one comparison of text, which spares the common
+    /// request the parsing. `false` says nothing.
+    #[inline]
+    fn is_spelled_by(&self, uri: &Uri) -> bool {
+        let scheme = match self.scheme {
+            Scheme::Http => uri::Scheme::HTTP,
+            Scheme::Https => uri::Scheme::HTTPS,
+        };
+        uri.authority()
+            .is_some_and(|it| it.as_str() == &*self.authority)
+            && uri.scheme() == Some(&scheme)
+    }
+
+    pub(crate) fn target(&self) -> Target<'_> {
+        Target {
+            scheme: self.scheme,
+            host: self.host(),
+            port: self.port,
+        }
+    }
+
+    /// Whether a secret may travel there: `https`, or this very machine.
+    pub fn is_secure(&self) -> bool {
+        self.target().is_secure()
+    }
+
+    /// Whether it is this very machine: `localhost`, 127.0.0.0/8 or `[::1]`.
+    pub fn is_loopback(&self) -> bool {
+        self.target().is_loopback()
+    }
+}
+
+impl From<Target<'_>> for Origin {
+    fn from(target: Target<'_>) -> Self {
+        let mut authority = target.host.to_ascii_lowercase();
+        if target.port != target.scheme.default_port() {
+            authority.push_str(&format!(":{}", target.port));
+        }
+        Self {
+            scheme: target.scheme,
+            authority: authority.into(),
+            host_length: target.host.len(),
+            port: target.port,
+        }
+    }
+}
+
+impl FromStr for Origin {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let given = |error: ConfigError| error.given(&url_without_secrets(text));
+        let uri: Uri = text.parse().map_err(|error: InvalidUri| {
+            let rule = "must be a URI such as https://api.example";
+            given(ConfigError::new("origin", rule)).because(error)
+        })?;
+        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            let rule = "must hold no path and no query: an origin is scheme, host and port";
+            return Err(given(ConfigError::new("origin", rule)));
+        }
+        Self::of(&uri).map_err(given)
+    }
+}
+
+impl TryFrom<String> for Origin {
+    type Error = ConfigError;
+
+    fn try_from(text: String) -> Result<Self, ConfigError> {
+        text.parse()
+    }
+}
+
+impl From<Origin> for String {
+    fn from(origin: Origin) -> Self {
+        origin.to_string()
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme.as_str(), self.authority)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(origins: &[&str]) -> AllowedOrigins {
+        let mut allowed = AllowedOrigins::default();
+        for origin in origins {
+            allowed.allow(origin.parse().unwrap());
+        }
+        allowed
+    }
+
+    fn permits(allowed: &AllowedOrigins, uri: &str) -> bool {
+        allowed.permits(&uri.parse().unwrap()).is_ok()
+    }
+
+    #[test]
+    fn without_a_list_https_and_loopback_only() {
+        let any = allowed(&[]);
+        for uri in [
+            "https://api.example/x",
+            "http://localhost:1/",
+            "http://LOCALHOST/",
+            "http://127.9.9.9/",
+            "http://[::1]:80/",
+        ] {
+            assert!(permits(&any, uri), "{uri}");
+        }
+        for uri in [
+            "http://api.example/",
+            "http://localhost.example/",
+            "http://localhost./",
+            "http://127.0.0.1.example/",
+            "http://128.0.0.1/",
+            "http://[::2]/",
+            "/relative",
+            "ftp://localhost/",
+        ] {
+            assert!(!permits(&any, uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_listed_origin_is_scheme_host_and_port() {
+        let listed = allowed(&["https://api.example"]);
+        for uri in [
+            "https://api.example/cob",
+            "https://API.EXAMPLE:443/cob?x=1",
+            "HTTPS://api.example",
+        ] {
+            assert!(permits(&listed, uri), "{uri}");
+        }
+        for uri in [
+            "http://api.example/",
+            "https://api.example:8443/",
+            "https://api.example.evil/",
+            "https://api.example./",
+            "https://user@api.example/",
+            "https://api.example@evil.example/",
+            "https://api.example:pw@evil.example/",
+            "https://localhost/",
+        ] {
+            assert!(!permits(&listed, uri), "{uri}");
+        }
+    }
+
+    #[test]
+    fn ipv6_is_compared_with_its_brackets() {
+        let listed = allowed(&["https://[2001:db8::1]:8443"]);
+        assert!(permits(&listed, "https://[2001:DB8::1]:8443/"));
+        assert!(!permits(&listed, "https://[2001:db8::1]x:8443/"));
+        assert!(!permits(&allowed(&[]), "http://[::1]x.evil/"));
+        assert!(!permits(&listed, "https://[2001:db8::1]/"));
+    }
+
+    #[test]
+    fn plain_http_is_refused_unless_let_in_by_name() {
+        assert!(allowed(&["http://mesh.internal"]).check().is_err());
+        let mut mesh = AllowedOrigins::default();
+        mesh.danger_allow_http("http://mesh.internal".parse().unwrap());
+        assert!(mesh.check().is_ok());
+        assert!(permits(&mesh, "http://mesh.internal/x"));
+    }
+
+    #[test]
+    fn what_is_surely_secure_is_permitted_by_the_whole_check_too() {
+        let any = allowed(&[]);
+        for (uri, surely) in [
+            ("https://api.example/cob?x=1", true),
+            ("https://a-1.b2.example", true),
+            ("https://0x7f.example/", true),
+            ("https://localhost/", true),
+            ("http://api.example/", false),
+            ("https://API.example/", false),
+            ("https://api.example:8443/", false),
+            ("https://api.example:99999/", false),
+            ("https://user@api.example/", false),
+            ("https://127.1/", false),
+            ("https://2130706433/", false),
+            ("https://0x7f000001/", false),
+            ("https://127.0.0.0x1/", false),
+            ("https://127.0.0.1./", false),
+            ("https://[::1]/", false),
+            ("/cob", false),
+        ] {
+            let parsed = uri.parse().unwrap();
+            assert_eq!(target::is_surely_secure(&parsed), surely, "{uri}");
+            assert!(!surely || any.permits_target(Target::of(&parsed)).is_ok());
+        }
+    }
+
+    #[test]
+    fn an_origin_has_no_path() {
+        for text in [
+            "https://a.example/path",
+            "https://a.example?x",
+            "",
+            "https://*.example",
+        ] {
+            assert!(text.parse::<Origin>().is_err(), "{text}");
+        }
+        let error = "a.example".parse::<Origin>().unwrap_err();
+        assert!(error.rule().starts_with("must begin with its scheme"));
+    }
+}
