@@ -6,4 +6,6 @@ mod banks;
 mod fifth_bank;
 mod load;
 mod refusals;
+mod secrets;
 mod usage;
+mod verbose;
