@@ -2,6 +2,7 @@
 
 mod tool;
 
+mod advice;
 mod banks;
 mod fifth_bank;
 mod load;
