@@ -7,7 +7,7 @@ use tower_oauth::testing::{Authority, Bank, BankBuilder, Identity, Tls};
 
 use crate::tool::{CLIENTS, Call};
 
-const BANKS: [fn() -> BankBuilder; 4] = [
+pub(crate) const BANKS: [fn() -> BankBuilder; 4] = [
     Bank::anbima,
     Bank::avista,
     Bank::conta_simples,

@@ -1,16 +1,18 @@
 //! One attempt at the token endpoint as a record that may be shown: secrets and tokens are struck out.
 
+mod answer;
 mod display;
 mod json;
 mod observer;
-mod read;
+mod recorder;
+mod request;
 mod strike;
 
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
 
-pub(super) use self::{observer::Observer, read::Recorder};
+pub(super) use self::{observer::Observer, recorder::Recorder};
 
 /// One HTTP request to the token endpoint and its answer, with every secret and token struck out.
 ///

@@ -47,10 +47,8 @@ const EXPIRY_NAMES: [&str; 4] = ["expir", "lifetime", "ttl", "valid"];
 pub(super) fn names_a_secret(name: &str) -> bool {
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let name = name.to_ascii_lowercase();
-    let has = |part: &&str| name.contains(*part);
-    SECRET_NAMES.iter().any(|part| has(part))
-        && !EXPIRY_NAMES.iter().any(|part| has(part))
-        && !PLAIN_NAMES.contains(&name.as_str())
+    let has_any = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+    has_any(&SECRET_NAMES) && !has_any(&EXPIRY_NAMES) && !PLAIN_NAMES.contains(&name.as_str())
 }
 
 /// How long a text without a blank may be.
@@ -144,8 +142,8 @@ fn reads_as_moment(run: &str) -> bool {
 
 fn reads_as_words(run: &str) -> bool {
     let has = |kind: fn(&u8) -> bool| run.as_bytes().iter().any(kind);
-    let (lower, upper) = (has(u8::is_ascii_lowercase), has(u8::is_ascii_uppercase));
-    !has(u8::is_ascii_digit) && !(lower && upper)
+    let is_mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+    !is_mixed && !has(u8::is_ascii_digit)
 }
 
 #[cfg(test)]
