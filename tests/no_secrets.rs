@@ -8,19 +8,23 @@ use std::{
     fmt::Debug,
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex},
 };
 
+use bytes::Bytes;
 use http::Request;
+use http_body_util::{BodyExt, Full};
 use support::{
     Answer, Api, Endpoint, get,
     layered::{plain, refuse, send},
     secs,
 };
-use tower::{Layer, Service, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth::{
     BackOff, BoxError, ClientId, ClientSecret, Clock, FetchCause, FetchError, Margin, OAuthLayer,
     OAuthMiddleware, Origin, Policy, RefusalRule, SecretRef, Token, TokenHeaders, TokenRequest,
     TokenSource,
+    client_credentials::{ClientCredentialsBuilder, Dialect},
 };
 
 /// Part of every secret in this file.
@@ -215,4 +219,39 @@ fn configuration_refers_to_a_secret_and_never_holds_one() {
     assert_eq!(serde_json::to_string(&reference).unwrap(), text);
     assert!(serde_json::from_str::<SecretRef>(r#""canary""#).is_err());
     assert!(serde_json::from_str::<SecretRef>(r#"{"literal":"canary"}"#).is_err());
+}
+
+/// Against an answer that repeats all that it was sent, and more.
+#[tokio::test]
+async fn a_record_of_an_attempt_shows_no_secret() {
+    let records = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&records);
+    let transport = service_fn(async |request: Request<Full<Bytes>>| {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let answer = serde_json::json!({
+            "access_token": "canary-token",
+            "error": "canary-secret",
+            "error_description": String::from_utf8_lossy(&body),
+            "x": ["canary-token", {"canary-token": "canary-secret"}],
+        });
+        let mut answer = http::Response::new(Full::<Bytes>::from(answer.to_string()));
+        *answer.headers_mut() = head.headers;
+        Ok::<_, BoxError>(answer)
+    });
+    let dialect = Dialect::new("bank", "https://login.example/token?key=canary");
+    let fetcher = ClientCredentialsBuilder::new(dialect, ClientId::new("id").unwrap())
+        .secret(ClientSecret::new("canary-secret"))
+        .token_param("pin", ClientSecret::new("canary-pin"))
+        .on_attempt(move |record| {
+            let text = format!("{record} {record:?} {record:#?}");
+            into.lock().unwrap().push(text);
+        })
+        .fetcher(transport)
+        .unwrap();
+    let request = TokenRequest::first(Clock::tokio().wall());
+    assert!(fetcher.oneshot(request).await.is_err());
+    let records = records.lock().unwrap();
+    assert_eq!(records.len(), 1);
+    assert!(!records[0].contains(CANARY), "{}", records[0]);
 }

@@ -4,7 +4,8 @@
 //! cargo run --example banks -- --port 9200
 //! ```
 //!
-//! It prints a command line of `call` for each. With `--tls DIR` the banks are served over TLS to clients that show a
+//! It prints a command line of `call` for each, and then a line on standard error for each request that a bank does not
+//! serve, with the reason. With `--tls DIR` the banks are served over TLS to clients that show a
 //! certificate; it lies in DIR, with its key and the authority to trust. With `--chaos SEED` all kinds of trouble come
 //! over the banks, and at the end there is a JSON object for each that tells what was done to it.
 
@@ -114,6 +115,11 @@ async fn open(args: &Args) -> io::Result<Vec<Bank>> {
             .lifetime()
             .into_iter()
             .fold(builder, BankBuilder::lifetime);
+        // Chaos has a report of its own, and its revocations refuse many a request.
+        let builder = match args.chaos {
+            None => builder.on_unserved(|unserved| eprintln!("{unserved}")),
+            Some(_) => builder,
+        };
         let opened = builder.port(port).start().await;
         banks.push(opened.map_err(|error| unopened(port, &error))?);
     }

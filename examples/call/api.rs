@@ -13,7 +13,9 @@ use tower_oauth::{
 
 use crate::{
     args::{Args, ClientKind, RequestArgs},
-    source, tls,
+    source,
+    terminal::say,
+    tls,
 };
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
@@ -29,6 +31,10 @@ impl Api {
     pub(crate) fn open(args: &Args) -> Result<Self, BoxError> {
         let origin = Origin::of(&args.url).map_err(|error| format!("the URL: {}", error.rule()))?;
         let builder = source::builder(&args.bank, args.tls.cert.is_some())?;
+        let builder = match args.verbose {
+            true => builder.on_attempt(|record| say(record.to_string().trim_end())),
+            false => builder,
+        };
         let (source, client) = connect(args, builder, &origin)?;
         let permitted = source.permits(&args.url);
         permitted.map_err(|error| format!("{error}; here: --origin {origin}"))?;
@@ -51,12 +57,14 @@ fn connect(
                 .enable_http1()
                 .build();
             let client = legacy::Client::builder(TokioExecutor::new()).build(connector);
-            Ok((builder.build_over(client.clone())?, erased(client)))
+            let source = builder.build_over(client.clone());
+            Ok((source.map_err(source::named)?, erased(client)))
         }
         ClientKind::Reqwest => {
             let client = || reqwest::Client::builder().tls_backend_preconfigured(tls.clone());
             let service = ReqwestService::new(client(), origin)?;
-            Ok((builder.build(client())?, erased(service)))
+            let source = builder.build(client());
+            Ok((source.map_err(source::named)?, erased(service)))
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{ArgGroup, Parser, ValueEnum};
+use clap::{
+    ArgGroup, Parser, ValueEnum,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use tower_oauth::Origin;
 
@@ -29,6 +32,33 @@ pub(crate) struct Args {
     /// The HTTP client, for the token and for the API
     #[arg(long, value_enum, default_value_t = ClientKind::Hyper)]
     pub(crate) client: ClientKind,
+    /// Show the token requests and their answers on standard error, secrets and tokens struck out
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+impl Args {
+    /// Ends the process when the command line cannot work, or asks for help.
+    pub(crate) fn from_command_line() -> Self {
+        Self::try_parse().unwrap_or_else(|error| without_values(error).exit())
+    }
+}
+
+/// An option's value may be a secret, and so may be an argument that belongs to no option.
+fn without_values(mut error: clap::Error) -> clap::Error {
+    let elided = || ContextValue::String("[elided]".into());
+    if error.get(ContextKind::InvalidValue).is_some() {
+        error.insert(ContextKind::InvalidValue, elided());
+    }
+    let is_option = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) => argument.starts_with("--"),
+        _ => true,
+    };
+    if error.kind() == ErrorKind::UnknownArgument && !is_option {
+        error.insert(ContextKind::InvalidArg, elided());
+        error.remove(ContextKind::Suggested);
+    }
+    error
 }
 
 /// Who is called, and as whom.

@@ -7,44 +7,51 @@
 //!
 //! `--help` says the rest.
 
+mod advice;
 mod api;
 mod args;
+mod cause;
+mod dialect;
 mod pace;
+mod pem;
 mod report;
 mod run;
 mod source;
 mod tally;
+mod terminal;
 mod tls;
 
 use std::{io, process::ExitCode};
 
-use clap::Parser;
-
-use crate::{api::Api, args::Args};
+use crate::{advice::Advice, api::Api, args::Args, terminal::say};
 
 /// For a usage or configuration error, as clap has it.
 const USAGE: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::from_command_line();
     let api = match Api::open(&args) {
         Ok(api) => api,
         Err(error) => {
-            eprintln!("call: {error}\n      Nothing was sent. See --help.");
+            say(format!(
+                "call: {error}\n      Nothing was sent. See --help."
+            ));
             return ExitCode::from(USAGE);
         }
     };
     call(api, &args).await.unwrap_or_else(|error| {
-        eprintln!("call: the figures could not be written: {error}");
+        say(format!("call: the figures could not be written: {error}"));
         ExitCode::FAILURE
     })
 }
 
 async fn call(api: Api, args: &Args) -> io::Result<ExitCode> {
     let tally = run::run(api.service, args).await;
-    report::advice(&tally);
-    report::figures(&tally, &api.source.status())?;
+    let status = api.source.status();
+    let advice = Advice::new(args, &status);
+    advice.on(&tally).into_iter().for_each(say);
+    report::figures(&tally, &status)?;
     Ok(match tally.all_good() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,

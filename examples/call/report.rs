@@ -1,4 +1,4 @@
-//! What is said at the end: figures on standard output, advice on standard error.
+//! The figures on standard output.
 
 use std::{
     collections::BTreeMap,
@@ -75,50 +75,5 @@ fn latency(tally: &Tally) -> Latency {
         p50: millis(tally.latency.value_at_quantile(0.50)),
         p99: millis(tally.latency.value_at_quantile(0.99)),
         max: millis(tally.latency.max()),
-    }
-}
-
-/// Says what went wrong, and what to look at.
-pub(crate) fn advice(tally: &Tally) {
-    for (kind, failures) in &tally.errors {
-        let (count, example) = (failures.count, &failures.example);
-        eprintln!("call: {count} x {kind}: {example}\n      {}", remedy(kind));
-    }
-    for (status, count) in &tally.statuses {
-        if !(200..300).contains(status) {
-            eprintln!("call: {count} x HTTP {status}: {}", meaning(*status));
-        }
-    }
-}
-
-fn remedy(kind: &str) -> &'static str {
-    match kind {
-        "denied" => {
-            "Check --client-id, OAUTH_CLIENT_SECRET and --scope, that they belong to this --env, and with --dialect its credentials, body, grant and token_params."
-        }
-        "malformed" => {
-            "Check that --token-url is the token endpoint, and that the provider or dialect is the right one."
-        }
-        "timeout" => "Check that the hosts answer; --timeout sets how long one request may take.",
-        "transport" | "unavailable" => {
-            "Check the addresses and the network; for https --cacert, --cert and --key."
-        }
-        _ => "Run it again; if it stays, the message above is what to report.",
-    }
-}
-
-fn meaning(status: u16) -> &'static str {
-    match status {
-        401 => {
-            "the API does not take the token; check that token endpoint and API are of the same environment, and with --dialect its headers."
-        }
-        403 => {
-            "the token does not open this address; check --scope, and what was agreed with the provider."
-        }
-        404 | 405 => "the API knows no such address or method; check the URL and --method.",
-        429 => "too many requests; lower --rate or -c.",
-        500..=599 => "the API is in trouble; try again later.",
-        300..=399 => "redirects are not followed; call the final address.",
-        _ => "see the API's documentation; a single request (without -n) shows the answer.",
     }
 }

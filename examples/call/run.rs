@@ -1,7 +1,6 @@
 //! Sends the requests, and keeps the tally.
 
 use std::{
-    io::{self, Write},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -15,7 +14,7 @@ use tokio::time::{Instant, error::Elapsed, sleep_until, timeout};
 use tower::ServiceExt;
 use tower_oauth::BoxError;
 
-use crate::{api::Client, args::Args, pace::Pace, tally::Tally};
+use crate::{api::Client, args::Args, pace::Pace, tally::Tally, terminal};
 
 struct Run {
     service: Client,
@@ -65,15 +64,13 @@ impl Run {
         let response = self.service.clone().oneshot(self.request.clone()).await?;
         let status = response.status();
         let mut body = response.into_body();
+        let mut shown = self.shows_body.then(terminal::Body::default);
         while let Some(frame) = body.frame().await {
-            if let (true, Ok(data)) = (self.shows_body, frame?.into_data()) {
-                // Nobody reads it: no fault of the request's.
-                let _ = io::stderr().write_all(&data);
+            if let (Some(shown), Ok(data)) = (&mut shown, frame?.into_data()) {
+                shown.piece(&data);
             }
         }
-        if self.shows_body {
-            let _ = writeln!(io::stderr());
-        }
+        shown.into_iter().for_each(terminal::Body::end);
         Ok(status)
     }
 

@@ -1,16 +1,20 @@
 //! The token source that the arguments describe.
 
-use std::{env, fs, path::Path};
+use std::{env, path::Path};
 
 use tower_oauth::{
-    BoxError, ClientId, ClientSecret, SecretRef,
-    client_credentials::{ClientCredentialsBuilder, Dialect},
+    BoxError, ClientId, ClientSecret, ConfigError,
+    client_credentials::ClientCredentialsBuilder,
     provider::{anbima, avista, bankly, conta_simples},
 };
 
-use crate::args::{BankArgs, Env, Provider};
+use crate::{
+    args::{BankArgs, Env, Provider},
+    dialect,
+};
 
-const SECRET: &str = "OAUTH_CLIENT_SECRET";
+/// The variable that holds the client's secret.
+pub(crate) const SECRET: &str = "OAUTH_CLIENT_SECRET";
 
 /// A preset: what a provider's module offers for one environment.
 type Preset = fn(ClientId, ClientSecret) -> ClientCredentialsBuilder;
@@ -20,7 +24,7 @@ pub(crate) fn builder(
     args: &BankArgs,
     by_certificate: bool,
 ) -> Result<ClientCredentialsBuilder, BoxError> {
-    let id = ClientId::new(&args.client_id)?;
+    let id = ClientId::new(&args.client_id).map_err(named)?;
     let mut builder = match (args.provider, &args.dialect) {
         (Some(Provider::Bankly), _) if by_certificate && env::var_os(SECRET).is_none() => {
             bankly_by_certificate(id, args)?
@@ -52,7 +56,7 @@ fn preset(provider: Provider, env: Option<Env>) -> Result<Preset, BoxError> {
     })
 }
 
-fn default_env(provider: Provider) -> Env {
+pub(crate) fn default_env(provider: Provider) -> Env {
     match provider {
         Provider::Avista => Env::Production,
         Provider::Anbima | Provider::ContaSimples | Provider::Bankly => Env::Sandbox,
@@ -74,10 +78,7 @@ fn bankly_by_certificate(
 }
 
 fn from_file(file: &Path, id: ClientId) -> Result<ClientCredentialsBuilder, BoxError> {
-    let named = |error: &dyn std::fmt::Display| format!("--dialect {}: {error}", file.display());
-    let text = fs::read_to_string(file).map_err(|error| named(&error))?;
-    let dialect: Dialect = toml::from_str(&text).map_err(|error| named(&error))?;
-    let builder = ClientCredentialsBuilder::new(dialect, id);
+    let builder = ClientCredentialsBuilder::new(dialect::read(file)?, id);
     // A dialect whose client proves itself by its certificate alone has no secret.
     match env::var_os(SECRET) {
         Some(_) => Ok(builder.secret(secret()?)),
@@ -86,6 +87,24 @@ fn from_file(file: &Path, id: ClientId) -> Result<ClientCredentialsBuilder, BoxE
 }
 
 fn secret() -> Result<ClientSecret, BoxError> {
-    let secret = SecretRef::Env(SECRET.into()).resolve();
-    secret.map_err(|_| format!("put the client's secret into the variable {SECRET}").into())
+    match env::var(SECRET) {
+        Ok(secret) => Ok(ClientSecret::new(secret)),
+        Err(env::VarError::NotPresent) => {
+            Err(format!("put the client's secret into the variable {SECRET}").into())
+        }
+        Err(env::VarError::NotUnicode(_)) => {
+            Err(format!("the variable {SECRET} must be UTF-8").into())
+        }
+    }
+}
+
+/// A setting that cannot work, by the name that it has here.
+pub(crate) fn named(error: ConfigError) -> BoxError {
+    let place = match error.field() {
+        "client_secret" => format!("the variable {SECRET}"),
+        "client_id" => "--client-id".into(),
+        "scopes" => "--scope".into(),
+        _ => return error.into(),
+    };
+    format!("{error} (here: {place})").into()
 }

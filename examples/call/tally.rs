@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, error::Error, time::Duration};
 
 use hdrhistogram::Histogram;
 use http::StatusCode;
-use tokio::time::error::Elapsed;
-use tower_oauth::{BoxError, OAuthError};
+use tower_oauth::BoxError;
+
+use crate::cause::{Cause, kind};
 
 pub(crate) struct Tally {
     pub(crate) statuses: BTreeMap<u16, u64>,
@@ -19,8 +20,7 @@ pub(crate) struct Tally {
 /// Errors of one kind.
 pub(crate) struct Failures {
     pub(crate) count: u64,
-    /// The first of them, with its causes.
-    pub(crate) example: String,
+    pub(crate) first: Cause,
 }
 
 /// A day in microseconds: whatever takes longer counts as that.
@@ -49,7 +49,7 @@ impl Tally {
     fn note_error(&mut self, error: &(dyn Error + 'static)) {
         let failures = self.errors.entry(kind(error)).or_insert_with(|| Failures {
             count: 0,
-            example: chain(error),
+            first: Cause::of(error),
         });
         failures.count += 1;
     }
@@ -69,18 +69,4 @@ impl Tally {
 
 fn micros(took: Duration) -> u64 {
     u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
-}
-
-fn kind(error: &(dyn Error + 'static)) -> &'static str {
-    match OAuthError::find(error) {
-        Some(oauth) => oauth.kind(),
-        None if error.is::<Elapsed>() => "timeout",
-        None => "transport",
-    }
-}
-
-/// An error with all its causes.
-fn chain(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |&cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 #[cfg(feature = "reqwest")]
 use super::own_thread;
 use super::{
+    attempt_record::{AttemptRecord, Observer},
     credentials::Client,
     dialect::Dialect,
     exchange::{self, Exchange, HttpService},
@@ -64,6 +65,7 @@ pub struct ClientCredentialsBuilder {
     refusal: Option<RefusalRule>,
     policy: Policy,
     clock: Clock,
+    observer: Option<Observer>,
 }
 
 impl ClientCredentialsBuilder {
@@ -81,6 +83,7 @@ impl ClientCredentialsBuilder {
             plain_http: Ok(Vec::new()),
             refusal: None,
             clock: Clock::system(),
+            observer: None,
         }
     }
 
@@ -159,6 +162,29 @@ impl ClientCredentialsBuilder {
         self
     }
 
+    /// Calls a function with a record of each attempt at the token endpoint: what was sent and what came back, with
+    /// secrets and tokens struck out. Default: none, which costs nothing. A second call replaces the first.
+    ///
+    /// Use it to connect a new bank, or for a diagnosis page. Do not use it for metrics: see
+    /// [`TokenSource::status`]. The function runs on the task that fetches, before the answer is read: keep it short, and
+    /// do not let it panic. An attempt that times out has a record, too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth::{ClientId, ClientSecret, client_credentials::{ClientCredentialsBuilder, Dialect}};
+    ///
+    /// let dialect = Dialect::new("partner", "https://login.partner.example/token");
+    /// let builder = ClientCredentialsBuilder::new(dialect, ClientId::new("me")?)
+    ///     .secret(ClientSecret::new("shh"))
+    ///     .on_attempt(|record| eprint!("{record}"));
+    /// # Ok::<(), tower_oauth::ConfigError>(())
+    /// ```
+    pub fn on_attempt(mut self, observe: impl Fn(&AttemptRecord) + Send + Sync + 'static) -> Self {
+        self.observer = Some(Observer::new(observe));
+        self
+    }
+
     /// A token source over a `reqwest` client of its own.
     ///
     /// Certificates, time-outs and proxies are the builder's; redirects and referer are switched off, and there is no
@@ -220,7 +246,7 @@ impl ClientCredentialsBuilder {
         let name = self.dialect.name.clone();
         let headers = self.dialect.headers.clone().bind(&self.client.id);
         let origins = allowed_origins(&self.dialect);
-        let fetcher = ClientCredentials::new(self.dialect, &self.client, exchange);
+        let fetcher = ClientCredentials::new(self.dialect, &self.client, exchange, self.observer);
         TokenSource::builder(fetcher.map_err(|error| error.of(&name))?)
             .name(name)
             .headers(headers)
@@ -248,7 +274,8 @@ impl ClientCredentialsBuilder {
     {
         self.settle()?;
         let name = self.dialect.name.clone();
-        ClientCredentials::new(self.dialect, &self.client, exchange::over(transport))
+        let exchange = exchange::over(transport);
+        ClientCredentials::new(self.dialect, &self.client, exchange, self.observer)
             .map_err(|error| error.of(&name))
     }
 

@@ -13,6 +13,7 @@ use http::Request;
 use tower::Service;
 
 use super::{
+    attempt_record::{Observer, Recorder},
     credentials::Client,
     dialect::Dialect,
     exchange::Exchange,
@@ -34,6 +35,7 @@ pub struct ClientCredentials {
     request: Request<Bytes>,
     reader: Arc<Reader>,
     exchange: Exchange,
+    recorder: Option<Recorder>,
 }
 
 impl ClientCredentials {
@@ -41,11 +43,15 @@ impl ClientCredentials {
         dialect: Dialect,
         client: &Client,
         exchange: Exchange,
+        observer: Option<Observer>,
     ) -> Result<Self, ConfigError> {
         let Prepared { request, scrubber } = request::prepare(&dialect, client)?;
+        let reader = Arc::new(Reader { dialect, scrubber });
+        let record = |observer| Recorder::new(observer, &request, Arc::clone(&reader));
         Ok(Self {
+            recorder: observer.map(record),
             request,
-            reader: Arc::new(Reader { dialect, scrubber }),
+            reader,
             exchange,
         })
     }
@@ -63,7 +69,15 @@ impl Service<TokenRequest> for ClientCredentials {
     fn call(&mut self, attempt: TokenRequest) -> Self::Future {
         let answer = self.exchange.call(self.request.clone());
         let reader = Arc::clone(&self.reader);
-        Box::pin(async move { reader.read(answer.await?, attempt.started_at()) })
+        let recording = self.recorder.as_ref();
+        let recording = recording.map(|it| it.begin(attempt.attempt()));
+        Box::pin(async move {
+            let answer = answer.await;
+            if let Some(recording) = recording {
+                recording.end(&answer);
+            }
+            reader.read(answer?, attempt.started_at())
+        })
     }
 }
 

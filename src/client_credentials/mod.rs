@@ -2,6 +2,7 @@
 //! [`ClientCredentialsBuilder`] adds the client's credentials, and [`ClientCredentials`] asks, over any Tower HTTP
 //! service.
 
+mod attempt_record;
 mod body;
 mod build;
 mod credentials;
@@ -28,6 +29,7 @@ pub(crate) mod tests;
 mod trouble;
 mod validate;
 
+pub use attempt_record::{AttemptRecord, RecordedValue};
 pub use build::ClientCredentialsBuilder;
 pub use credentials::{BodyEncoding, CredentialPlacement, Grant, SecretLength};
 pub use dialect::Dialect;

@@ -16,6 +16,7 @@ use super::{
     door::Door,
     expiry::ExpiresIn,
     server::Server,
+    unserved::{Observer, Unserved},
 };
 
 /// A bank before it opens. What is not set is as the bank's document has it.
@@ -138,6 +139,23 @@ impl BankBuilder {
     pub fn tls(mut self, tls: Tls) -> Self {
         self.desk.certifier = Some(tls.certifier());
         self.tls = Some(tls);
+        self
+    }
+
+    /// Calls a function for each request that the bank does not serve, with the reason. Default: none. Use it to see
+    /// what is wrong while a client runs against the bank; a test looks at
+    /// [`Bank::last_refusal`](super::Bank::last_refusal). What a [`Fault`](super::Fault) answers is not told.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth::testing::Bank;
+    ///
+    /// let bank = Bank::avista().on_unserved(|unserved| eprintln!("{unserved}"));
+    /// ```
+    #[must_use]
+    pub fn on_unserved(mut self, observe: impl Fn(&Unserved) + Send + Sync + 'static) -> Self {
+        self.desk.observer = Some(Observer(Arc::new(observe)));
         self
     }
 

@@ -1,6 +1,7 @@
 use std::fmt;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use percent_encoding::percent_decode;
 
 /// The client that a bank knows.
 pub(super) struct Credentials {
@@ -13,6 +14,31 @@ impl Credentials {
     pub(super) fn basic(&self) -> String {
         let pair = format!("{}:{}", self.id, self.secret);
         format!("Basic {}", BASE64_STANDARD.encode(pair))
+    }
+
+    /// What is wrong with an `Authorization` that is another.
+    pub(super) fn wrong_basic(&self, sent: Option<&[u8]>) -> &'static str {
+        let Some(sent) = sent else {
+            return "it is missing";
+        };
+        let Some(pair) = sent.strip_prefix(b"Basic ") else {
+            return "this is another scheme";
+        };
+        let Ok(pair) = BASE64_STANDARD.decode(pair) else {
+            return "this is not base64";
+        };
+        let decoded: Vec<u8> = percent_decode(&pair).collect();
+        let has_id = |pair: &[u8]| {
+            let rest = pair.strip_prefix(self.id.as_bytes());
+            rest.is_some_and(|rest| rest.starts_with(b":"))
+        };
+        if decoded == [&self.id, ":", &self.secret].concat().as_bytes() {
+            "id and secret are form-urlencoded, and must be as they are"
+        } else if has_id(&pair) || has_id(&decoded) {
+            "the secret is not the client's"
+        } else {
+            "the id is not the client's"
+        }
     }
 }
 

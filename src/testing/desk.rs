@@ -23,6 +23,7 @@ use super::{
     reply::{Answer, Reply},
     server::Handler,
     token_request,
+    unserved::{Observer, Unserved},
 };
 
 /// Gives out client certificates.
@@ -39,6 +40,7 @@ pub(in crate::testing) struct Desk {
     pub(super) certifier: Option<Certifier>,
     pub(super) clock: Clock,
     pub(super) counters: watch::Sender<Counters>,
+    pub(super) observer: Option<Observer>,
     books: Mutex<Books>,
 }
 
@@ -66,6 +68,7 @@ impl Desk {
             certifier: None,
             clock: Clock::default(),
             counters: watch::Sender::default(),
+            observer: None,
             books: Mutex::new(Books {
                 lifetime: contract.lifetime,
                 expires_in: ExpiresIn::default(),
@@ -95,12 +98,19 @@ impl Desk {
             return self.api_reply(route, request);
         }
         self.count(|counters| counters.not_found += 1);
-        self.refuse(Refused::not_found()).into()
+        self.refuse(request, Refused::not_found()).into()
     }
 
-    fn refuse(&self, refused: Refused) -> Answer {
+    fn refuse(&self, request: &Request<Bytes>, refused: Refused) -> Answer {
+        self.tell(|bank| Unserved::request(bank, request, refused.status, &refused.reason));
         self.books().last_refusal = Some(refused.reason.clone());
         refused.into()
+    }
+
+    fn tell(&self, unserved: impl FnOnce(&'static str) -> Unserved) {
+        if let Some(Observer(observe)) = &self.observer {
+            observe(&unserved(self.contract.name));
+        }
     }
 
     fn token_reply(&self, endpoint: &TokenEndpoint, request: &Request<Bytes>) -> Reply {
@@ -111,14 +121,15 @@ impl Desk {
         });
         struck(fault, || {
             self.grant(endpoint, request)
-                .unwrap_or_else(|refused| self.refuse_token(refused))
+                .unwrap_or_else(|refused| self.refuse_token(request, refused))
         })
     }
 
-    fn refuse_token(&self, refused: Refused) -> Answer {
+    fn refuse_token(&self, request: &Request<Bytes>, refused: Refused) -> Answer {
         self.count(|counters| counters.token_refusals += 1);
         let reason = refused.reason.clone();
-        self.refuse(refused).member("error_description", reason)
+        self.refuse(request, refused)
+            .member("error_description", reason)
     }
 
     fn grant(&self, endpoint: &TokenEndpoint, request: &Request<Bytes>) -> Result<Answer, Refused> {
@@ -183,7 +194,7 @@ impl Desk {
                     self.count(|counters| counters.api_ok += 1);
                     answer
                 }
-                Err(refused) => self.refuse_api(refused),
+                Err(refused) => self.refuse_api(request, refused),
             }
         })
     }
@@ -213,13 +224,13 @@ impl Desk {
         }
     }
 
-    fn refuse_api(&self, refused: Refused) -> Answer {
+    fn refuse_api(&self, request: &Request<Bytes>, refused: Refused) -> Answer {
         self.count(|counters| match refused.status {
             StatusCode::UNAUTHORIZED => counters.api_unauthorized += 1,
             StatusCode::FORBIDDEN => counters.api_forbidden += 1,
             _ => {}
         });
-        self.refuse(refused)
+        self.refuse(request, refused)
     }
 }
 
@@ -232,5 +243,10 @@ impl Handler for Desk {
             headers.entry(DATE).or_insert(date);
         }
         reply
+    }
+
+    #[cfg(feature = "testing-tls")]
+    fn turned_away(&self, why: String) {
+        self.tell(|bank| Unserved::connection(bank, why));
     }
 }

@@ -60,7 +60,10 @@ impl Door {
                     let shown = ClientCertificate::shown(&stream);
                     serve(stream, shown, handler).await;
                 }
-                Err((_, stream)) => turn_away(stream).await,
+                Err((error, stream)) => {
+                    handler.turned_away(error.to_string());
+                    turn_away(stream).await;
+                }
             },
         }
     }

@@ -1,7 +1,8 @@
 //! The four banks as strict servers on loopback, to test your own service against.
 //!
 //! Each reads the bank's document to the letter: method, path, media type, fields and the very bytes of the
-//! credentials. One field more or fewer is refused, and [`Bank::last_refusal`] says why. Tokens expire, can be revoked,
+//! credentials. One field more or fewer is refused, and [`Bank::last_refusal`] says why;
+//! [`BankBuilder::on_unserved`] says so at once. Tokens expire, can be revoked,
 //! and are looked at on every call of the API. Either side can be struck by a [`Fault`]. A [`Foreign`] host shows that
 //! nothing leaked.
 //!
@@ -42,7 +43,7 @@
 //! assert_eq!(response.status(), StatusCode::BAD_REQUEST);
 //! assert_eq!(
 //!     bank.last_refusal().as_deref(),
-//!     Some("the body has a field that the document does not have"),
+//!     Some("the body has a field that the document does not have: grant_type"),
 //! );
 //! assert_eq!(bank.counters().token_refusals, 1);
 //! # Ok(())
@@ -71,6 +72,7 @@ mod server;
 #[cfg(feature = "testing-tls")]
 mod tls;
 mod token_request;
+mod unserved;
 
 pub use bank::Bank;
 pub use builder::BankBuilder;
@@ -80,3 +82,4 @@ pub use fault::Fault;
 pub use foreign::Foreign;
 #[cfg(feature = "testing-tls")]
 pub use tls::{Authority, Identity, Tls};
+pub use unserved::Unserved;

@@ -39,7 +39,7 @@ impl Refused {
         refused.header(ALLOW, "POST")
     }
 
-    pub(super) fn invalid_client(reason: &'static str) -> Self {
+    pub(super) fn invalid_client(reason: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "invalid_client", reason)
     }
 

@@ -31,16 +31,27 @@ pub(super) fn read(
         let value = fields.remove(*name).ok_or_else(|| missing(name))?;
         match expected {
             Expected::GrantType => check_grant_type(&value)?,
-            Expected::ClientId => check_credential(&value, &client.id)?,
-            Expected::ClientSecret => check_credential(&value, &client.secret)?,
+            Expected::ClientId => check_credential(name, &value, &client.id)?,
+            Expected::ClientSecret => check_credential(name, &value, &client.secret)?,
             Expected::Scopes => scopes = split_scopes(&value)?,
         }
     }
-    if fields.is_empty() {
-        return Ok(scopes);
+    match fields.keys().next() {
+        None => Ok(scopes),
+        Some(name) => Err(surplus(name, client)),
     }
-    Err(Refused::invalid_request(
-        "the body has a field that the document does not have",
+}
+
+/// A name is shown where it looks like one: a secret may have landed in its place.
+fn surplus(name: &str, client: &Credentials) -> Refused {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    let is_name = name.len() <= 32 && name.bytes().all(is_part) && name != client.secret;
+    let name = match is_name {
+        true => format!(": {name}"),
+        false => String::new(),
+    };
+    Refused::invalid_request(format!(
+        "the body has a field that the document does not have{name}"
     ))
 }
 
@@ -94,10 +105,12 @@ fn check_proof(
     let sent = single(request.headers(), &AUTHORIZATION)?;
     match (endpoint.proof, sent) {
         (Proof::Basic, Some(sent)) if sent == client.basic().as_bytes() => Ok(()),
-        (Proof::Basic, _) => Err(Refused::invalid_client(
-            "authorization must be Basic with the base64 of id:secret",
-        )
-        .challenge("Basic")),
+        (Proof::Basic, sent) => {
+            let wrong = client.wrong_basic(sent);
+            let reason =
+                format!("authorization must be Basic with the base64 of id:secret; {wrong}");
+            Err(Refused::invalid_client(reason).challenge("Basic"))
+        }
         (Proof::Secret | Proof::Certificate, Some(_)) => Err(Refused::invalid_request(
             "authorization must not be there: the credentials are in the body",
         )),
@@ -119,13 +132,13 @@ fn check_grant_type(grant_type: &str) -> Result<(), Refused> {
     ))
 }
 
-fn check_credential(sent: &str, known: &str) -> Result<(), Refused> {
+fn check_credential(name: &str, sent: &str, known: &str) -> Result<(), Refused> {
     if sent == known {
         return Ok(());
     }
-    Err(Refused::invalid_client(
-        "the credentials are not the client's",
-    ))
+    Err(Refused::invalid_client(format!(
+        "the credentials are not the client's: see the field {name}"
+    )))
 }
 
 fn split_scopes(scopes: &str) -> Result<Vec<String>, Refused> {

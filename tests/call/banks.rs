@@ -7,7 +7,7 @@ use tower_oauth::testing::{Authority, Bank, BankBuilder, Identity, Tls};
 
 use crate::tool::{CLIENTS, Call};
 
-const BANKS: [fn() -> BankBuilder; 4] = [
+pub(crate) const BANKS: [fn() -> BankBuilder; 4] = [
     Bank::anbima,
     Bank::avista,
     Bank::conta_simples,
@@ -15,10 +15,10 @@ const BANKS: [fn() -> BankBuilder; 4] = [
 ];
 
 /// PEM files for one client, removed at the end.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new(test: &str, authority: &Authority, client: &Identity) -> Self {
+    pub(crate) fn new(test: &str, authority: &Authority, client: &Identity) -> Self {
         let folder = env::temp_dir().join(format!("tower-oauth-{test}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("ca.pem"), authority.certificate_pem()).unwrap();
@@ -27,7 +27,7 @@ impl Folder {
         Self(folder)
     }
 
-    fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         self.0.join(name).display().to_string()
     }
 }
@@ -38,7 +38,7 @@ impl Drop for Folder {
     }
 }
 
-fn with_certificate(call: Call, folder: &Folder) -> Call {
+pub(crate) fn with_certificate(call: Call, folder: &Folder) -> Call {
     call.arg("--cacert", folder.file("ca.pem"))
         .arg("--cert", folder.file("client.pem"))
         .arg("--key", folder.file("client.key"))

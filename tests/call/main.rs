@@ -2,8 +2,11 @@
 
 mod tool;
 
+mod advice;
 mod banks;
 mod fifth_bank;
 mod load;
 mod refusals;
+mod secrets;
 mod usage;
+mod verbose;

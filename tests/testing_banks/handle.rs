@@ -1,7 +1,7 @@
 use http::StatusCode;
-use tower_oauth::testing::Bank;
+use tower_oauth::testing::{Bank, Fault};
 
-use crate::wire::{all_banks, api_status, send, token, token_request};
+use crate::wire::{FORM, all_banks, api_status, bankly_form, post, send, token, token_request};
 
 #[tokio::test]
 async fn no_debug_shows_a_secret_or_a_token() {
@@ -64,4 +64,60 @@ async fn a_thousand_connections_at_once_are_served() {
     let answers = requests.join_all().await;
     assert!(answers.into_iter().all(|answer| answer.is_ok()));
     assert_eq!(bank.counters().tokens_issued, 1_000);
+}
+
+#[tokio::test]
+async fn each_unserved_request_is_told_with_its_reason() {
+    let (told, hears) = std::sync::mpsc::channel();
+    let bank = Bank::bankly()
+        .on_unserved(move |unserved| told.send(unserved.clone()).unwrap())
+        .start()
+        .await
+        .unwrap();
+    let form = bankly_form(&bank, "boleto.read");
+    let wrong = form.replace(bank.client_secret(), "canary");
+    let more = format!("{form}&audience=canary");
+    let odd = format!("{form}&{}=x", bank.client_secret());
+    let (token_url, api_url) = (bank.token_url(), bank.api_url());
+    let elsewhere = bank.url("/nowhere?canary");
+    for (url, body, line) in [
+        (&token_url, &*form, ""),
+        (
+            &token_url,
+            &wrong,
+            "bankly: POST /connect/token: HTTP 401: the credentials are not the client's: see the field client_secret",
+        ),
+        (
+            &token_url,
+            "scope=x",
+            "bankly: POST /connect/token: HTTP 400: the body lacks the field grant_type",
+        ),
+        (
+            &token_url,
+            &more,
+            "bankly: POST /connect/token: HTTP 400: the body has a field that the document does not have: audience",
+        ),
+        (
+            &token_url,
+            &odd,
+            "bankly: POST /connect/token: HTTP 400: the body has a field that the document does not have",
+        ),
+        (
+            &api_url,
+            "",
+            "bankly: POST /accounts: HTTP 401: authorization must be Bearer with a token",
+        ),
+        (
+            &elsewhere,
+            "",
+            "bankly: POST /nowhere: HTTP 404: the bank has no such path",
+        ),
+    ] {
+        send(post(url, FORM, body)).await.unwrap();
+        let told = hears.try_recv().ok();
+        assert_eq!(told.map(|it| it.to_string()).unwrap_or_default(), line);
+    }
+    bank.token_faults([Fault::status(StatusCode::UNAUTHORIZED)]);
+    send(post(&token_url, FORM, &wrong)).await.unwrap();
+    assert!(hears.try_recv().is_err());
 }

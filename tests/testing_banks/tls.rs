@@ -100,22 +100,37 @@ async fn every_bank_serves_whoever_shows_a_good_certificate() {
 async fn nobody_else_gets_past_the_handshake_and_each_is_told_why() {
     let (authority, foreign) = (Authority::new().unwrap(), Authority::new().unwrap());
     let tls = Tls::new(&authority).unwrap();
-    let bank = Bank::avista().tls(tls).start().await.unwrap();
-    for (shown, says) in [
-        (None, "CertificateRequired"),
-        (Some(foreign.client("me").unwrap()), "UnknownCA"),
+    let (told, hears) = std::sync::mpsc::channel();
+    let bank = Bank::avista()
+        .tls(tls)
+        .on_unserved(move |unserved| told.send(unserved.to_string()).unwrap())
+        .start()
+        .await
+        .unwrap();
+    for (shown, says, because) in [
+        (None, "CertificateRequired", "peer sent no certificates"),
+        (
+            Some(foreign.client("me").unwrap()),
+            "UnknownCA",
+            "UnknownIssuer",
+        ),
         (
             Some(authority.backdated().client("me").unwrap()),
             "CertificateExpired",
+            "expired",
         ),
         (
             Some(authority.loopback_server().unwrap()),
             "UnsupportedCertificate",
+            "extended key usage",
         ),
     ] {
         let visitor = Visitor::new(&authority, shown.as_ref());
         let complaint = complaint(visitor.send(token_request(&bank)).await);
         assert!(complaint.contains(says), "{says}: {complaint}");
+        let line = hears.try_recv().unwrap();
+        assert!(line.starts_with("avista: TLS handshake: "), "{line}");
+        assert!(line.contains(because), "{line}");
     }
     assert_eq!(bank.counters().token_requests, 0);
 }

@@ -132,21 +132,31 @@ async fn basic_is_demanded_to_the_byte() {
                 .is_success()
         );
 
-        // `id+%:wrong`; the form-urlencoded bytes of RFC 6749 §2.3.1; another case of the scheme.
-        let case = "basic aWQrJTpzZSBjcmV0JsO8";
-        for sent in [
-            "Basic aWQrJTp3cm9uZw==",
-            "Basic aWQlMkIlMjU6c2UlMjBjcmV0JTI2JUMzJUJD",
-            case,
+        // `id+%:wrong`; `x:se cret&ü`; the form-urlencoded bytes of RFC 6749 §2.3.1, whole and with a wrong secret; another
+        // case of the scheme.
+        for (sent, says) in [
+            ("Basic aWQrJTp3cm9uZw==", "the secret is not the client's"),
+            ("Basic eDpzZSBjcmV0JsO8", "the id is not the client's"),
+            (
+                "Basic aWQlMkIlMjU6c2UlMjBjcmV0JTI2JUMzJUJD",
+                "must be as they are",
+            ),
+            (
+                "Basic aWQlMkIlMjU6d3Jvbmc=",
+                "the secret is not the client's",
+            ),
+            ("basic aWQrJTpzZSBjcmV0JsO8", "another scheme"),
+            ("Basic id:secret", "not base64"),
         ] {
             let request = with_header(&bank, header::AUTHORIZATION, sent);
-            let (response, _) = refused(&bank, request).await;
+            let (response, reason) = refused(&bank, request).await;
+            assert!(reason.ends_with(says), "{reason}");
             assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
             assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Basic");
         }
         let mut none = token_request(&bank);
         none.headers_mut().remove(header::AUTHORIZATION);
-        assert_refused(&bank, none, (401, "invalid_client", "authorization")).await;
+        assert_refused(&bank, none, (401, "invalid_client", "missing")).await;
     }
 }
 

@@ -2,6 +2,7 @@
 //! to be built from.
 
 mod answers;
+mod attempt_records;
 mod broken_answers;
 mod configuration;
 mod drips;

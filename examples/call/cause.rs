@@ -1,0 +1,129 @@
+//! What an error says, for the advice on it.
+
+use std::{error::Error, io, iter, time::SystemTime};
+
+use rustls::{AlertDescription, Error as TlsError};
+use tokio::time::error::Elapsed;
+use tower_oauth::OAuthError;
+
+pub(crate) struct Cause {
+    /// The word that it is counted by.
+    pub(crate) kind: &'static str,
+    /// Its words and those of all that caused it, each once.
+    pub(crate) text: String,
+    /// Of the token endpoint's answer.
+    pub(crate) status: Option<u16>,
+    pub(crate) code: Option<String>,
+    /// When the token endpoint may be asked again.
+    pub(crate) retry_at: Option<SystemTime>,
+    pub(crate) tls: Option<Tls>,
+}
+
+/// What went wrong between the two ends of a TLS connection.
+#[derive(Clone, Copy)]
+pub(crate) enum Tls {
+    /// The server does not take the client's certificate, or wants one.
+    ClientRefused,
+    /// The client does not take the server's certificate.
+    ServerRefused,
+    /// The server ended the handshake or the connection, and did not say why.
+    Failed,
+    /// The same, without any word.
+    HungUp,
+}
+
+impl Cause {
+    pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
+        let oauth = OAuthError::find(error);
+        let fetch = oauth.and_then(OAuthError::fetch_error);
+        Self {
+            kind: kind(error),
+            text: text(error),
+            status: fetch.and_then(|it| it.status()).map(|it| it.as_u16()),
+            code: fetch.and_then(|it| it.code()).map(str::to_owned),
+            retry_at: oauth.and_then(OAuthError::retry_at),
+            tls: causes(error).find_map(tls),
+        }
+    }
+}
+
+pub(crate) fn kind(error: &(dyn Error + 'static)) -> &'static str {
+    match OAuthError::find(error) {
+        Some(oauth) => oauth.kind(),
+        None if error.is::<Elapsed>() => "timeout",
+        None => "transport",
+    }
+}
+
+/// An error and its causes, also what an `io::Error` carries without calling it its source.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |&error| {
+        carried(error).or_else(|| error.source())
+    })
+}
+
+fn carried<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let carried = error.downcast_ref().and_then(io::Error::get_ref)?;
+    Some(carried)
+}
+
+/// A cause that its error repeats is said once.
+fn text(error: &(dyn Error + 'static)) -> String {
+    let mut whole = String::new();
+    for cause in causes(error) {
+        let words = words(cause);
+        if whole.contains(&words) {
+            continue;
+        }
+        if !whole.is_empty() {
+            whole.push_str(": ");
+        }
+        whole.push_str(&words);
+    }
+    whole
+}
+
+fn words(cause: &(dyn Error + 'static)) -> String {
+    match (cause.downcast_ref(), tls(cause)) {
+        (Some(TlsError::AlertReceived(alert)), Some(Tls::ClientRefused)) => {
+            format!("the server refused the client certificate ({alert:?})")
+        }
+        (_, Some(Tls::HungUp)) => "the server ended the TLS connection without a word".to_owned(),
+        // It has the words of what it carries.
+        _ if carried(cause).is_some() => String::new(),
+        _ => cause.to_string(),
+    }
+}
+
+fn tls(cause: &(dyn Error + 'static)) -> Option<Tls> {
+    match cause.downcast_ref() {
+        Some(TlsError::AlertReceived(alert)) => alert_of(*alert),
+        Some(TlsError::InvalidCertificate(_)) => Some(Tls::ServerRefused),
+        // rustls says so in an error that is not its own.
+        _ if cause
+            .to_string()
+            .contains("without sending TLS close_notify") =>
+        {
+            Some(Tls::HungUp)
+        }
+        _ => None,
+    }
+}
+
+fn alert_of(alert: AlertDescription) -> Option<Tls> {
+    use AlertDescription::*;
+    match alert {
+        NoCertificate
+        | BadCertificate
+        | UnsupportedCertificate
+        | CertificateRevoked
+        | CertificateExpired
+        | CertificateUnknown
+        | CertificateRequired
+        | UnknownCA
+        | AccessDenied => Some(Tls::ClientRefused),
+        // TLS 1.2's word for a certificate that is missing, and for much else.
+        HandshakeFailure => Some(Tls::Failed),
+        _ => None,
+    }
+}

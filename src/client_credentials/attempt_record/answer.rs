@@ -1,0 +1,170 @@
+//! The answer as it may be shown.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, header};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::{
+    AnswerBody, AnswerRecord, RecordedValue,
+    json::{self, Object},
+    request::without_values,
+    strike::{LONGEST_VALUE, Runs, Striker, cut, names_a_secret},
+};
+use crate::{
+    FetchError,
+    client_credentials::{dialect::Dialect, exchange::Answer, reader::Reader, scrub::Scrubber},
+    error::causes,
+};
+
+/// The most headers and members that are shown.
+const MOST_VALUES: usize = 64;
+
+/// The most characters that are shown of an error that is no JSON.
+const LONGEST_TEXT: usize = 1024;
+
+/// The shortest token that is looked for in the rest of its answer.
+const SHORTEST_ECHO: usize = 4;
+
+pub(super) fn received(answer: &Answer, reader: &Reader) -> AnswerRecord {
+    let no_body = Zeroizing::default();
+    let body = answer.body.as_ref().unwrap_or(&no_body);
+    let object = Object::parse(body);
+    let tokens = object.iter().flat_map(|it| tokens(it, &reader.dialect));
+    let striker = Striker::new(&reader.scrubber, tokens.collect());
+    let body = match (&answer.body, &object) {
+        (Err(error), _) => AnswerBody::Unreadable(told(error, &reader.scrubber)),
+        (Ok(_), Some(object)) => AnswerBody::Members(members(object, answer, reader, &striker)),
+        (Ok(body), None) => no_object(body, answer, reader, &striker),
+    };
+    AnswerRecord {
+        status: answer.status,
+        headers: answer_headers(&answer.headers, &striker),
+        body,
+    }
+}
+
+fn answer_headers(headers: &HeaderMap, striker: &Striker<'_>) -> Vec<RecordedValue> {
+    let header = |(name, value): (&HeaderName, &http::HeaderValue)| {
+        let value = json::decode(value.as_bytes());
+        let value_of = |value: &str| striker.value(value, Runs::Identifiers);
+        let text = match name {
+            _ if names_a_secret(name.as_str()) => None,
+            &header::LOCATION | &header::CONTENT_LOCATION => {
+                Some(value_of(&without_values(&value)))
+            }
+            _ => Some(value_of(&value)),
+        };
+        RecordedValue {
+            name: cut(name.as_str(), LONGEST_VALUE),
+            kind: "text",
+            text,
+            length: Some(value.chars().count()),
+        }
+    };
+    headers.iter().take(MOST_VALUES).map(header).collect()
+}
+
+fn is_secret_member(path: &str, dialect: &Dialect) -> bool {
+    let fields = &dialect.response;
+    let is_named = |name: &String| match path.strip_prefix(name.as_str()) {
+        Some(rest) => rest.is_empty() || rest.starts_with(['.', '[']),
+        None => false,
+    };
+    is_named(&fields.token)
+        || fields.secondaries.iter().any(is_named)
+        || (!is_named(&fields.expiry) && names_a_secret(path))
+}
+
+fn members(
+    object: &Object,
+    answer: &Answer,
+    reader: &Reader,
+    striker: &Striker<'_>,
+) -> Vec<RecordedValue> {
+    let dialect = &reader.dialect;
+    let runs = |path: &str| match path {
+        "error" | "scope" | "token_type" => Runs::Any,
+        _ if path == dialect.response.expiry => Runs::Any,
+        _ if answer.status.is_success() => Runs::Short,
+        _ => Runs::Words,
+    };
+    let mut members = Vec::new();
+    object.walk(|path, value| {
+        if members.len() == MOST_VALUES {
+            return;
+        }
+        let shown = !is_secret_member(path, dialect);
+        members.push(RecordedValue {
+            // A name, too, may be a token.
+            name: striker.value(path, Runs::Identifiers),
+            kind: json::kind(value),
+            text: shown.then(|| striker.value(&leaf(value), runs(path))),
+            length: value.as_str().map(|text| text.chars().count()),
+        });
+    });
+    members
+}
+
+/// The members of an object or array follow under names of their own.
+fn leaf(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => text.into(),
+        Value::Object(_) | Value::Array(_) | Value::Null => "".into(),
+        Value::Bool(_) | Value::Number(_) => value.to_string().into(),
+    }
+}
+
+/// Texts that the answer may repeat elsewhere, in a header say. Shorter ones would strike out what is none.
+fn tokens<'a>(object: &'a Object, dialect: &Dialect) -> Vec<&'a str> {
+    let mut tokens = Vec::new();
+    object.walk(|path, value| match value.as_str() {
+        Some(text) if text.len() >= SHORTEST_ECHO && is_secret_member(path, dialect) => {
+            tokens.push(text);
+        }
+        _ => {}
+    });
+    tokens
+}
+
+/// A 2xx of that kind may be a bare token; an error is shown unless it speaks of one.
+fn no_object(body: &[u8], answer: &Answer, reader: &Reader, striker: &Striker<'_>) -> AnswerBody {
+    let hidden = |why| AnswerBody::Hidden {
+        bytes: body.len(),
+        why,
+    };
+    let text = Zeroizing::new(json::decode(body));
+    if text.trim().is_empty() {
+        return AnswerBody::Empty;
+    }
+    if answer.status.is_success() {
+        return hidden("it could be a token");
+    }
+    if speaks_of_tokens(&text, &reader.dialect) {
+        return hidden("it speaks of tokens");
+    }
+    AnswerBody::Text(cut(&striker.strike(&text, Runs::Words), LONGEST_TEXT))
+}
+
+fn speaks_of_tokens(text: &str, dialect: &Dialect) -> bool {
+    let fields = &dialect.response;
+    let named = fields.secondaries.iter().map(String::as_str);
+    let mut names = named.chain([&fields.token, "access_token", "refresh_token", "id_token"]);
+    names.any(|name| text.contains(name))
+}
+
+/// An error and its causes. A cause that its error already repeats is left out.
+pub(super) fn told(error: &FetchError, scrubber: &Scrubber) -> String {
+    let mut text = String::new();
+    for cause in causes(error).map(ToString::to_string) {
+        if text.contains(&cause) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause);
+    }
+    scrubber.scrub(&text)
+}

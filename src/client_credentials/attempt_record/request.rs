@@ -1,0 +1,130 @@
+//! The request as it may be shown.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Request, header};
+use percent_encoding::percent_decode_str;
+use zeroize::Zeroizing;
+
+use super::{
+    RecordedValue, RequestRecord,
+    json::{self, Object},
+    strike::{ELIDED, LONGEST_VALUE, Runs, Striker, cut, names_a_secret},
+};
+use crate::client_credentials::{
+    credentials::{BodyEncoding, CredentialPlacement},
+    dialect::Dialect,
+    scrub::Scrubber,
+};
+
+pub(super) fn sent(
+    request: &Request<Bytes>,
+    dialect: &Dialect,
+    scrubber: &Scrubber,
+) -> RequestRecord {
+    let striker = Striker::new(scrubber, Vec::new());
+    let (encoding, pairs) = match dialect.body {
+        BodyEncoding::Form => ("form", form(request.body())),
+        BodyEncoding::Json => ("JSON", json_fields(request.body())),
+        BodyEncoding::Empty => ("empty", Vec::new()),
+    };
+    let plain = plain_fields(dialect);
+    let field = |(name, value): &(String, Zeroizing<String>)| {
+        let shown = plain.contains(name.as_str()) && !is_secret_field(name, dialect);
+        RecordedValue {
+            name: striker.value(name, Runs::Any),
+            kind: "text",
+            text: shown.then(|| striker.value(value, Runs::Any)),
+            length: None,
+        }
+    };
+    RequestRecord {
+        method: request.method().clone(),
+        url: url(request, &striker),
+        headers: request_headers(request.headers(), &striker),
+        encoding,
+        fields: pairs.iter().map(field).collect(),
+    }
+}
+
+/// Scheme, host, port and path; of the query only the names, since some servers want a key there.
+fn url(request: &Request<Bytes>, striker: &Striker<'_>) -> String {
+    without_values(&striker.strike(&request.uri().to_string(), Runs::Any))
+}
+
+pub(super) fn without_values(url: &str) -> String {
+    let url = url.split('#').next().unwrap_or_default();
+    let Some((place, query)) = url.split_once('?') else {
+        return cut(url, LONGEST_VALUE);
+    };
+    let named = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) => format!("{name}={ELIDED}"),
+        None => ELIDED.to_owned(),
+    };
+    let query: Vec<_> = query.split('&').map(named).collect();
+    cut(&format!("{place}?{}", query.join("&")), LONGEST_VALUE)
+}
+
+/// The fields whose values are no secret, by what the dialect says of them.
+fn plain_fields(dialect: &Dialect) -> HashSet<&str> {
+    let literal = dialect.token_params.iter();
+    let literal = literal.filter(|(_, value)| !value.is_secret());
+    let grant = dialect.grant.pair().map(|(name, _)| name);
+    let id = id_field(dialect);
+    literal
+        .map(|(name, _)| name.as_str())
+        .chain(grant)
+        .chain(id)
+        .chain([dialect.scope.field.as_str()])
+        .collect()
+}
+
+fn id_field(dialect: &Dialect) -> Option<&str> {
+    match &dialect.credentials {
+        CredentialPlacement::Body { id, .. } | CredentialPlacement::IdOnly { id } => Some(id),
+        CredentialPlacement::BasicEncoded | CredentialPlacement::BasicRaw => None,
+    }
+}
+
+/// A literal may be a secret that somebody wrote where none belongs. The id is none, whatever it is called.
+fn is_secret_field(name: &str, dialect: &Dialect) -> bool {
+    id_field(dialect) != Some(name) && names_a_secret(name)
+}
+
+fn form(body: &[u8]) -> Vec<(String, Zeroizing<String>)> {
+    let body = String::from_utf8_lossy(body);
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let pairs = body.split('&').filter(|pair| !pair.is_empty());
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs
+        .map(|(name, value)| (decoded(name), decoded(value).into()))
+        .collect()
+}
+
+fn json_fields(body: &[u8]) -> Vec<(String, Zeroizing<String>)> {
+    Object::parse(body).map_or_else(Vec::new, Object::into_pairs)
+}
+
+fn request_headers(headers: &HeaderMap, striker: &Striker<'_>) -> Vec<RecordedValue> {
+    let header = |(name, value): (&HeaderName, &http::HeaderValue)| {
+        let shown = json::decode(value.as_bytes());
+        let text = match value.is_sensitive() || names_a_secret(name.as_str()) {
+            true => basic(name, &shown),
+            false => Some(striker.value(&shown, Runs::Any)),
+        };
+        RecordedValue {
+            name: name.as_str().to_owned(),
+            kind: "text",
+            text,
+            length: None,
+        }
+    };
+    headers.iter().map(header).collect()
+}
+
+/// That it is Basic is no secret.
+fn basic(name: &HeaderName, value: &str) -> Option<String> {
+    let is_basic = name == header::AUTHORIZATION && value.starts_with("Basic ");
+    is_basic.then(|| format!("Basic {ELIDED}"))
+}
