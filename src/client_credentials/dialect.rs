@@ -125,7 +125,7 @@ pub struct Dialect {
     /// What the answer's fields are called, and how it says when the token ends. Default: `access_token`, `expires_in`.
     #[serde(default)]
     pub response: ResponseFields,
-    /// The lifetime of a token whose answer states none. Without it, the source's own default counts (5 minutes).
+    /// The lifetime of a token whose answer states none, or one that cannot be read. Without it, the source's own default counts (5 minutes).
     #[serde(
         default,
         with = "duration::option",

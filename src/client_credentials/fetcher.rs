@@ -16,7 +16,7 @@ use super::{
     credentials::Client,
     dialect::Dialect,
     exchange::Exchange,
-    reader::Reader,
+    reader::{Lifetimes, Reader},
     request::{self, Prepared},
 };
 use crate::{ConfigError, FetchError, Token, TokenRequest};
@@ -41,11 +41,12 @@ impl ClientCredentials {
         dialect: Dialect,
         client: &Client,
         exchange: Exchange,
+        lifetimes: Lifetimes,
     ) -> Result<Self, ConfigError> {
         let Prepared { request, scrubber } = request::prepare(&dialect, client)?;
         Ok(Self {
             request,
-            reader: Arc::new(Reader { dialect, scrubber }),
+            reader: Arc::new(Reader::new(dialect, scrubber, lifetimes)),
             exchange,
         })
     }
@@ -70,8 +71,8 @@ impl Service<TokenRequest> for ClientCredentials {
 impl fmt::Debug for ClientCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCredentials")
-            .field("name", &self.reader.dialect.name)
-            .field("token_url", &self.reader.dialect.token_url)
+            .field("name", &self.reader.dialect().name)
+            .field("token_url", &self.reader.dialect().token_url)
             .finish_non_exhaustive()
     }
 }

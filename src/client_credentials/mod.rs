@@ -11,6 +11,7 @@ mod exchange;
 mod expiry;
 mod failure;
 mod fetcher;
+mod json;
 mod members;
 mod params;
 mod reader;

@@ -2,11 +2,14 @@
 //! to be built from.
 
 mod answers;
+mod beside_a_token;
 mod broken_answers;
 mod configuration;
 mod drips;
+mod ends;
 mod failures;
 mod files;
+mod last_word;
 #[cfg(feature = "reqwest")]
 mod over_sockets;
 mod readiness;
