@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Anything but control characters, and half of it of what encodings trip over.
-fn credentials() -> impl Strategy<Value = String> {
+pub(crate) fn credentials() -> impl Strategy<Value = String> {
     let any = any::<char>().prop_filter("a control character", |it| !it.is_control());
     let tricky = prop::sample::select(r#"%+&=:"\/?# ~*-._'<>ü💩"#.chars().collect::<Vec<_>>());
     let character = prop_oneof![tricky, any];
