@@ -25,12 +25,21 @@ pub(super) struct Answer {
     pub(super) body: Body,
 }
 
-/// An answer's body. One that broke off may be whole all the same: JSON has an end of its own, and a server that marks
-/// the end by closing the connection may do so without a word.
+/// An answer's body as far as it came: nothing of one that is too long.
 #[derive(Default)]
 pub(super) struct Body {
     pub(super) bytes: Zeroizing<Vec<u8>>,
-    pub(super) broken: Option<FetchError>,
+    pub(super) end: End,
+}
+
+/// How a body ended. One that broke off may be whole all the same: JSON has an end of its own, and a server that marks
+/// the end by closing the connection may do so without a word.
+#[derive(Default)]
+pub(super) enum End {
+    #[default]
+    Whole,
+    Broken(FetchError),
+    TooLong,
 }
 
 /// Any Tower service that speaks HTTP: a shorthand for the bounds that a transport must meet. Every service that meets
@@ -120,19 +129,19 @@ where
     }
     Body {
         bytes,
-        broken: None,
+        end: End::Whole,
     }
 }
 
 fn broken_off(bytes: Zeroizing<Vec<u8>>, error: BoxError) -> Body {
-    match error.is::<LengthLimitError>() {
-        true => Body {
-            broken: Some(FetchError::malformed("the answer is longer than 64 KiB")),
+    if error.is::<LengthLimitError>() {
+        return Body {
+            end: End::TooLong,
             ..Body::default()
-        },
-        false => Body {
-            bytes,
-            broken: Some(trouble::classify(error)),
-        },
+        };
+    }
+    Body {
+        bytes,
+        end: End::Broken(trouble::classify(error)),
     }
 }

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use super::{
-    exchange::{Answer, Body},
+    exchange::{Answer, Body, End},
     json::{self, Broken, Value},
 };
 use crate::FetchError;
@@ -25,13 +25,15 @@ pub(super) struct Members {
 impl Members {
     /// Takes the answer's body. A whole object counts, however the body ended and whatever the headers say of it.
     pub(super) fn of(answer: &mut Answer) -> Result<Self, FetchError> {
-        let Body {
-            bytes: body,
-            broken,
-        } = mem::take(&mut answer.body);
+        let Body { bytes: body, end } = mem::take(&mut answer.body);
         match json::members(json_text(&body)) {
             Ok(spans) => Ok(Self { body, spans }),
-            Err(rule) => Err(broken.unwrap_or_else(|| no_object(&body, rule, answer))),
+            Err(rule) => Err(match end {
+                End::Whole => no_object(&body, rule, answer),
+                End::Broken(error) => error,
+                End::TooLong if is_compressed(answer) => compressed(),
+                End::TooLong => FetchError::malformed("the answer is longer than 64 KiB"),
+            }),
         }
     }
 
@@ -86,9 +88,7 @@ fn no_object(body: &[u8], rule: Broken, answer: &Answer) -> FetchError {
     let rule = match text.first() {
         None => return FetchError::cut_short("the answer is empty"),
         Some(b'{') => rule,
-        Some(_) if is_compressed(answer) => {
-            return FetchError::malformed("the answer is compressed, which was not asked for");
-        }
+        Some(_) if is_compressed(answer) => return compressed(),
         Some(_) => match serde_json::from_slice::<IgnoredAny>(text) {
             Ok(_) => return FetchError::malformed("the answer is JSON, but no object"),
             Err(error) if error.is_eof() => Broken::CutShort,
@@ -102,6 +102,10 @@ fn no_object(body: &[u8], rule: Broken, answer: &Answer) -> FetchError {
         [b'<', ..] => "the answer is HTML or XML; check the token URL",
         _ => "the answer is not JSON",
     })
+}
+
+fn compressed() -> FetchError {
+    FetchError::malformed("the answer is compressed, which was not asked for")
 }
 
 fn is_compressed(answer: &Answer) -> bool {
