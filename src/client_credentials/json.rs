@@ -253,7 +253,7 @@ fn unicode_escape(text: &str) -> Option<(char, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
+    use proptest::{prelude::*, test_runner::RngSeed};
 
     use super::*;
 
@@ -367,7 +367,18 @@ mod tests {
         })
     }
 
+    /// The same cases every time.
+    fn config() -> ProptestConfig {
+        ProptestConfig {
+            rng_seed: RngSeed::Fixed(7),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        }
+    }
+
     proptest! {
+        #![proptest_config(config())]
+
         #[test]
         fn whatever_serde_json_writes_is_read(
             object in prop::collection::btree_map(any::<String>(), json(), 0..6), pretty in any::<bool>()
