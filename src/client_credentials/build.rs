@@ -1,5 +1,7 @@
 //! From a dialect and a client's credentials to something that fetches tokens.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 #[cfg(feature = "reqwest")]
@@ -11,6 +13,7 @@ use super::{
     exchange::{self, Exchange, HttpService},
     fetcher::ClientCredentials,
     params::ParamValue,
+    reader::Lifetimes,
     validate,
 };
 use crate::{
@@ -246,7 +249,15 @@ impl ClientCredentialsBuilder {
         let name = self.dialect.name.clone();
         let headers = self.dialect.headers.clone().bind(&self.client.id);
         let origins = allowed_origins(&self.dialect);
-        let fetcher = ClientCredentials::new(self.dialect, &self.client, exchange, self.observer);
+        // The policy decides: it holds the dialect's lifetimes and the user's changes.
+        let lifetimes = Lifetimes::default();
+        let fetcher = ClientCredentials::new(
+            self.dialect,
+            &self.client,
+            exchange,
+            self.observer,
+            lifetimes,
+        );
         TokenSource::builder(fetcher.map_err(|error| error.of(&name))?)
             .name(name)
             .headers(headers)
@@ -258,6 +269,9 @@ impl ClientCredentialsBuilder {
     }
 
     /// The fetcher alone, over any Tower HTTP service whose request body can be made of bytes.
+    ///
+    /// Of the [`policy`](Self::policy) the fetcher keeps `default_lifetime` and `max_lifetime`, if the dialect or you set
+    /// them. Set the rest on the source that you put it in.
     ///
     /// A transport that takes several kinds of body leaves the choice open: name one, as in
     /// `fetcher::<_, http_body_util::Full<bytes::Bytes>>(transport)`.
@@ -273,10 +287,39 @@ impl ClientCredentialsBuilder {
         B: From<Bytes> + 'static,
     {
         self.settle()?;
+        let lifetimes = self.stated_lifetimes();
         let name = self.dialect.name.clone();
         let exchange = exchange::over(transport);
-        ClientCredentials::new(self.dialect, &self.client, exchange, self.observer)
-            .map_err(|error| error.of(&name))
+        ClientCredentials::new(
+            self.dialect,
+            &self.client,
+            exchange,
+            self.observer,
+            lifetimes,
+        )
+        .map_err(|error| error.of(&name))
+    }
+
+    /// The lifetimes that the user set, else the dialect's. What neither sets is left to the source that the fetcher
+    /// will be in.
+    fn stated_lifetimes(&self) -> Lifetimes {
+        let untouched = policy_of(&self.dialect);
+        let last = |own: Duration, untouched, dialect| match own == untouched {
+            true => dialect,
+            false => Some(own),
+        };
+        Lifetimes {
+            default: last(
+                self.policy.default_lifetime,
+                untouched.default_lifetime,
+                self.dialect.default_lifetime,
+            ),
+            max: last(
+                self.policy.max_lifetime,
+                untouched.max_lifetime,
+                self.dialect.max_lifetime,
+            ),
+        }
     }
 
     /// Puts the builder's own settings into the dialect, and checks the whole.

@@ -122,7 +122,8 @@ pub struct Dialect {
     pub headers: TokenHeaders,
     /// What the answer's fields are called, and how it says when the token ends. Default: `access_token`, `expires_in`.
     pub response: ResponseFields,
-    /// The lifetime of a token whose answer states none. Without it, the source's own default counts (5 minutes).
+    /// The lifetime of a token whose answer states none, or one that cannot be read. Without it, the source's own
+    /// default counts (5 minutes).
     pub default_lifetime: Option<Duration>,
     /// The longest lifetime that an answer is believed. The source has a bound of its own (24 hours).
     pub max_lifetime: Option<Duration>,

@@ -37,6 +37,23 @@ fn base64_pair(id: &str, secret: &str) -> Zeroizing<String> {
     Zeroizing::new(BASE64_STANDARD.encode(pair.as_bytes()))
 }
 
+/// Base64 as it was sent, and in the other alphabet, each with its padding and without.
+pub(super) fn base64_variants(sent: &Zeroizing<String>) -> [Zeroizing<String>; 4] {
+    let mut url_safe = Zeroizing::new(String::with_capacity(sent.len()));
+    url_safe.extend(sent.chars().map(|digit| match digit {
+        '+' => '-',
+        '/' => '_',
+        same => same,
+    }));
+    let without_padding = |text: &str| Zeroizing::new(text.trim_end_matches('=').to_owned());
+    [
+        without_padding(sent),
+        without_padding(&url_safe),
+        url_safe,
+        sent.clone(),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

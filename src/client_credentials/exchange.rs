@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use bytes::{BufMut, Bytes};
 use http::{HeaderMap, Request, Response, StatusCode};
-use http_body::Body;
+use http_body::Frame;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower::{Service, ServiceExt, util::BoxService};
 use zeroize::Zeroizing;
@@ -18,11 +18,28 @@ const LONGEST_ANSWER: usize = 64 * 1024;
 /// The transport, its own types forgotten.
 pub(super) type Exchange = BoxService<Request<Bytes>, Answer, FetchError>;
 
-/// An answer, read to its end. Where a failure's body cannot be read, its status still tells something.
+/// An answer, read as far as it came.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    pub(super) body: Result<Zeroizing<Vec<u8>>, FetchError>,
+    pub(super) body: Body,
+}
+
+/// An answer's body as far as it came: nothing of one that is too long.
+#[derive(Default)]
+pub(super) struct Body {
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    pub(super) end: End,
+}
+
+/// How a body ended. One that broke off may be whole all the same: JSON has an end of its own, and a server that marks
+/// the end by closing the connection may do so without a word.
+#[derive(Default)]
+pub(super) enum End {
+    #[default]
+    Whole,
+    Broken(FetchError),
+    TooLong,
 }
 
 /// Any Tower service that speaks HTTP: a shorthand for the bounds that a transport must meet. Every service that meets
@@ -50,7 +67,7 @@ pub trait HttpService<ReqBody>:
     + 'static
 {
     /// The body of its responses.
-    type ResBody: Body<Data: Send, Error: Into<BoxError>> + Send + 'static;
+    type ResBody: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static;
     /// Its error.
     type Trouble: Into<BoxError>;
     /// Its future.
@@ -62,7 +79,7 @@ where
     T: Service<Request<ReqBody>, Response = Response<ResBody>> + Send + 'static,
     T::Error: Into<BoxError>,
     T::Future: Send + 'static,
-    ResBody: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+    ResBody: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     type ResBody = ResBody;
     type Trouble = T::Error;
@@ -83,37 +100,48 @@ where
 
 async fn read<B>(response: Response<B>) -> Answer
 where
-    B: Body,
+    B: http_body::Body,
     B::Error: Into<BoxError>,
 {
     let (head, body) = response.into_parts();
     Answer {
         status: head.status,
         headers: head.headers,
-        body: read_body(body).await.map_err(unreadable),
+        body: read_body(body).await,
     }
 }
 
 /// Copied piece by piece: a piece keeps the transport's whole read buffer, and a body in drips would keep thousands.
 /// Allocated once, in full, so that growing leaves no copy of a token behind.
-async fn read_body<B>(body: B) -> Result<Zeroizing<Vec<u8>>, BoxError>
+async fn read_body<B>(body: B) -> Body
 where
-    B: Body,
+    B: http_body::Body,
     B::Error: Into<BoxError>,
 {
     let mut body = pin!(Limited::new(body, LONGEST_ANSWER));
-    let mut whole = Zeroizing::new(Vec::with_capacity(LONGEST_ANSWER));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST_ANSWER));
     while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame?.into_data() {
-            whole.put(data);
+        match frame.map(Frame::into_data) {
+            Ok(Ok(data)) => bytes.put(data),
+            Ok(Err(_trailers)) => {}
+            Err(error) => return broken_off(bytes, error),
         }
     }
-    Ok(whole)
+    Body {
+        bytes,
+        end: End::Whole,
+    }
 }
 
-fn unreadable(error: BoxError) -> FetchError {
+fn broken_off(bytes: Zeroizing<Vec<u8>>, error: BoxError) -> Body {
     if error.is::<LengthLimitError>() {
-        return FetchError::malformed("the answer is longer than 64 KiB");
+        return Body {
+            end: End::TooLong,
+            ..Body::default()
+        };
     }
-    trouble::classify(error)
+    Body {
+        bytes,
+        end: End::Broken(trouble::classify(error)),
+    }
 }

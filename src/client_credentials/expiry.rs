@@ -2,19 +2,26 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::json::Value;
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
-use serde_json::Value;
 
 /// From here on, a plain number cannot be a lifetime: it is the time since 1970 in seconds.
 const FIRST_EPOCH_SECOND: f64 = 1e9;
 /// From here on, it is the time since 1970 in milliseconds.
 const FIRST_EPOCH_MILLISECOND: f64 = 1e11;
+/// The first second of the year 10000. What lies beyond was meant otherwise.
+const LAST_EPOCH_SECOND: f64 = 253_402_300_800.0;
+const DAY: f64 = 86_400.0;
 /// Two clocks further apart than this are worth a warning.
 const TOLERATED_SKEW: Duration = Duration::from_secs(300);
 
 /// How an answer says when its token ends. A number may be quoted and may have a fraction.
 ///
-/// In configuration: `"auto"`, `"seconds"`, `"epoch_seconds"`, `"rfc3339"` or
+/// An expiry that cannot be read costs no token: the token is used for `default_lifetime`, and a `WARN` names the
+/// member and the format that would read it. A lifetime of zero or less, or a moment that has passed, is an error of
+/// the fetch; use [`Ignored`](Self::Ignored) where a server writes it and means that the token never ends.
+///
+/// In configuration: `"auto"`, `"seconds"`, `"milliseconds"`, `"epoch_seconds"`, `"rfc3339"`, `"ignored"` or
 /// `{ local_time = { utc_offset_minutes = -180 } }`.
 ///
 /// # Examples
@@ -31,20 +38,30 @@ const TOLERATED_SKEW: Duration = Duration::from_secs(300);
 pub enum ExpiryFormat {
     /// A number below 1e9 is a lifetime in seconds; from 1e9 it is the time since 1970 in seconds, from 1e11 in
     /// milliseconds; anything else is RFC 3339. For servers whose documentation and behaviour differ, such as Bankly's.
-    /// Not for lifetimes above 31 years, nor in milliseconds.
+    ///
+    /// A number that is more than a day in seconds and less than a day in milliseconds (86,401 to 86,399,999) is read
+    /// only if it is a number of whole days, and not of whole hours in milliseconds: 604,800 is a week, 3,600,000
+    /// cannot be read. A date without an offset from UTC cannot be read either, such as `2018-07-23T11:29:32` or
+    /// `20180723112932`. Name the format in these cases.
     #[default]
     Auto,
     /// The lifetime in seconds (RFC 6749 §5.1).
     Seconds,
+    /// The lifetime in milliseconds.
+    Milliseconds,
     /// The moment of expiry in seconds since 1970 (Serasa).
     EpochSeconds,
     /// The moment of expiry with its offset from UTC (FitBank).
     Rfc3339,
-    /// The moment of expiry as a date and a time of day that do not say their offset (Correios).
+    /// The moment of expiry as a date and a time of day that do not say their offset (Correios):
+    /// `2018-07-23T11:29:32`, `2018-07-23 11:29:32` or `20180723112932`. An offset in the text counts instead.
     LocalTime {
         /// The offset from UTC that is meant: -180 for Brasília.
         utc_offset_minutes: i16,
     },
+    /// The expiry is not read, and `default_lifetime` counts. Use it where a server writes 0 or -1 and means
+    /// that the token never ends. Do not use it for a server that states the lifetime.
+    Ignored,
 }
 
 /// What an answer said: how long, or until when.
@@ -60,72 +77,122 @@ impl Expiry {
     }
 }
 
-/// The rule that an answer's expiry broke, as the end of a sentence.
-type Broken = &'static str;
+/// Why a stated expiry makes no lifetime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoLifetime {
+    /// The life is over. It holds the rule that was broken, as the end of a sentence.
+    Over(&'static str),
+    Unreadable,
+}
+
+use NoLifetime::{Over, Unreadable};
 
 impl ExpiryFormat {
-    pub(super) fn read(self, value: &Value) -> Result<Expiry, Broken> {
+    pub(super) fn read(self, stated: &Value<'_>) -> Result<Expiry, NoLifetime> {
         match self {
-            Self::Auto => auto(value),
-            Self::Seconds => seconds(number(value)?),
-            Self::EpochSeconds => since_1970(number(value)?),
-            Self::Rfc3339 => rfc3339(value),
-            Self::LocalTime { utc_offset_minutes } => local_time(value, utc_offset_minutes),
+            Self::Ignored => Err(Unreadable),
+            _ if stated.number().is_some_and(|number| number <= 0.0) => {
+                Err(Over("is not above zero"))
+            }
+            Self::Auto => auto(stated),
+            Self::Seconds => after(number(stated)?),
+            Self::Milliseconds => after(number(stated)? / 1e3),
+            Self::EpochSeconds => since_1970(number(stated)?),
+            Self::Rfc3339 => rfc3339(stated),
+            Self::LocalTime { utc_offset_minutes } => local_time(stated, utc_offset_minutes),
         }
     }
 }
 
-fn auto(value: &Value) -> Result<Expiry, Broken> {
-    match number(value) {
-        Ok(number) if number < FIRST_EPOCH_SECOND => seconds(number),
+fn auto(stated: &Value<'_>) -> Result<Expiry, NoLifetime> {
+    if date_and_time(stated).is_some() {
+        return Err(Unreadable);
+    }
+    match number(stated) {
+        Ok(number) if is_of_two_meanings(number) => Err(Unreadable),
+        Ok(number) if number < FIRST_EPOCH_SECOND => after(number),
         Ok(number) if number < FIRST_EPOCH_MILLISECOND => since_1970(number),
         Ok(number) => since_1970(number / 1e3),
-        Err(_) => rfc3339(value),
+        Err(_) => rfc3339(stated),
     }
 }
 
-fn number(value: &Value) -> Result<f64, Broken> {
-    match value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
-    .filter(|number| number.is_finite())
-    .ok_or("is not a number")
+/// Whether a number is more than a day in seconds and less than a day in milliseconds. The wrong guess would use a dead
+/// token for hours. A lifetime above a day is nearly always one of whole days.
+fn is_of_two_meanings(number: f64) -> bool {
+    let is_whole = |unit: f64| number % unit == 0.0;
+    number > DAY && number < DAY * 1e3 && (!is_whole(DAY) || is_whole(3600.0 * 1e3))
 }
 
-fn seconds(number: f64) -> Result<Expiry, Broken> {
-    if number <= 0.0 {
-        return Err("is not above zero");
+fn number(stated: &Value<'_>) -> Result<f64, NoLifetime> {
+    let number = stated.number().filter(|number| number.is_finite());
+    number.ok_or(Unreadable)
+}
+
+fn after(seconds: f64) -> Result<Expiry, NoLifetime> {
+    let lifetime = Duration::try_from_secs_f64(seconds);
+    lifetime.map(Expiry::In).map_err(|_| Unreadable)
+}
+
+fn since_1970(seconds: f64) -> Result<Expiry, NoLifetime> {
+    if seconds >= LAST_EPOCH_SECOND {
+        return Err(Unreadable);
     }
-    // What overflows is far beyond any bound on a lifetime.
-    Ok(Expiry::In(
-        Duration::try_from_secs_f64(number).unwrap_or(Duration::MAX),
+    Ok(Expiry::At(
+        SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds),
     ))
 }
 
-fn since_1970(number: f64) -> Result<Expiry, Broken> {
-    Duration::try_from_secs_f64(number)
-        .ok()
-        .and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since))
-        .map(Expiry::At)
-        .ok_or("is out of range")
+fn rfc3339(stated: &Value<'_>) -> Result<Expiry, NoLifetime> {
+    let at = timestamp(stated).ok_or(Unreadable)?;
+    Ok(Expiry::At(at.into()))
 }
 
-fn rfc3339(value: &Value) -> Result<Expiry, Broken> {
-    let at: Option<Timestamp> = text(value).parse().ok();
-    Ok(Expiry::At(at.ok_or("is no known form of expiry")?.into()))
-}
-
-fn local_time(value: &Value, utc_offset_minutes: i16) -> Result<Expiry, Broken> {
-    let time: DateTime = text(value).parse().map_err(|_| "is no date and time")?;
+fn local_time(stated: &Value<'_>, utc_offset_minutes: i16) -> Result<Expiry, NoLifetime> {
+    if let Some(at) = timestamp(stated) {
+        return Ok(Expiry::At(at.into()));
+    }
+    let time = date_and_time(stated).ok_or(Unreadable)?;
     let offset = Offset::from_seconds(i32::from(utc_offset_minutes) * 60);
     let at = offset.and_then(|offset| offset.to_timestamp(time));
-    Ok(Expiry::At(at.map_err(|_| "is out of range")?.into()))
+    Ok(Expiry::At(at.map_err(|_| Unreadable)?.into()))
 }
 
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default().trim()
+/// A moment with its offset from UTC.
+fn timestamp(stated: &Value<'_>) -> Option<Timestamp> {
+    text(stated).parse().ok()
+}
+
+/// A date and a time of day without one, punctuated or not.
+fn date_and_time(stated: &Value<'_>) -> Option<DateTime> {
+    let text = text(stated);
+    let is_compact = text.len() == 14 && text.bytes().all(|byte| byte.is_ascii_digit());
+    match is_compact {
+        true => DateTime::strptime("%Y%m%d%H%M%S", text).ok(),
+        false if timestamp(stated).is_some() => None,
+        false => text.parse().ok(),
+    }
+}
+
+fn text<'a>(stated: &'a Value<'_>) -> &'a str {
+    match stated {
+        Value::Text(text) => text.trim(),
+        Value::Bare(text) => text,
+        Value::List { .. } | Value::Object { .. } => "",
+    }
+}
+
+/// The setting that would read what could not be read, for a log.
+pub(super) fn remedy(stated: &Value<'_>) -> &'static str {
+    if date_and_time(stated).is_some() {
+        "response.expiry_format = { local_time = { utc_offset_minutes = ... } }"
+    } else if timestamp(stated).is_some() {
+        "response.expiry_format = \"rfc3339\""
+    } else if stated.number().is_some() {
+        "response.expiry_format = \"seconds\", \"milliseconds\" or \"epoch_seconds\""
+    } else {
+        "response.expiry for a member of another name; response.expiry_format = \"ignored\" for none"
+    }
 }
 
 /// The two clocks that a time stamp can be read by.
@@ -139,13 +206,13 @@ pub(super) struct Clocks {
 
 impl Clocks {
     /// The lifetime, counted from just before the request was sent.
-    pub(super) fn lifetime(self, expiry: Expiry) -> Result<Duration, Broken> {
+    pub(super) fn lifetime(self, expiry: Expiry) -> Result<Duration, NoLifetime> {
         match expiry {
             Expiry::In(lifetime) => Some(lifetime),
             Expiry::At(moment) => self.until(moment),
         }
         .filter(|lifetime| !lifetime.is_zero())
-        .ok_or("has already passed")
+        .ok_or(Over("has already passed"))
     }
 
     /// Whether the two clocks are so far apart that somebody should look.
@@ -175,72 +242,145 @@ fn distance(one: SystemTime, other: SystemTime) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::{ExpiryFormat::*, *};
 
-    fn at(epoch_seconds: f64) -> Result<Expiry, Broken> {
+    fn at(epoch_seconds: f64) -> Result<Expiry, NoLifetime> {
         Ok(Expiry::At(
             SystemTime::UNIX_EPOCH + Duration::from_secs_f64(epoch_seconds),
         ))
     }
 
-    fn after(seconds: f64) -> Result<Expiry, Broken> {
+    fn after(seconds: f64) -> Result<Expiry, NoLifetime> {
         Ok(Expiry::In(Duration::from_secs_f64(seconds)))
+    }
+
+    const BRASILIA: ExpiryFormat = LocalTime {
+        utc_offset_minutes: -180,
+    };
+
+    fn check(cases: &[(ExpiryFormat, &str, Result<Expiry, NoLifetime>)]) {
+        for (format, json, expected) in cases {
+            let stated = Value::of(json.as_bytes());
+            assert_eq!(format.read(&stated), *expected, "{format:?} {json}");
+        }
     }
 
     #[test]
     fn every_form_of_expiry() {
-        let brasilia = LocalTime {
-            utc_offset_minutes: -180,
-        };
-        for (format, value, expected) in [
-            (Auto, json!(3600), after(3600.0)),
-            (Auto, json!("3600"), after(3600.0)),
-            (Auto, json!(" 3600 "), after(3600.0)),
-            (Auto, json!(3599.5), after(3599.5)),
-            (Auto, json!(999_999_999), after(999_999_999.0)),
-            (Auto, json!(1_000_000_000), at(1e9)),
-            (Auto, json!("1700000000"), at(1.7e9)),
-            (Auto, json!(1_700_000_000_000_u64), at(1.7e9)),
-            (Auto, json!("2023-11-14T22:13:20.000Z"), at(1.7e9)),
-            (Auto, json!("2023-11-14T19:13:20-03:00"), at(1.7e9)),
-            (Auto, json!(0), Err("is not above zero")),
-            (Auto, json!(-1), Err("is not above zero")),
-            (Auto, json!("-3600"), Err("is not above zero")),
-            (Auto, json!(1e300), Err("is out of range")),
-            (Auto, json!("soon"), Err("is no known form of expiry")),
-            (Auto, json!("NaN"), Err("is no known form of expiry")),
-            (Auto, json!("inf"), Err("is no known form of expiry")),
-            (Auto, json!(""), Err("is no known form of expiry")),
-            (Auto, json!(true), Err("is no known form of expiry")),
-            (Auto, json!([3600]), Err("is no known form of expiry")),
-            (Auto, json!({}), Err("is no known form of expiry")),
-            (Seconds, json!(2_000_000_000), after(2e9)),
-            (Seconds, json!(1e300), Ok(Expiry::In(Duration::MAX))),
-            (
-                Seconds,
-                json!("2023-11-14T22:13:20Z"),
-                Err("is not a number"),
-            ),
-            (EpochSeconds, json!("1700000000"), at(1.7e9)),
-            (EpochSeconds, json!(-1), Err("is out of range")),
-            (Rfc3339, json!("2023-11-14T22:13:20Z"), at(1.7e9)),
-            (Rfc3339, json!(3600), Err("is no known form of expiry")),
-            (brasilia, json!("2023-11-14T19:13:20"), at(1.7e9)),
-            (brasilia, json!("2023-11-14 19:13:20.500"), at(1.7e9 + 0.5)),
-            (
-                brasilia,
-                json!("2023-11-14T22:13:20Z"),
-                Err("is no date and time"),
-            ),
-            (
-                brasilia,
-                json!("9999-12-31T23:59:59"),
-                Err("is out of range"),
-            ),
+        check(&[
+            (Auto, "3600", after(3600.0)),
+            (Auto, r#""3600""#, after(3600.0)),
+            (Auto, r#"" 3600\n""#, after(3600.0)),
+            (Auto, "3599.5", after(3599.5)),
+            (Auto, "999999999", after(999_999_999.0)),
+            (Auto, "1000000000", at(1e9)),
+            (Auto, r#""1700000000""#, at(1.7e9)),
+            (Auto, "1700000000000", at(1.7e9)),
+            (Auto, "99999999999999", at(99_999_999_999.999)),
+            (Auto, r#""2023-11-14T22:13:20.000Z""#, at(1.7e9)),
+            (Auto, r#""2023-11-14T19:13:20-03:00""#, at(1.7e9)),
+            (Auto, r#""2023-11-14T19:13:20-0300""#, at(1.7e9)),
+            (Seconds, "2000000000", after(2e9)),
+            (Seconds, "3600000", after(3.6e6)),
+            (Milliseconds, "3600000", after(3600.0)),
+            (Milliseconds, r#""500""#, after(0.5)),
+            (EpochSeconds, r#""1700000000""#, at(1.7e9)),
+            (Rfc3339, r#""2023-11-14T22:13:20Z""#, at(1.7e9)),
+            (BRASILIA, r#""2023-11-14T19:13:20""#, at(1.7e9)),
+            (BRASILIA, r#""2023-11-14 19:13:20.500""#, at(1.7e9 + 0.5)),
+            (BRASILIA, r#""20231114191320""#, at(1.7e9)),
+            (BRASILIA, "20231114191320", at(1.7e9)),
+            // What says its offset needs no other.
+            (BRASILIA, r#""2023-11-14T22:13:20Z""#, at(1.7e9)),
+            (BRASILIA, r#""2023-11-15T00:13:20+02:00""#, at(1.7e9)),
+        ]);
+    }
+
+    #[test]
+    fn zero_and_less_is_over_in_every_format() {
+        for format in [Auto, Seconds, Milliseconds, EpochSeconds, Rfc3339, BRASILIA] {
+            for json in ["0", "-1", r#""0""#, r#""-3600""#, "-0.0", "-1e400"] {
+                check(&[(format, json, Err(Over("is not above zero")))]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_cannot_be_read() {
+        for format in [Auto, Seconds, Milliseconds, EpochSeconds, Rfc3339, BRASILIA] {
+            for json in [
+                r#""""#,
+                r#"" ""#,
+                r#""soon""#,
+                r#""NaN""#,
+                r#""inf""#,
+                r#""1h""#,
+                "true",
+                "[3600]",
+                "{}",
+                "1e30",
+                "1e400",
+                "NaN",
+                r#""23/07/2018 11:29:32""#,
+            ] {
+                check(&[(format, json, Err(Unreadable))]);
+            }
+        }
+        check(&[
+            (Seconds, r#""2023-11-14T22:13:20Z""#, Err(Unreadable)),
+            (Rfc3339, "3600", Err(Unreadable)),
+            (BRASILIA, "3600", Err(Unreadable)),
+            (BRASILIA, r#""9999-12-31T23:59:59""#, Err(Unreadable)),
+            // Milliseconds where seconds are meant, microseconds, nanoseconds.
+            (EpochSeconds, "1700000000000", Err(Unreadable)),
+            (Auto, "1700000000000000", Err(Unreadable)),
+            (Auto, "1700000000000000000", Err(Unreadable)),
+        ]);
+    }
+
+    #[test]
+    fn a_date_without_an_offset_is_nothing_to_go_by() {
+        for json in [
+            r#""2018-07-23T11:29:32""#,
+            r#""2018-07-23T11:29:32.000""#,
+            r#""2018-07-23 11:29:32""#,
+            r#""2018-07-23 11:29""#,
+            r#""2018-07-23""#,
+            r#""20180723112932""#,
+            "20180723112932",
+            r#""20330723T112932""#,
         ] {
-            assert_eq!(format.read(&value), expected, "{format:?} {value}");
+            check(&[(Auto, json, Err(Unreadable))]);
+            let remedy = remedy(&Value::of(json.as_bytes()));
+            assert!(remedy.contains("local_time"), "{json}: {remedy}");
+        }
+    }
+
+    #[test]
+    fn milliseconds_are_not_taken_for_more_than_a_day() {
+        for (minutes, json) in [
+            (2, "120000"),
+            (5, "300000"),
+            (15, "900000"),
+            (30, r#""1800000""#),
+            (60, "3600000"),
+            (60, "3599873"),
+            (180, "10800000"),
+            (360, "21600000"),
+            (720, "43200000"),
+            (1439, "86340000"),
+        ] {
+            check(&[(Auto, json, Err(Unreadable))]);
+            let Ok(Expiry::In(lifetime)) = Milliseconds.read(&Value::of(json.as_bytes())) else {
+                panic!("{json}");
+            };
+            assert_eq!(lifetime.as_millis().div_ceil(60_000), minutes, "{json}");
+            let remedy = remedy(&Value::of(json.as_bytes()));
+            assert!(remedy.contains("milliseconds"), "{json}: {remedy}");
+        }
+        for days in [1_u32, 2, 7, 14, 30, 60, 90, 180, 365] {
+            let seconds = (days * 86_400).to_string();
+            check(&[(Auto, &seconds, after(f64::from(days) * DAY))]);
         }
     }
 
@@ -253,8 +393,8 @@ mod tests {
         let seconds = |seconds| Ok(Duration::from_secs(seconds));
         for (remote, local, expected) in [
             (None, 6_400, seconds(3_600)),
-            (None, 10_000, Err("has already passed")),
-            (None, 10_001, Err("has already passed")),
+            (None, 10_000, Err(Over("has already passed"))),
+            (None, 10_001, Err(Over("has already passed"))),
             // The same clock: `Date` may be a second old.
             (Some(6_400), 6_400, seconds(3_599)),
             // Ours is an hour ahead, and would let no token live.
@@ -263,7 +403,7 @@ mod tests {
             (Some(6_400), 2_800, seconds(3_599)),
             // Theirs is behind.
             (Some(2_800), 6_400, seconds(3_600)),
-            (Some(9_999), 10_000, Err("has already passed")),
+            (Some(9_999), 10_000, Err(Over("has already passed"))),
         ] {
             let clocks = Clocks {
                 local: moment(local),

@@ -17,7 +17,7 @@ use super::{
     credentials::Client,
     dialect::Dialect,
     exchange::Exchange,
-    reader::Reader,
+    reader::{Lifetimes, Reader},
     request::{self, Prepared},
 };
 use crate::{ConfigError, FetchError, Token, TokenRequest, text::url_without_secrets};
@@ -44,9 +44,10 @@ impl ClientCredentials {
         client: &Client,
         exchange: Exchange,
         observer: Option<Observer>,
+        lifetimes: Lifetimes,
     ) -> Result<Self, ConfigError> {
         let Prepared { request, scrubber } = request::prepare(&dialect, client)?;
-        let reader = Arc::new(Reader { dialect, scrubber });
+        let reader = Arc::new(Reader::new(dialect, scrubber, lifetimes));
         let record = |observer| Recorder::new(observer, &request, Arc::clone(&reader));
         Ok(Self {
             recorder: observer.map(record),
@@ -84,10 +85,10 @@ impl Service<TokenRequest> for ClientCredentials {
 impl fmt::Debug for ClientCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCredentials")
-            .field("name", &self.reader.dialect.name)
+            .field("name", &self.reader.dialect().name)
             .field(
                 "token_url",
-                &url_without_secrets(&self.reader.dialect.token_url),
+                &url_without_secrets(&self.reader.dialect().token_url),
             )
             .finish_non_exhaustive()
     }

@@ -163,7 +163,7 @@ struct ScopeKeys {
 as_table!(
     ResponseFields,
     ResponseKeys,
-    r#"`response = { token = "access_token", expiry = "expires_in", expiry_format = "auto", secondaries = [] }`, each key optional"#
+    r#"`response = { token = "access_token", expiry = "expires_in", expiry_format = "auto", secondaries = [], error = "error", error_description = "error_description" }`, each key optional"#
 );
 
 #[derive(Serialize, Deserialize)]
@@ -177,12 +177,14 @@ struct ResponseKeys {
     expiry: String,
     expiry_format: ExpiryFormat,
     secondaries: Vec<String>,
+    error: String,
+    error_description: String,
 }
 
 as_table!(
     ExpiryFormat,
     ExpiryKeys,
-    r#"`expiry_format = "auto"`, `"seconds"`, `"epoch_seconds"`, `"rfc3339"` or `expiry_format = { local_time = { utc_offset_minutes = -180 } }`"#
+    r#"`expiry_format = "auto"`, `"seconds"`, `"milliseconds"`, `"epoch_seconds"`, `"rfc3339"`, `"ignored"` or `expiry_format = { local_time = { utc_offset_minutes = -180 } }`"#
 );
 
 #[derive(Serialize, Deserialize)]
@@ -194,9 +196,11 @@ as_table!(
 enum ExpiryKeys {
     Auto,
     Seconds,
+    Milliseconds,
     EpochSeconds,
     Rfc3339,
     LocalTime { utc_offset_minutes: i16 },
+    Ignored,
 }
 
 as_table!(

@@ -1,63 +1,111 @@
 //! The members of an answer, which is to be one JSON object.
 
-use http::header::CONTENT_ENCODING;
-use serde_json::{Map, Value};
-use zeroize::{Zeroize, Zeroizing};
+use std::mem;
 
-use super::exchange::Answer;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use serde::de::IgnoredAny;
+use zeroize::Zeroizing;
+
+use super::{
+    exchange::{Answer, Body, End},
+    json::{self, Broken, Value},
+};
 use crate::FetchError;
 
-/// What is left of them is zeroized in the end: a refresh token that nobody asked for, say.
+/// Some servers write it before UTF-8, though RFC 8259 §8.1 forbids it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The whole answer is zeroized in the end: it may hold a refresh token that nobody asked for.
 #[derive(Default)]
-pub(super) struct Members(Map<String, Value>);
+pub(super) struct Members {
+    body: Zeroizing<Vec<u8>>,
+    spans: json::Members,
+}
 
 impl Members {
-    /// Takes the answer's body.
+    /// Takes the answer's body. A whole object counts, however the body ended and whatever the headers say of it.
     pub(super) fn of(answer: &mut Answer) -> Result<Self, FetchError> {
-        if is_compressed(answer) {
-            return Err(FetchError::malformed(
-                "the answer is compressed, which was not asked for",
-            ));
+        let Body { bytes: body, end } = mem::take(&mut answer.body);
+        match json::members(json_text(&body)) {
+            Ok(spans) => Ok(Self { body, spans }),
+            Err(rule) => Err(match end {
+                End::Whole => no_object(&body, rule, answer),
+                End::Broken(error) => error,
+                End::TooLong if is_compressed(answer) => compressed(),
+                End::TooLong => FetchError::malformed("the answer is longer than 64 KiB"),
+            }),
         }
-        let body = std::mem::replace(&mut answer.body, Ok(Zeroizing::default()))?;
-        parse(&body).map(Self)
     }
 
     /// A member that is there and not `null`.
-    pub(super) fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name).filter(|value| !value.is_null())
+    pub(super) fn get(&self, name: &str) -> Option<Value<'_>> {
+        self.any(name).filter(|value| *value != Value::Bare("null"))
+    }
+
+    /// A member that is there, and may be `null`.
+    pub(super) fn any(&self, name: &str) -> Option<Value<'_>> {
+        let span = self.spans.get(name)?.clone();
+        Some(Value::of(&json_text(&self.body)[span]))
     }
 
     /// A member, if it is a string.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.as_str()
+    pub(super) fn text(&self, name: &str) -> Option<Zeroizing<String>> {
+        match self.get(name)? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
     }
 
-    /// A string that a header can carry.
-    pub(super) fn take(&mut self, name: &str) -> Result<String, FetchError> {
-        let rule = match self.0.get_mut(name) {
-            Some(Value::String(text)) if text.trim().is_empty() => "is empty",
-            Some(Value::String(text)) if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
-                return Ok(std::mem::take(text));
-            }
-            Some(Value::String(_)) => "holds bytes that no header may hold",
-            Some(_) => "is not a string",
-            None => "is missing",
-        };
-        Err(FetchError::malformed(format!(
-            "the answer's `{name}` {rule}"
-        )))
+    /// An error code: a string, or a number other than zero as it is written.
+    pub(super) fn code(&self, name: &str) -> Option<Zeroizing<String>> {
+        let value = self.get(name)?;
+        let is_code = value.number().is_some_and(|number| number != 0.0);
+        match value {
+            Value::Text(text) => Some(text),
+            Value::Bare(text) if is_code => Some(text.to_owned().into()),
+            _ => None,
+        }
+    }
+
+    /// Whether a member says anything: some servers write an empty `error` into every answer.
+    pub(super) fn says(&self, name: &str) -> bool {
+        match self.get(name) {
+            None | Some(Value::Bare("false")) => false,
+            Some(Value::Text(text)) => !text.trim().is_empty(),
+            Some(Value::List { is_empty } | Value::Object { is_empty }) => !is_empty,
+            Some(value @ Value::Bare(_)) => value.number() != Some(0.0),
+        }
     }
 }
 
-impl Drop for Members {
-    fn drop(&mut self) {
-        for value in self.0.values_mut() {
-            if let Value::String(text) = value {
-                text.zeroize();
-            }
-        }
+fn json_text(body: &[u8]) -> &[u8] {
+    body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)
+}
+
+/// What is wrong with a body that is no object. It is never quoted.
+fn no_object(body: &[u8], rule: Broken, answer: &Answer) -> FetchError {
+    let text = json_text(body).trim_ascii();
+    let rule = match text.first() {
+        None => return FetchError::cut_short("the answer is empty"),
+        Some(b'{') => rule,
+        Some(_) if is_compressed(answer) => return compressed(),
+        Some(_) => match serde_json::from_slice::<IgnoredAny>(text) {
+            Ok(_) => return FetchError::malformed("the answer is JSON, but no object"),
+            Err(error) if error.is_eof() => Broken::CutShort,
+            Err(_) => Broken::Malformed,
+        },
+    };
+    if rule == Broken::CutShort || is_shorter_than_announced(body, answer) {
+        return FetchError::cut_short("the answer breaks off");
     }
+    FetchError::malformed(match text {
+        [b'<', ..] => "the answer is HTML or XML; check the token URL",
+        _ => "the answer is not JSON",
+    })
+}
+
+fn compressed() -> FetchError {
+    FetchError::malformed("the answer is compressed, which was not asked for")
 }
 
 fn is_compressed(answer: &Answer) -> bool {
@@ -67,16 +115,10 @@ fn is_compressed(answer: &Answer) -> bool {
         .any(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-fn parse(body: &[u8]) -> Result<Map<String, Value>, FetchError> {
-    let text = body.trim_ascii();
-    // The parser's own errors may quote what they stumbled over.
-    let what = match serde_json::from_slice(text) {
-        Ok(Value::Object(members)) => return Ok(members),
-        Ok(_) => "the answer is JSON, but no object",
-        Err(_) if text.is_empty() => "the answer is empty",
-        Err(_) if text.starts_with(b"<") => "the answer is HTML or XML; check the token URL",
-        Err(error) if error.is_eof() => "the answer breaks off",
-        Err(_) => "the answer is not JSON",
-    };
-    Err(FetchError::malformed(what))
+/// Not every client makes an error of it: one that is told over HTTP/2 that the stream ends without an error may take
+/// what has come for the whole.
+fn is_shorter_than_announced(body: &[u8], answer: &Answer) -> bool {
+    let announced = answer.headers.get(CONTENT_LENGTH);
+    let announced = announced.and_then(|it| it.to_str().ok()?.trim().parse::<u64>().ok());
+    announced.is_some_and(|announced| announced > body.len() as u64)
 }

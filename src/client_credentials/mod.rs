@@ -13,6 +13,7 @@ mod expiry;
 mod failure;
 mod fetcher;
 mod file;
+mod json;
 mod members;
 #[cfg(feature = "reqwest")]
 mod own_thread;

@@ -1,21 +1,62 @@
 //! Reads an answer of the token endpoint: a token, or a typed account of what was wrong with it.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, SystemTime},
+};
 
 use http::StatusCode;
 
 use super::{
-    dialect::Dialect, exchange::Answer, expiry::Clocks, failure, members::Members, retry_after,
+    dialect::Dialect,
+    exchange::Answer,
+    expiry::{self, Clocks, ExpiryFormat, NoLifetime},
+    failure,
+    json::Value,
+    members::Members,
+    retry_after::{self, Stated},
     scrub::Scrubber,
 };
-use crate::{FetchError, Token, error::FetchErrorKind};
+use crate::{FailureClass, FetchError, Token, error::FetchErrorKind};
+
+/// Types of token that are sent with a new proof for each request. Any other type is ignored: servers write there what
+/// they like.
+const TYPES_THAT_NEED_A_PROOF: [&str; 3] = ["dpop", "mac", "pop"];
 
 pub(super) struct Reader {
-    pub(super) dialect: Dialect,
-    pub(super) scrubber: Scrubber,
+    dialect: Dialect,
+    scrubber: Scrubber,
+    lifetimes: Lifetimes,
+    /// Whether there was a warning of white space around a token: one is enough.
+    has_trimmed: AtomicBool,
+}
+
+/// The lifetimes that a fetcher sets where the answer states none, or a longer one. In a source that the builder makes
+/// it sets none: there the policy decides, which holds the dialect's lifetimes and the user's changes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lifetimes {
+    pub(super) default: Option<Duration>,
+    pub(super) max: Option<Duration>,
 }
 
 impl Reader {
+    pub(super) fn new(dialect: Dialect, scrubber: Scrubber, lifetimes: Lifetimes) -> Self {
+        Self {
+            dialect,
+            scrubber,
+            lifetimes,
+            has_trimmed: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    pub(super) fn scrubber(&self) -> &Scrubber {
+        &self.scrubber
+    }
+
     /// `now` is the wall clock just before the request was sent.
     pub(super) fn read(&self, answer: Answer, now: SystemTime) -> Result<Token, FetchError> {
         let status = answer.status;
@@ -34,27 +75,54 @@ impl Reader {
             return Err(self.denial(&answer, &members.unwrap_or_default(), now));
         }
         let members = members?;
-        if members.get("error").is_some() {
+        if members.says(&self.dialect.response.error) {
             return Err(self.denial(&answer, &members, now));
         }
-        self.issued(&answer, members, now)
+        self.issued(&answer, &members, now)
     }
 
     fn issued(
         &self,
         answer: &Answer,
-        mut members: Members,
+        members: &Members,
         now: SystemTime,
     ) -> Result<Token, FetchError> {
         let fields = &self.dialect.response;
-        let mut token = Token::new(members.take(&fields.token)?);
-        if let Some(lifetime) = self.lifetime(answer, &members, now)? {
+        let value = self.header_text(members, &fields.token)?;
+        check_type(members)?;
+        let mut token = Token::new(value);
+        if let Some(lifetime) = self.lifetime(answer, members, now)? {
             token = token.expires_in(lifetime);
         }
         for name in &fields.secondaries {
-            token = token.secondary(name, members.take(name)?);
+            token = token.secondary(name, self.header_text(members, name)?);
         }
         Ok(token)
+    }
+
+    /// A string that a header can carry.
+    fn header_text(&self, members: &Members, name: &str) -> Result<String, FetchError> {
+        let broken = |rule| FetchError::malformed(format!("the answer's `{name}` {rule}"));
+        let text = match members.any(name) {
+            Some(Value::Text(text)) => text,
+            Some(_) => return Err(broken("is not a string")),
+            None => return Err(broken("is missing")),
+        };
+        let trimmed = text.trim();
+        if trimmed.is_empty() {
+            return Err(broken("is empty"));
+        }
+        if !trimmed.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Err(broken("holds bytes that no header may hold"));
+        }
+        if trimmed.len() < text.len() && !self.has_trimmed.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                provider = self.dialect.name,
+                field = name,
+                "the answer's token has white space or a line break at an end, which is cut off"
+            );
+        }
+        Ok(trimmed.to_owned())
     }
 
     fn lifetime(
@@ -64,19 +132,34 @@ impl Reader {
         now: SystemTime,
     ) -> Result<Option<Duration>, FetchError> {
         let fields = &self.dialect.response;
+        if fields.expiry_format == ExpiryFormat::Ignored {
+            return Ok(self.lifetimes.default);
+        }
         let Some(stated) = members.get(&fields.expiry) else {
-            if self.dialect.default_lifetime.is_none() {
-                tracing::warn!(
-                    provider = self.dialect.name,
-                    field = fields.expiry,
-                    "the answer does not say how long its token lives; the policy's default_lifetime counts"
-                );
-            }
-            return Ok(self.dialect.default_lifetime);
+            self.warn_of_no_expiry();
+            return Ok(self.lifetimes.default);
         };
-        let broken =
-            |rule| FetchError::malformed(format!("the answer's `{}` {rule}", fields.expiry));
-        let expiry = fields.expiry_format.read(stated).map_err(broken)?;
+        match self.stated_lifetime(&stated, answer, now) {
+            Ok(lifetime) => Ok(Some(lifetime.min(self.lifetimes.max.unwrap_or(lifetime)))),
+            Err(NoLifetime::Unreadable) => {
+                self.warn_of_unreadable_expiry(&stated);
+                Ok(self.lifetimes.default)
+            }
+            Err(NoLifetime::Over(rule)) => Err(FetchError::without_life(format!(
+                "the answer's `{}` {rule}; if the server means that its tokens never end, set \
+                 `response.expiry_format` to \"ignored\" and a `default_lifetime`",
+                fields.expiry
+            ))),
+        }
+    }
+
+    fn stated_lifetime(
+        &self,
+        stated: &Value<'_>,
+        answer: &Answer,
+        now: SystemTime,
+    ) -> Result<Duration, NoLifetime> {
+        let expiry = self.dialect.response.expiry_format.read(stated)?;
         let clocks = Clocks {
             local: now,
             remote: retry_after::date(&answer.headers),
@@ -87,13 +170,33 @@ impl Reader {
                 "the clocks of this machine and of the token endpoint differ by more than 5 minutes"
             );
         }
-        let lifetime = clocks.lifetime(expiry).map_err(broken)?;
-        let longest = self.dialect.max_lifetime.unwrap_or(Duration::MAX);
-        Ok(Some(lifetime.min(longest)))
+        clocks.lifetime(expiry)
+    }
+
+    fn warn_of_no_expiry(&self) {
+        if self.dialect.default_lifetime.is_none() {
+            tracing::warn!(
+                provider = self.dialect.name,
+                field = self.dialect.response.expiry,
+                "the answer does not say how long its token lives; the policy's default_lifetime counts"
+            );
+        }
+    }
+
+    fn warn_of_unreadable_expiry(&self, stated: &Value<'_>) {
+        tracing::warn!(
+            provider = self.dialect.name,
+            field = self.dialect.response.expiry,
+            shape = &*stated.shape(),
+            set = expiry::remedy(stated),
+            "the answer's expiry cannot be read; the token is used for default_lifetime"
+        );
     }
 
     fn denial(&self, answer: &Answer, members: &Members, now: SystemTime) -> FetchError {
-        let code = members.text("error");
+        let fields = &self.dialect.response;
+        let code = members.code(&fields.error);
+        let code = code.as_deref().map(|code| code.trim());
         let class = failure::classify(&self.dialect.failures, answer.status, code);
         let (kind, what) = match answer.status.is_server_error() {
             true => (
@@ -106,14 +209,14 @@ impl Reader {
         if let Some(code) = code {
             error = error.with_code(&self.scrubber.scrub_code(code));
         }
-        if let Some(description) = members.text("error_description") {
-            error = error.with_description(self.scrubber.scrub(description));
+        if let Some(description) = members.text(&fields.error_description) {
+            error = error.with_description(self.scrubber.scrub(&description));
         }
         self.with_wait(error, answer, now)
     }
 
     fn with_wait(&self, error: FetchError, answer: &Answer, now: SystemTime) -> FetchError {
-        let stated = retry_after::retry_after(&answer.headers, now);
+        let stated = self.stated_wait(answer, now);
         if answer.status != StatusCode::TOO_MANY_REQUESTS {
             return stated.into_iter().fold(error, FetchError::retry_after);
         }
@@ -121,5 +224,39 @@ impl Reader {
             Some(wait) => error.retry_after(wait),
             None => error.not_within_flight(),
         }
+    }
+
+    fn stated_wait(&self, answer: &Answer, now: SystemTime) -> Option<Duration> {
+        match retry_after::retry_after(&answer.headers, now)? {
+            Stated::Wait(wait) => Some(wait),
+            Stated::Unreadable { length } => {
+                tracing::warn!(
+                    provider = self.dialect.name,
+                    status = answer.status.as_u16(),
+                    length,
+                    "the answer's `Retry-After` is neither a number of seconds nor an HTTP date, and is ignored"
+                );
+                None
+            }
+        }
+    }
+}
+
+fn check_type(members: &Members) -> Result<(), FetchError> {
+    let stated = members.text("token_type").unwrap_or_default();
+    let stated = stated.trim();
+    let known = TYPES_THAT_NEED_A_PROOF
+        .iter()
+        .find(|it| it.eq_ignore_ascii_case(stated));
+    match known {
+        None => Ok(()),
+        Some(known) => Err(FetchError::new(
+            FailureClass::Permanent,
+            FetchErrorKind::Malformed,
+            format!(
+                "the answer's `token_type` is `{known}`: such a token needs a proof with every request, which this \
+                 crate cannot make; ask the bank for bearer tokens"
+            ),
+        )),
     }
 }

@@ -49,6 +49,7 @@ pub(super) fn prepare(dialect: &Dialect, client: &Client) -> Result<Prepared, Co
 
     let extras = params.iter().chain(&headers).filter(|it| it.is_secret);
     let secrets = extras.map(|extra| copy(&extra.value));
+    let basic = basic.iter().flat_map(encode::base64_variants);
     let secrets = secrets.chain(basic).chain(client.secret.as_ref().map(copy));
     Ok(Prepared {
         request,

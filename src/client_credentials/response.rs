@@ -2,20 +2,27 @@
 
 use super::expiry::ExpiryFormat;
 
-/// What an answer's fields are called, and how it says when the token ends. By default as RFC 6749 §5.1 has it.
+/// What an answer's fields are called, and how it says when the token ends. By default as RFC 6749 §5.1 and §5.2 have
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseFields {
     /// The token's field. Default: `access_token`.
     pub token: String,
-    /// The expiry's field. Default: `expires_in`. A token whose answer lacks it lives for
-    /// [`Dialect::default_lifetime`](super::Dialect::default_lifetime).
+    /// The expiry's field. Default: `expires_in`. A token whose answer lacks it, or states it in a form that cannot be
+    /// read, lives for [`Dialect::default_lifetime`](super::Dialect::default_lifetime).
     pub expiry: String,
     /// How the expiry is written. Default: [`ExpiryFormat::Auto`].
     pub expiry_format: ExpiryFormat,
     /// Further values that come with the token and that [`Dialect::headers`](super::Dialect::headers) use by their
     /// names, such as Serpro's `jwt_token`. An answer without one of them is no token. Default: none.
     pub secondaries: Vec<String>,
+    /// The member that holds the code of an error, a string or a number. Default: `error`. An answer is an error if this
+    /// member is there and not empty, whatever the status; `""`, `false`, `null`, `0`, `[]` and `{}` count as empty. Do
+    /// not name a member that is filled in good answers too, such as `"code": "OK"`.
+    pub error: String,
+    /// The member that holds an error's text. Default: `error_description`.
+    pub error_description: String,
 }
 
 impl Default for ResponseFields {
@@ -25,6 +32,8 @@ impl Default for ResponseFields {
             expiry: "expires_in".into(),
             expiry_format: ExpiryFormat::default(),
             secondaries: Vec::new(),
+            error: "error".into(),
+            error_description: "error_description".into(),
         }
     }
 }

@@ -12,18 +12,50 @@ pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
     httpdate::parse_http_date(text(headers, DATE)?).ok()
 }
 
+/// What `Retry-After` says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stated {
+    Wait(Duration),
+    /// Neither seconds nor a date; so many bytes of something else.
+    Unreadable {
+        length: usize,
+    },
+}
+
 /// `Retry-After` (RFC 9110 §10.2.3) in seconds or as a date. A date is read by the server's own clock where the answer
-/// tells it, else by ours; one that has passed is no wait. What is neither is as if it were absent.
-pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = text(headers, RETRY_AFTER)?.trim();
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // A number too large for the type is too large for any bound as well.
-        let seconds = text.parse().unwrap_or(u32::MAX);
-        return Some(Duration::from_secs(seconds.into()));
+/// tells it, else by ours; one that has passed is no wait.
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Stated> {
+    let value = headers.get(RETRY_AFTER)?;
+    let text = value.to_str().unwrap_or_default().trim();
+    let until = |at: SystemTime| {
+        let now = date(headers).unwrap_or(now);
+        at.duration_since(now).unwrap_or_default()
+    };
+    let wait = seconds(text).or_else(|| httpdate::parse_http_date(text).ok().map(until));
+    Some(wait.map_or(
+        Stated::Unreadable {
+            length: value.len(),
+        },
+        Stated::Wait,
+    ))
+}
+
+/// Digits, with a plus sign before and a fraction after them if need be. A fraction is rounded up: nobody is to be asked
+/// before the time.
+fn seconds(text: &str) -> Option<Duration> {
+    let text = text.strip_prefix('+').unwrap_or(text);
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() && fraction.is_empty() || !are_digits(whole) || !are_digits(fraction) {
+        return None;
     }
-    let at = httpdate::parse_http_date(text).ok()?;
-    let now = date(headers).unwrap_or(now);
-    Some(at.duration_since(now).unwrap_or_default())
+    let whole = match whole {
+        "" => 0,
+        // A number too large for the type is too large for any bound as well.
+        _ => whole.parse().unwrap_or(u32::MAX),
+    };
+    let begun = fraction.bytes().any(|digit| digit != b'0');
+    Some(Duration::from_secs(u64::from(whole) + u64::from(begun)))
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
@@ -38,32 +70,57 @@ mod tests {
     fn seconds_dates_and_nonsense() {
         let now = httpdate::parse_http_date("Tue, 14 Nov 2023 22:13:20 GMT").unwrap();
         let earlier = Some("Tue, 14 Nov 2023 22:12:20 GMT");
+        let unreadable = |text: &str| Some(Stated::Unreadable { length: text.len() });
+        let wait = |seconds| Some(Stated::Wait(Duration::from_secs(seconds)));
         for (retry_after_text, date_text, expected) in [
-            ("120", None, Some(120)),
-            (" 120 ", None, Some(120)),
-            ("0", None, Some(0)),
-            ("99999999999999999999999", None, Some(u64::from(u32::MAX))),
-            ("Tue, 14 Nov 2023 22:14:20 GMT", None, Some(60)),
-            ("Tue, 14 Nov 2023 22:14:20 GMT", earlier, Some(120)),
-            ("Tue, 14 Nov 2023 22:14:20 GMT", Some("today"), Some(60)),
-            ("Tue, 14 Nov 2000 22:14:20 GMT", None, Some(0)),
-            ("-5", None, None),
-            ("1.5", None, None),
-            ("", None, None),
-            ("soon", None, None),
-            ("Tue, 99 Nov 2023 22:14:20 GMT", None, None),
+            ("120", None, wait(120)),
+            (" 120 ", None, wait(120)),
+            ("\t120", None, wait(120)),
+            ("+120", None, wait(120)),
+            (" +2.70 ", None, wait(3)),
+            ("2.7", None, wait(3)),
+            ("2.000", None, wait(2)),
+            ("2.", None, wait(2)),
+            (".5", None, wait(1)),
+            ("0.0001", None, wait(1)),
+            ("0", None, wait(0)),
+            ("007", None, wait(7)),
+            ("99999999999999999999999", None, wait(u64::from(u32::MAX))),
+            (
+                "99999999999999999999999.9",
+                None,
+                wait(u64::from(u32::MAX) + 1),
+            ),
+            ("Tue, 14 Nov 2023 22:14:20 GMT", None, wait(60)),
+            (" Tue, 14 Nov 2023 22:14:20 GMT ", None, wait(60)),
+            ("Tue, 14 Nov 2023 22:14:20 GMT", earlier, wait(120)),
+            ("Tue, 14 Nov 2023 22:14:20 GMT", Some("today"), wait(60)),
+            ("Tue, 14 Nov 2000 22:14:20 GMT", None, wait(0)),
+            ("-5", None, unreadable("-5")),
+            ("+-5", None, unreadable("+-5")),
+            ("1.5.2", None, unreadable("1.5.2")),
+            ("1e3", None, unreadable("1e3")),
+            ("120s", None, unreadable("120s")),
+            (".", None, unreadable(".")),
+            ("", None, unreadable("")),
+            ("soon", None, unreadable("soon")),
+            (
+                "Tue, 99 Nov 2023 22:14:20 GMT",
+                None,
+                unreadable("Tue, 99 Nov 2023 22:14:20 GMT"),
+            ),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, retry_after_text.parse().unwrap());
             if let Some(date_text) = date_text {
                 headers.insert(DATE, date_text.parse().unwrap());
             }
-            assert_eq!(
-                retry_after(&headers, now),
-                expected.map(Duration::from_secs),
-                "{retry_after_text:?} {date_text:?}"
-            );
+            let stated = retry_after(&headers, now);
+            assert_eq!(stated, expected, "{retry_after_text:?} {date_text:?}");
         }
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
+        let bytes = http::HeaderValue::from_bytes(b"2\xe9").unwrap();
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, bytes)]);
+        assert_eq!(retry_after(&headers, now), unreadable("2?"));
     }
 }

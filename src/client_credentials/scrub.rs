@@ -1,35 +1,51 @@
 //! Strikes a client's secrets out of what a server says.
 
-use std::cmp::Reverse;
-
 use zeroize::Zeroizing;
 
-use super::encode::form_urlencoded;
+use super::{encode::form_urlencoded, json};
 
 /// The longest part of a server's description that is kept, in characters.
 const LONGEST: usize = 1024;
 
-/// The secrets that a server might repeat, in every encoding in which it was told them.
+const STRUCK_OUT: &str = "[elided]";
+
+/// Reads what stands at the beginning of a text as one character, and says how long it is.
+type Reading = fn(&str) -> Option<(char, usize)>;
+
+/// The ways to write a character.
+const READINGS: [Reading; 5] = [plain, plus, percent_escape, json::escape, entity];
+
+/// The secrets that a server might repeat, as they were sent. Whatever else a server or a gateway does to them on the
+/// way back, it does to single characters: each may be written in any of the [`READINGS`].
 pub(super) struct Scrubber(Vec<Zeroizing<String>>);
 
 impl Scrubber {
     pub(super) fn new(secrets: impl IntoIterator<Item = Zeroizing<String>>) -> Self {
-        let mut known: Vec<_> = secrets
-            .into_iter()
-            .flat_map(|secret| [form_urlencoded(&secret), secret])
-            .filter(|secret| !secret.is_empty())
-            .collect();
-        // A secret that is part of another must not break the other before it is found.
-        known.sort_by_key(|secret| Reverse(secret.len()));
-        Self(known)
+        let encodings =
+            |secret: Zeroizing<String>| [form_urlencoded(&secret), in_json(&secret), secret];
+        let known = secrets.into_iter().flat_map(encodings);
+        Self(known.filter(|secret| !secret.is_empty()).collect())
     }
 
+    /// Secrets are looked for no further than the text is shown: a character has at most four bytes.
     pub(super) fn scrub(&self, text: &str) -> String {
-        let strike = |text: Zeroizing<String>, secret: &Zeroizing<String>| {
-            Zeroizing::new(text.replace(&***secret, "[elided]"))
-        };
-        let scrubbed = self.0.iter().fold(text.to_owned().into(), strike);
-        scrubbed.chars().take(LONGEST).collect()
+        let mut shown = String::new();
+        let mut struck_until = 0;
+        for (at, character) in text.char_indices() {
+            if shown.len() >= 4 * LONGEST {
+                break;
+            }
+            if let Some(end) = self.secret_at(&text[at..]).map(|length| at + length) {
+                if at >= struck_until {
+                    shown.push_str(STRUCK_OUT);
+                }
+                struck_until = struck_until.max(end);
+            }
+            if at >= struck_until {
+                shown.push(character);
+            }
+        }
+        shown.chars().take(LONGEST).collect()
     }
 
     /// What is visible of a code. Scrubbed once more at the end: with the invisible gone from between its parts, a
@@ -39,6 +55,94 @@ impl Scrubber {
         let visible = scrubbed.chars().filter(char::is_ascii_graphic);
         self.scrub(&visible.collect::<String>())
     }
+
+    /// The length of the longest secret at the beginning of a text.
+    fn secret_at(&self, text: &str) -> Option<usize> {
+        let lengths = self.0.iter().filter_map(|secret| length_of(secret, text));
+        lengths.max()
+    }
+}
+
+/// The length of a secret at the beginning of a text, however it is written. Of several readings all are followed: with
+/// `%` in a secret, `%25` may stand for the one character or for three.
+fn length_of(secret: &str, text: &str) -> Option<usize> {
+    let mut ends = vec![0];
+    for character in secret.chars() {
+        let mut further = Vec::new();
+        for end in ends {
+            let read = READINGS.iter().filter_map(|reading| reading(&text[end..]));
+            let meant = read.filter(|(meant, _)| is_same(*meant, character));
+            further.extend(meant.map(|(_, length)| end + length));
+        }
+        further.sort_unstable();
+        further.dedup();
+        if further.is_empty() {
+            return None;
+        }
+        ends = further;
+    }
+    ends.pop()
+}
+
+/// A character that could not be read may have been any but those of ASCII.
+fn is_same(read: char, character: char) -> bool {
+    read == character || read == char::REPLACEMENT_CHARACTER && !character.is_ascii()
+}
+
+fn plain(text: &str) -> Option<(char, usize)> {
+    let character = text.chars().next()?;
+    Some((character, character.len_utf8()))
+}
+
+fn plus(text: &str) -> Option<(char, usize)> {
+    text.starts_with('+').then_some((' ', 1))
+}
+
+/// One character of UTF-8, or of Latin-1 where the bytes are no UTF-8; each byte as `%2f` or `%2F`.
+fn percent_escape(text: &str) -> Option<(char, usize)> {
+    let byte = |at: usize| {
+        let digits = text.get(at..)?.strip_prefix('%')?.get(..2)?;
+        let are_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        are_hex.then(|| u8::from_str_radix(digits, 16).ok())?
+    };
+    let bytes: Vec<u8> = (0..4).map_while(|index| byte(3 * index)).collect();
+    let first = *bytes.first()?;
+    let utf8 = bytes.utf8_chunks().next()?.valid().chars().next();
+    let meant = utf8.unwrap_or(char::from(first));
+    let length = utf8.map_or(1, char::len_utf8);
+    Some((meant, 3 * length))
+}
+
+/// A character as HTML and XML write it: by name where the name is one of XML's, or by number.
+fn entity(text: &str) -> Option<(char, usize)> {
+    let end = text.bytes().take(10).position(|byte| byte == b';')?;
+    let name = text.get(..end)?.strip_prefix('&')?;
+    let meant = match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let number = match number.strip_prefix(['x', 'X']) {
+                Some(hex) => u32::from_str_radix(hex, 16),
+                None => number.parse(),
+            };
+            char::from_u32(number.ok()?)?
+        }
+    };
+    Some((meant, end + 1))
+}
+
+/// As it stands in a body of JSON, where it may be escaped once more.
+fn in_json(secret: &str) -> Zeroizing<String> {
+    let mut written = Zeroizing::new(Vec::with_capacity(6 * secret.len() + 2));
+    // A string can always be written, and into memory.
+    let _ = serde_json::to_writer(&mut *written, secret);
+    let quoted = std::str::from_utf8(&written).unwrap_or_default();
+    let inside = quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    Zeroizing::new(inside.unwrap_or_default().to_owned())
 }
 
 #[cfg(test)]
@@ -52,6 +156,43 @@ mod tests {
             scrubber.scrub("k&9 k%269 x-k&9 x-k%269 k9"),
             "[elided] [elided] [elided] [elided] k9"
         );
+    }
+
+    #[test]
+    fn a_secret_is_struck_out_however_it_is_written() {
+        let scrubber = Scrubber::new(["s3 \"\\/é<%25+".to_owned().into()]);
+        for written in [
+            "s3 \"\\/é<%25+",
+            // As it was sent in a form and in JSON, and with that escaped once more.
+            "s3%20%22%5C%2F%C3%A9%3C%2525%2B",
+            "s3%20%22%5c%2f%c3%a9%3c%2525%2b",
+            "s3+%22%5C/%C3%A9<%2525%2B",
+            "s3%20%22%5C%2F%E9%3C%2525%2B",
+            r#"s3 \"\\/é<%25+"#,
+            r#"s3\u0020\u0022\u005C\/\u00E9\u003c\u002525\u002b"#,
+            r#"s3 \\\"\\\\\/é<%25+"#,
+            "s3%20%5C%22%5C%5C%2F%C3%A9%3C%2525%2B",
+            // In a page, in Latin-1, and a little of everything.
+            "s3&#32;&quot;&#x5C;/&#233;&lt;%25+",
+            "s3 \"\\/\u{fffd}<%25+",
+            r#"s3+\"%5c\/&#xe9;\u003C&#37;25+"#,
+        ] {
+            let shown = scrubber.scrub(&format!("<{written}>"));
+            assert_eq!(shown, "<[elided]>", "{written}");
+        }
+    }
+
+    #[test]
+    fn secrets_that_overlap_leave_nothing_of_either() {
+        let scrubber = Scrubber::new(["abcd".to_owned().into(), "cdefg".to_owned().into()]);
+        assert_eq!(scrubber.scrub("xabcdefgx abcdx"), "x[elided]x [elided]x");
+    }
+
+    #[test]
+    fn much_that_looks_like_a_secret_takes_no_time() {
+        let scrubber = Scrubber::new(["%%%%%%%%%%%%%%%%%%%%%%%%%%%%%%x".to_owned().into()]);
+        let text = "%25".repeat(20_000);
+        assert_eq!(scrubber.scrub(&text).len(), 1024);
     }
 
     #[test]

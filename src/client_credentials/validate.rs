@@ -165,9 +165,14 @@ fn response(dialect: &Dialect) -> Checked {
     let secondaries = fields.secondaries.iter().map(String::as_str);
     distinct(
         "response",
-        [fields.token.as_str(), &fields.expiry]
-            .into_iter()
-            .chain(secondaries),
+        [
+            fields.token.as_str(),
+            &fields.expiry,
+            &fields.error,
+            &fields.error_description,
+        ]
+        .into_iter()
+        .chain(secondaries),
     )?;
     match fields.expiry_format {
         ExpiryFormat::LocalTime { utc_offset_minutes }

@@ -130,31 +130,39 @@ fn nonsense() -> Vec<Misdeed> {
 
 /// What is HTTP, and no token.
 fn lies() -> Vec<Misdeed> {
-    let lie = |name, text: String, says| Misdeed {
+    let lie = |name, text: String, class, says| Misdeed {
         name,
         script: vec![Hear, Step::Say(text)],
         kind: "malformed",
-        class: Unclear,
+        class,
         says,
     };
     let cut = answer(&token_json("c4n4ry")).replace("content-length: 4", "content-length: ");
     let zipped =
         answer("\u{1f}\u{8}\0c4n4ry").replace("\r\n\r\n", "\r\ncontent-encoding: gzip\r\n\r\n");
     vec![
-        lie("announces less than it sends", cut, "the answer breaks off"),
+        lie(
+            "announces less than it sends",
+            cut,
+            Transient,
+            "the answer breaks off",
+        ),
         lie(
             "compresses unasked",
             zipped,
+            Unclear,
             "compressed, which was not asked for",
         ),
         lie(
             "announces nothing and closes",
             "HTTP/1.1 200 OK\r\n\r\n{\"access_token\":\"c4n4".into(),
+            Transient,
             "the answer breaks off",
         ),
         lie(
             "answers without a body",
             "HTTP/1.1 204 No Content\r\n\r\n".into(),
+            Transient,
             "the answer is empty",
         ),
     ]

@@ -1,5 +1,17 @@
-//! TLS with somebody else, with nobody, or not at all.
+//! TLS with somebody else, with nobody, or not at all; and TLS that ends without a word.
 
+use std::{
+    io::{self, Read, Write},
+    net::{Shutdown, SocketAddr, TcpListener},
+    sync::Arc,
+    thread,
+};
+
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 use tokio::time::timeout;
 use tower_oauth::{
     FailureClass::{self, Transient, Unclear},
@@ -83,6 +95,71 @@ async fn a_server_that_does_no_handshake() {
             assert!(words.contains(says), "{client:?}: {words}");
             let hangs_up = timeout(LONG, peer.abandoned()).await;
             assert!(hangs_up.is_ok(), "{client:?}: {words}");
+        }
+    }
+}
+
+fn server_config(identity: &Identity) -> ServerConfig {
+    let certificate = CertificateDer::from_pem_slice(identity.certificate_pem().as_bytes());
+    let key = PrivateKeyDer::from_pem_slice(identity.key_pem().as_bytes());
+    ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.unwrap()], key.unwrap())
+        .unwrap()
+}
+
+/// A server that gives each of its answers to one connection, and hangs up on it without TLS's close_notify.
+fn hangs_up(identity: &Identity, answers: &'static [&'static str]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let config = Arc::new(server_config(identity));
+    thread::spawn(move || {
+        for answer in answers {
+            let (socket, _) = listener.accept()?;
+            let tls = ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
+            let mut stream = StreamOwned::new(tls, socket);
+            let mut request = Vec::new();
+            while !request.ends_with(b"client_credentials") {
+                let mut read = [0; 4096];
+                let length = stream.read(&mut read)?;
+                request.extend_from_slice(&read[..length]);
+            }
+            stream.write_all(answer.as_bytes())?;
+            stream.flush()?;
+            stream.sock.shutdown(Shutdown::Write)?;
+            // What the client still sends is read: a reset would take the answer with it.
+            let _ = io::copy(&mut stream.sock, &mut io::sink());
+        }
+        io::Result::Ok(())
+    });
+    address
+}
+
+/// Neither a length nor a close_notify says where the answer ends; its JSON does.
+#[tokio::test]
+async fn an_answer_that_ends_without_a_word_is_taken_if_it_is_whole() {
+    const WHOLE: &str = "HTTP/1.1 200 OK\r\n\r\n{\"access_token\":\"abc\",\"expires_in\":3600}";
+    const CUT: &str = "HTTP/1.1 200 OK\r\n\r\n{\"access_token\":\"abc\",\"expires_";
+    const EMPTY: &str = "HTTP/1.1 200 OK\r\n\r\n";
+    let authority = Authority::new().unwrap();
+    let identity = authority.loopback_server().unwrap();
+    for client in CLIENTS {
+        for (answers, attempts) in [(&[WHOLE][..], 1), (&[CUT, EMPTY, WHOLE], 3)] {
+            let url = format!("https://{}", hangs_up(&identity, answers));
+            let source = client.source_with(url, &authority, |_| {});
+            let token = timeout(LONG, source.token())
+                .await
+                .expect("it hangs")
+                .unwrap();
+            assert_eq!(token.expose_token(), "abc", "{client:?}");
+            let counters = source.status().counters;
+            assert_eq!(
+                (counters.flights, counters.fetches),
+                (1, attempts),
+                "{client:?}"
+            );
         }
     }
 }

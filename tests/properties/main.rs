@@ -3,6 +3,7 @@
 #[allow(unreachable_pub, reason = "the fuzz targets' own crate exports it")]
 mod decode;
 mod dialects;
+mod echoes;
 mod headers;
 mod origins;
 mod requests;

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Anything that can be seen, and half of it of what encodings trip over.
-fn credentials() -> impl Strategy<Value = String> {
+pub(crate) fn credentials() -> impl Strategy<Value = String> {
     let is_credential = |text: &str| ClientId::new(text).is_ok();
     let any = any::<char>().prop_filter("is not seen", move |it| is_credential(&it.to_string()));
     let tricky = prop::sample::select(r#"%+&=:"\/?# ~*-._'<>ü💩"#.chars().collect::<Vec<_>>());

@@ -5,13 +5,14 @@ use std::{error::Error, iter::successors, time::Duration};
 
 use http::StatusCode;
 use tower_oauth::{
-    OAuthError,
+    FailureClass, OAuthError,
     testing::{Bank, BankBuilder, Fault},
 };
 
 use crate::{
     catalogue::{Bad, CANARY, TOKEN, every_bad_answer},
     stack::{BANKS, CLIENTS, Stack, UNTIL_STALE},
+    told::Told,
 };
 
 /// Every bad answer by each client, each at the next of the four banks.
@@ -109,6 +110,8 @@ async fn a_429_is_heeded() {
         (Bank::bankly, asked("120"), 120.0, 132.0),
         (Bank::bankly, asked("soon"), 300.0, 330.0),
         (Bank::avista, asked("120"), 120.0, 132.0),
+        (Bank::avista, asked("120.4"), 121.0, 133.1),
+        (Bank::avista, asked("+120 "), 120.0, 132.0),
         (Bank::avista, asked("86400"), 300.0, 330.0),
         (Bank::avista, bare(), 45.0, 75.0),
         (Bank::conta_simples, bare(), 45.0, 75.0),
@@ -128,6 +131,37 @@ async fn a_429_is_heeded() {
             assert_eq!(stack.counters().token_requests, 1, "{case}");
         }
     }
+}
+
+/// It names the credentials whatever stands beside it: nobody waits for a denial to pass.
+#[tokio::test]
+async fn a_denial_in_another_encoding_is_a_denial() {
+    let body = b"{\"error\":\"invalid_client\",\"error_description\":\"Credencial inv\xe1lida\"}";
+    for client in CLIENTS {
+        let stack = Stack::open(Bank::avista(), client).await;
+        let denial = Fault::answer(StatusCode::UNAUTHORIZED, &body[..]);
+        stack.bank.token_fault_always(denial);
+        let error = stack.source.ready().await.unwrap_err();
+        assert_eq!(error.class(), Some(FailureClass::Permanent));
+        let error = error.fetch_error().unwrap();
+        assert_eq!(error.code(), Some("invalid_client"));
+        assert_eq!(error.description(), Some("Credencial inv\u{fffd}lida"));
+    }
+}
+
+#[tokio::test]
+async fn a_wait_that_cannot_be_read_is_said_to_be_none() {
+    let (told, _listening) = Told::listen();
+    for client in CLIENTS {
+        let stack = Stack::open(Bank::avista(), client).await;
+        let asked = Fault::retry_after(StatusCode::TOO_MANY_REQUESTS, CANARY);
+        stack.bank.token_fault_always(asked);
+        stack.error().await;
+    }
+    let said = told.with("`Retry-After` is neither");
+    assert_eq!(said.len(), CLIENTS.len(), "{said:#?}");
+    assert!(said.iter().all(|it| it.contains("length=6")), "{said:#?}");
+    assert!(said.iter().all(|it| !it.contains(CANARY)), "{said:#?}");
 }
 
 #[tokio::test]
@@ -157,6 +191,8 @@ async fn trouble_that_passes_is_tried_again_within_the_flight() {
         for fault in [
             Fault::Reset,
             Fault::CutOff,
+            Fault::Truncated,
+            Fault::status(StatusCode::OK),
             Fault::status(StatusCode::INTERNAL_SERVER_ERROR),
             Fault::status(StatusCode::BAD_GATEWAY),
         ] {

@@ -14,7 +14,12 @@ use super::{
 };
 use crate::{
     FetchError,
-    client_credentials::{dialect::Dialect, exchange::Answer, reader::Reader, scrub::Scrubber},
+    client_credentials::{
+        dialect::Dialect,
+        exchange::{Answer, End},
+        reader::Reader,
+        scrub::Scrubber,
+    },
     error::causes,
 };
 
@@ -28,15 +33,15 @@ const LONGEST_TEXT: usize = 1024;
 const SHORTEST_ECHO: usize = 4;
 
 pub(super) fn received(answer: &Answer, reader: &Reader) -> AnswerRecord {
-    let no_body = Zeroizing::default();
-    let body = answer.body.as_ref().unwrap_or(&no_body);
-    let object = Object::parse(body);
-    let tokens = object.iter().flat_map(|it| tokens(it, &reader.dialect));
-    let striker = Striker::new(&reader.scrubber, tokens.collect());
-    let body = match (&answer.body, &object) {
-        (Err(error), _) => AnswerBody::Unreadable(told(error, &reader.scrubber)),
-        (Ok(_), Some(object)) => AnswerBody::Members(members(object, answer, reader, &striker)),
-        (Ok(body), None) => no_object(body, answer, reader, &striker),
+    let bytes = &*answer.body.bytes;
+    let object = Object::parse(bytes);
+    let tokens = object.iter().flat_map(|it| tokens(it, reader.dialect()));
+    let striker = Striker::new(reader.scrubber(), tokens.collect());
+    let body = match (&answer.body.end, &object) {
+        (End::TooLong, _) => AnswerBody::Unreadable("it is longer than 64 KiB".into()),
+        (_, Some(object)) => AnswerBody::Members(members(object, answer, reader, &striker)),
+        (End::Broken(error), None) => AnswerBody::Unreadable(told(error, reader.scrubber())),
+        (End::Whole, None) => no_object(bytes, answer, reader, &striker),
     };
     AnswerRecord {
         status: answer.status,
@@ -83,7 +88,7 @@ fn members(
     reader: &Reader,
     striker: &Striker<'_>,
 ) -> Vec<RecordedValue> {
-    let dialect = &reader.dialect;
+    let dialect = reader.dialect();
     let runs = |path: &str| match path {
         "error" | "scope" | "token_type" => Runs::Any,
         _ if path == dialect.response.expiry => Runs::Any,
@@ -141,7 +146,7 @@ fn no_object(body: &[u8], answer: &Answer, reader: &Reader, striker: &Striker<'_
     if answer.status.is_success() {
         return hidden("it could be a token");
     }
-    if speaks_of_tokens(&text, &reader.dialect) {
+    if speaks_of_tokens(&text, reader.dialect()) {
         return hidden("it speaks of tokens");
     }
     AnswerBody::Text(cut(&striker.strike(&text, Runs::Words), LONGEST_TEXT))

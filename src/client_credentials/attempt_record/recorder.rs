@@ -37,7 +37,7 @@ impl Recorder {
         request: &Request<Bytes>,
         reader: Arc<Reader>,
     ) -> Self {
-        let request = Arc::new(sent(request, &reader.dialect, &reader.scrubber));
+        let request = Arc::new(sent(request, reader.dialect(), reader.scrubber()));
         Self {
             observer,
             request,
@@ -61,7 +61,7 @@ impl Recording {
         self.ended = true;
         self.tell(match outcome {
             Ok(answer) => Ok(received(answer, &self.reader)),
-            Err(error) => Err(told(error, &self.reader.scrubber)),
+            Err(error) => Err(told(error, self.reader.scrubber())),
         });
     }
 

@@ -156,6 +156,11 @@ fn answers_and_api_headers_fit_together() {
         field(|it| it.response.expiry = "access_token".into()),
         "response"
     );
+    assert_eq!(
+        field(|it| it.response.error_description = "error".into()),
+        "response"
+    );
+    assert_eq!(field(|it| it.response.error.clear()), "response");
     let far = |it: &mut Dialect| {
         it.response.expiry_format = ExpiryFormat::LocalTime {
             utc_offset_minutes: i16::MIN,

@@ -3,11 +3,14 @@
 
 mod answers;
 mod attempt_records;
+mod beside_a_token;
 mod broken_answers;
 mod configuration;
 mod drips;
+mod ends;
 mod failures;
 mod files;
+mod last_word;
 mod mistakes;
 #[cfg(feature = "reqwest")]
 mod over_sockets;

@@ -13,6 +13,9 @@ use tower_oauth_fuzz::{Answer, NOW, check_error, client, from_now, run, source, 
 
 const LONGEST_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
 
+/// The lifetime of a token whose answer's word cannot be read.
+const DEFAULT_LIFE: Duration = Duration::from_secs(300);
+
 fuzz_target!(|text: &[u8]| -> Corpus {
     let (format, rest) = split(text, b"\n");
     let (date, value) = split(rest, b"\n");
@@ -31,6 +34,8 @@ fn named(format: &[u8]) -> Option<ExpiryFormat> {
     Some(match format {
         b"auto" => ExpiryFormat::Auto,
         b"seconds" => ExpiryFormat::Seconds,
+        b"milliseconds" => ExpiryFormat::Milliseconds,
+        b"ignored" => ExpiryFormat::Ignored,
         b"epoch_seconds" => ExpiryFormat::EpochSeconds,
         b"rfc3339" => ExpiryFormat::Rfc3339,
         minutes => ExpiryFormat::LocalTime {
@@ -84,10 +89,14 @@ type Expected = Option<Option<Duration>>;
 fn expected(format: ExpiryFormat, value: &Value, remote: Option<SystemTime>) -> Expected {
     let number = value.as_u64().or_else(|| plain_digits(value.as_str()?));
     let moment = match (format, number) {
+        (ExpiryFormat::Ignored, _) => return Some(Some(DEFAULT_LIFE)),
         (ExpiryFormat::Seconds, Some(number)) => return Some(seconds(number)),
+        (ExpiryFormat::Auto, Some(number)) if has_two_meanings(number) => {
+            return Some(Some(DEFAULT_LIFE));
+        }
         (ExpiryFormat::Auto, Some(number @ ..1_000_000_000)) => return Some(seconds(number)),
         (ExpiryFormat::Auto, Some(number @ ..100_000_000_000)) => Duration::from_secs(number),
-        (ExpiryFormat::EpochSeconds, Some(number @ ..1_000_000_000_000)) => {
+        (ExpiryFormat::EpochSeconds, Some(number @ ..253_402_300_800)) => {
             Duration::from_secs(number)
         }
         (ExpiryFormat::Auto | ExpiryFormat::Rfc3339, None) => stamp(value.as_str()?)?,
@@ -107,6 +116,12 @@ fn expected(format: ExpiryFormat, value: &Value, remote: Option<SystemTime>) -> 
     let lifetimes = [Some(local), remote].into_iter().flatten();
     let lifetimes = lifetimes.filter_map(|now| moment.duration_since(now).ok());
     Some(lifetimes.filter(|lifetime| !lifetime.is_zero()).min())
+}
+
+/// More than a day in seconds and less than one in milliseconds, and not plainly days.
+fn has_two_meanings(number: u64) -> bool {
+    let is_days = number.is_multiple_of(86_400) && !number.is_multiple_of(3_600_000);
+    (86_401..86_400_000).contains(&number) && !is_days
 }
 
 fn seconds(number: u64) -> Option<Duration> {

@@ -50,8 +50,17 @@ async fn check(answer: Answer) {
 /// What RFC 9110 makes of the headers: seconds, or a date by the server's own clock.
 fn asked(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(text.parse().map_or(BELIEVED, Duration::from_secs));
+    let number = text.strip_prefix('+').unwrap_or(text);
+    let is_plain = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+    if number.bytes().all(is_plain) && number.parse::<f64>().is_ok() {
+        // A fraction too small for the type still counts.
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        let whole = if whole.is_empty() { "0" } else { whole };
+        let begun = u64::from(fraction.bytes().any(|digit| digit != b'0'));
+        return Some(match whole.parse::<u64>() {
+            Ok(whole) => Duration::from_secs(whole.saturating_add(begun)),
+            Err(_) => BELIEVED,
+        });
     }
     let at = httpdate::parse_http_date(text).ok()?;
     let date = headers.get(DATE).and_then(|date| date.to_str().ok());

@@ -29,8 +29,9 @@ pub use stamp::stamp;
 /// The client's secret. Nothing may ever print it.
 pub const SECRET: &str = "s3cr3t/c4n4ry+&";
 
-/// The same, as a form and a Basic header carry it.
-const SECRET_IN_A_FORM: &str = "s3cr3t%2Fc4n4ry%2B%26";
+/// The same, as a form and a Basic header carry it, in either case, and as JSON may.
+const SECRET_IN_A_FORM: [&str; 2] = ["s3cr3t%2Fc4n4ry%2B%26", "s3cr3t%2fc4n4ry%2b%26"];
+const SECRET_IN_JSON: &str = r"s3cr3t\/c4n4ry+&";
 
 /// A word that seeds and dictionaries put into answers, as a token and elsewhere. No error may quote it.
 pub const WORD: &str = "w0rd-c4n4ry";
@@ -129,7 +130,7 @@ pub fn printed(error: &(dyn Error + 'static)) -> String {
 }
 
 pub fn assert_no_secret(text: &str) {
-    for secret in [SECRET, SECRET_IN_A_FORM] {
+    for secret in [SECRET, SECRET_IN_JSON].into_iter().chain(SECRET_IN_A_FORM) {
         assert!(!text.contains(secret), "the secret is in {text:?}");
     }
 }
