@@ -73,7 +73,7 @@ fn micros(took: Duration) -> u64 {
 
 fn kind(error: &(dyn Error + 'static)) -> &'static str {
     match OAuthError::find(error) {
-        Some(oauth) => oauth.kind(),
+        Some(oauth) => oauth.kind().as_str(),
         None if error.is::<Elapsed>() => "timeout",
         None => "transport",
     }

@@ -208,8 +208,10 @@ impl ClientCredentialsBuilder {
         let origins = allowed_origins(&self.dialect);
         let exchange = exchange::over(transport);
         let fetcher = ClientCredentials::new(self.dialect, &self.client, exchange)?;
+        let endpoint = fetcher.place().to_owned();
         TokenSource::builder(fetcher)
             .name(name)
+            .endpoint(&endpoint)
             .headers(headers)
             .origins(origins)
             .refusal(refusal)

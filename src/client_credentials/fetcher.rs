@@ -15,6 +15,7 @@ use tower::Service;
 use super::{
     credentials::Client,
     dialect::Dialect,
+    endpoint::Endpoint,
     exchange::Exchange,
     reader::Reader,
     request::{self, Prepared},
@@ -33,6 +34,7 @@ use crate::{ConfigError, FetchError, Token, TokenRequest};
 pub struct ClientCredentials {
     request: Request<Bytes>,
     reader: Arc<Reader>,
+    endpoint: Arc<Endpoint>,
     exchange: Exchange,
 }
 
@@ -44,6 +46,7 @@ impl ClientCredentials {
     ) -> Result<Self, ConfigError> {
         let Prepared { request, scrubber } = request::prepare(&dialect, client)?;
         Ok(Self {
+            endpoint: Arc::new(Endpoint::of(&dialect, request.uri())),
             request,
             reader: Arc::new(Reader { dialect, scrubber }),
             exchange,
@@ -62,16 +65,30 @@ impl Service<TokenRequest> for ClientCredentials {
 
     fn call(&mut self, attempt: TokenRequest) -> Self::Future {
         let answer = self.exchange.call(self.request.clone());
-        let reader = Arc::clone(&self.reader);
-        Box::pin(async move { reader.read(answer.await?, attempt.started_at()) })
+        let (reader, endpoint) = (Arc::clone(&self.reader), Arc::clone(&self.endpoint));
+        Box::pin(async move {
+            let token = match answer.await {
+                Ok(answer) => reader.read(answer, attempt.started_at()),
+                Err(error) => Err(error),
+            };
+            token.map_err(|error| endpoint.locate(error))
+        })
     }
 }
 
+impl ClientCredentials {
+    /// Host and port of the token endpoint.
+    pub(super) fn place(&self) -> &str {
+        &self.endpoint.place
+    }
+}
+
+/// Without the token URL's path and query: some servers want a key there.
 impl fmt::Debug for ClientCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCredentials")
             .field("name", &self.reader.dialect.name)
-            .field("token_url", &self.reader.dialect.token_url)
+            .field("endpoint", &self.endpoint.place)
             .finish_non_exhaustive()
     }
 }

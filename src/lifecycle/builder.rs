@@ -39,6 +39,7 @@ use crate::{
 pub struct TokenSourceBuilder {
     fetcher: Fetcher,
     name: Arc<str>,
+    endpoint: Option<Arc<str>>,
     headers: TokenHeaders,
     /// The first mistake among the origins, kept for [`build`](Self::build) to report.
     origins: Result<AllowedOrigins, ConfigError>,
@@ -58,6 +59,7 @@ impl TokenSourceBuilder {
         Self {
             fetcher: BoxService::new(fetcher.map_err(Into::into)),
             name: "oauth".into(),
+            endpoint: None,
             headers: TokenHeaders::bearer(),
             origins: Ok(AllowedOrigins::default()),
             refusal: RefusalRule::default(),
@@ -131,6 +133,7 @@ impl TokenSourceBuilder {
         origins.check()?;
         let parts = Parts {
             name: self.name,
+            endpoint: self.endpoint,
             policy: self.policy,
             clock: self.clock,
             headers: self.headers,
@@ -138,6 +141,12 @@ impl TokenSourceBuilder {
             refusal: self.refusal,
         };
         Ok(TokenSource::new(Core::new(parts, self.fetcher, self.rng)))
+    }
+
+    /// Host and port of the token endpoint, for errors.
+    pub(crate) fn endpoint(mut self, endpoint: &str) -> Self {
+        self.endpoint = Some(endpoint.into());
+        self
     }
 
     /// Origins that somebody else has put together.

@@ -16,7 +16,7 @@ use super::{
     telemetry,
 };
 use crate::{
-    error::{ConfigError, OAuthError, OAuthErrorKind},
+    error::{ConfigError, OAuthError, Reason},
     origin::Origin,
     refusal::{Refusal, RefusalRule},
     token::Generation,
@@ -56,10 +56,10 @@ impl Handle {
     /// Whether this URI may have the token.
     #[inline]
     pub(crate) fn permits(&self, uri: &Uri) -> Result<(), OAuthError> {
-        self.core.origins.permits(uri).map_err(|foreign| {
-            self.core
-                .error(OAuthErrorKind::ForeignOrigin(foreign.to_string()))
-        })
+        self.core
+            .origins
+            .permits(uri)
+            .map_err(|foreign| self.core.error(Reason::ForeignOrigin(foreign.to_string())))
     }
 
     /// Whether this URL may have the token. Parsing it takes three times as long as the header does, so that the usual one
@@ -182,15 +182,13 @@ impl Handle {
     pub(crate) async fn acquire(&self) -> Result<IssuedToken, OAuthError> {
         if runtime::Handle::try_current().is_err() {
             self.core.step(|_| self.core.reinstate());
-            let error = || self.core.error(OAuthErrorKind::NoRuntime);
+            let error = || self.core.error(Reason::NoRuntime);
             return self.or_serviceable(error).map(IssuedToken);
         }
         let bound = self.core.policy.acquire_timeout;
         let issued = match time::timeout(bound, self.acquire_unbounded()).await {
             Ok(result) => result,
-            Err(_) => {
-                self.or_serviceable(|| self.core.error(OAuthErrorKind::AcquireTimeout(bound)))
-            }
+            Err(_) => self.or_serviceable(|| self.core.error(Reason::AcquireTimeout(bound))),
         };
         issued.map(IssuedToken)
     }
@@ -239,8 +237,8 @@ impl Handle {
     pub(super) fn back_off_left(&self) -> Option<Duration> {
         let now = self.core.now();
         self.core.step(|state| {
-            let back_off = state.backing_off(now)?;
-            Some(back_off.until.saturating_sub(now.monotonic))
+            let failed = state.backing_off(now)?;
+            Some(failed.until.saturating_sub(now.monotonic))
         })
     }
 

@@ -7,6 +7,7 @@ mod configuration;
 mod drips;
 mod failures;
 mod files;
+mod messages;
 #[cfg(feature = "reqwest")]
 mod over_sockets;
 mod readiness;

@@ -205,6 +205,7 @@ impl Deref for World {
 
 fn core_over(fetcher: Fetcher) -> Core {
     let parts = Parts {
+        endpoint: None,
         name: "model".into(),
         policy: Policy::default(),
         clock: Clock::system(),
