@@ -67,18 +67,20 @@
 //! A setting that cannot work is a [`ConfigError`] when something is built. A request that gets no token fails with a
 //! [`BoxError`] in which [`OAuthError::find`] finds the reason; all other errors are the inner service's, as they are.
 //!
-//! A service that calls a bank for callers of its own can tell them this ([`OAuthError`] has it as code):
+//! A service that calls a bank for callers of its own can answer them this. The first four rows are
+//! [`OAuthError::suggested_status`].
 //!
 //! | what happened | answer | because |
 //! |---|---|---|
-//! | the token endpoint refused for good ([`FailureClass::Permanent`]) | 500 | the configuration is wrong: wake somebody up |
-//! | [`is_foreign_origin`](OAuthError::is_foreign_origin), [`is_closed`](OAuthError::is_closed) | 500 | so is the program |
+//! | the token endpoint denied the request for good ([`FailureClass::Permanent`]) | 500 | the configuration is wrong: wake somebody up |
+//! | [`is_foreign_origin`](OAuthError::is_foreign_origin), [`is_closed`](OAuthError::is_closed), a call outside a Tokio runtime | 500 | so is the program |
 //! | [`is_timeout`](OAuthError::is_timeout), or a time-out of your own | 504 | nobody knows yet |
-//! | [`retry_at`](OAuthError::retry_at) is there | 503 with `Retry-After` | it passes, and the source says when to come back |
+//! | any other [`OAuthError`] | 503, with [`retry_after`](OAuthError::retry_after) as `Retry-After` | it passes, and the source says when to come back |
 //! | any other error | 502 | the bank could not be reached |
 //! | the bank's API answers 401 or 403 | 502 | they speak of your credentials, not of your caller's |
 //!
-//! Log the error with its causes. Hand neither on: what they say is between you and the bank.
+//! An [`OAuthError`]'s `Display` is one line that holds its causes: log it, and count by its
+//! [`kind`](OAuthError::kind). Do not hand it on: what it says is between you and the bank.
 //!
 //! # Features
 //!
@@ -119,11 +121,13 @@ mod token;
 
 #[cfg(feature = "reqwest-middleware")]
 pub use self::reqwest_middleware::OAuthMiddleware;
-pub use error::{BoxError, ConfigError, FailureClass, FetchError, OAuthError};
+pub use error::{
+    BoxError, ConfigError, FailureClass, FetchError, FetchErrorKind, OAuthError, OAuthErrorKind,
+};
 pub use headers::TokenHeaders;
 pub use lifecycle::{
-    BackOff, Changes, Clock, CountersSnapshot, IssuedToken, Policy, SourceState, Status,
-    TokenSource, TokenSourceBuilder,
+    BackOff, Changes, Clock, CountersSnapshot, IssuedToken, LastFailure, Policy, SourceState,
+    Status, TokenSource, TokenSourceBuilder,
 };
 pub use margin::Margin;
 pub use middleware::{NoReplay, OAuth, OAuthLayer, Replay, ResponseFuture};

@@ -271,7 +271,7 @@ async fn with_a_dead_endpoint_the_403_comes_back_and_the_token_stays() {
     let (source, api) = (source(&endpoint), planned(&Revoked::default()));
     let service = replaying(&source, &api);
     source.ready().await.unwrap();
-    endpoint.then_fail(FetchError::unclear("down").retry_after(secs(60)));
+    endpoint.then_fail(FetchError::unclear("down").with_retry_after(secs(60)));
     for _ in 0..20 {
         assert_eq!(status(&service, get("/plan")).await, 403);
         assert_eq!(status(&service, get("/")).await, 200);

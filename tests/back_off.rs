@@ -70,7 +70,7 @@ async fn a_transient_failure_is_tried_three_times_in_a_flight() {
     let source = endpoint.source();
     let error = source.token().await.unwrap_err();
     assert_eq!(error.class(), Some(FailureClass::Transient));
-    assert!(error.to_string().contains("after 3 attempt(s)"), "{error}");
+    assert!(error.to_string().contains("Tried 3 times."), "{error}");
     assert_eq!(endpoint.fetches(), 3);
     // Up to 200 ms, then up to 400 ms.
     assert!(endpoint.elapsed() <= millis(610));
@@ -114,7 +114,7 @@ async fn unclear_and_permanent_failures_are_not_tried_again_in_the_flight() {
 async fn a_short_retry_after_is_waited_for_within_the_flight() {
     for asked in [millis(1500), secs(5)] {
         let endpoint = Endpoint::new();
-        endpoint.then_fail(FetchError::transient("busy").retry_after(asked));
+        endpoint.then_fail(FetchError::transient("busy").with_retry_after(asked));
         assert_eq!(text(&endpoint.source()).await, "token-1");
         let arrivals = endpoint.arrivals();
         let waited = arrivals[1] - arrivals[0];
@@ -129,7 +129,7 @@ async fn a_short_retry_after_is_waited_for_within_the_flight() {
 #[tokio::test(start_paused = true)]
 async fn a_longer_retry_after_ends_the_flight_at_once_and_sets_the_back_off() {
     let endpoint = Endpoint::new();
-    endpoint.then_fail(FetchError::transient("busy").retry_after(millis(5001)));
+    endpoint.then_fail(FetchError::transient("busy").with_retry_after(millis(5001)));
     let source = endpoint.source();
     let errors = join_all((0..10).map(|_| source.token())).await;
     assert!(
@@ -158,7 +158,7 @@ async fn a_retry_after_counts_whatever_the_class_and_never_shortens_the_back_off
     for error in errors {
         for (asked, longest) in [(secs(1), millis(6250)), (secs(60), secs(66))] {
             let endpoint = Endpoint::new();
-            endpoint.then_fail(error().retry_after(asked));
+            endpoint.then_fail(error().with_retry_after(asked));
             let source = endpoint.source();
             assert!(source.token().await.is_err());
             let wait = back_off_left(&endpoint, &source) + millis(2);
@@ -173,7 +173,7 @@ async fn a_retry_after_counts_whatever_the_class_and_never_shortens_the_back_off
 async fn an_absurd_retry_after_is_cut_to_five_minutes() {
     for asked in [secs(301), secs(86_400 * 365), Duration::MAX] {
         let endpoint = Endpoint::new();
-        endpoint.then_fail(FetchError::transient("busy").retry_after(asked));
+        endpoint.then_fail(FetchError::transient("busy").with_retry_after(asked));
         let source = endpoint.source();
         assert!(source.token().await.is_err());
         let wait = back_off_left(&endpoint, &source) + millis(2);
@@ -188,7 +188,7 @@ async fn an_absurd_retry_after_is_cut_to_five_minutes() {
 async fn a_retry_after_of_nothing_is_no_busy_loop() {
     let endpoint = Endpoint::new();
     for _ in 0..100 {
-        endpoint.then_fail(FetchError::transient("busy").retry_after(Duration::ZERO));
+        endpoint.then_fail(FetchError::transient("busy").with_retry_after(Duration::ZERO));
     }
     let source = endpoint.source();
     ask_steadily(&source, millis(10), secs(60)).await;

@@ -14,7 +14,10 @@ use std::{
 use futures_util::future::join_all;
 use support::{Answer, Endpoint, ask_steadily, at_once, landed, millis, secs, served, text};
 use tower::{Service, service_fn};
-use tower_oauth::{BoxError, FetchCause, FetchError, Token, TokenRequest, TokenSource};
+use tower_oauth::{
+    BoxError, FailureClass, FetchCause, FetchError, OAuthErrorKind, Token, TokenRequest,
+    TokenSource,
+};
 
 #[tokio::test(start_paused = true)]
 async fn the_fetcher_comes_back_after_whatever_ended_a_flight() {
@@ -38,7 +41,7 @@ async fn a_panic_fails_all_who_waited_and_is_backed_off_from() {
     let results = join_all((0..100).map(|_| source.token())).await;
     for result in results {
         let error = result.unwrap_err();
-        assert_eq!(error.kind(), "fetcher");
+        assert_eq!(error.kind().as_str(), "fetcher");
         assert!(error.retry_at().is_some());
     }
     assert!(at_once(&source).unwrap().is_err());
@@ -76,7 +79,7 @@ async fn a_fetcher_that_panics_before_its_future_is_there_is_no_different() {
         ready(Ok::<_, BoxError>(Token::new("second")))
     });
     let source = TokenSource::builder(fetcher).build().unwrap();
-    assert_eq!(source.token().await.unwrap_err().kind(), "fetcher");
+    assert_eq!(source.token().await.unwrap_err().kind().as_str(), "fetcher");
     source.retry_now();
     assert_eq!(text(&source).await, "second");
     assert_eq!(calls.load(Ordering::SeqCst), 2);
@@ -122,10 +125,15 @@ async fn a_fetcher_that_is_closed_says_so_and_is_never_called_again() {
     let results = join_all((0..10).map(|_| source.token())).await;
     for error in results.into_iter().map(Result::unwrap_err) {
         assert!(error.is_closed());
-        assert_eq!((error.kind(), error.retry_at()), ("closed", None));
-        let cause = std::error::Error::source(&error).unwrap();
-        assert_eq!(cause.to_string(), "the worker is gone");
+        assert_eq!((error.kind().as_str(), error.retry_at()), ("closed", None));
+        assert_eq!(
+            error.to_string(),
+            "oauth: the token fetcher is closed (its poll_ready failed): the worker is gone. Build a new source."
+        );
     }
+    let failure = source.status().last_failure.unwrap();
+    assert_eq!(failure.class, FailureClass::Permanent);
+    assert_eq!(failure.kind, OAuthErrorKind::Closed);
     // Nothing opens it again: not even a readiness that would be there now.
     calls.store(0, Ordering::SeqCst);
     source.retry_now();
@@ -157,7 +165,7 @@ async fn a_fetcher_is_told_its_attempt_its_cause_and_its_start() {
         kept.lock().unwrap().push(request.clone());
         ready(match request.attempt() {
             3 => Ok(Token::new("third")),
-            _ => Err(FetchError::transient("busy").retry_after(secs(1))),
+            _ => Err(FetchError::transient("busy").with_retry_after(secs(1))),
         })
     });
     let builder = TokenSource::builder(fetcher).clock(endpoint.clock.clone());

@@ -141,7 +141,7 @@ async fn without_a_token_the_first_permanent_error_surfaces_as_itself() {
     let source = endpoint.source();
     let error = source.token().await.unwrap_err();
     assert_eq!(error.class(), Some(FailureClass::Permanent));
-    let cause = std::error::Error::source(&error).unwrap();
+    let cause = std::error::Error::source(error.fetch_error().unwrap()).unwrap();
     assert_eq!(cause.to_string(), "invalid_client");
     assert_eq!(endpoint.fetches(), 1);
 }

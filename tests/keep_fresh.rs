@@ -52,7 +52,7 @@ async fn failures_are_retried_under_the_back_off() {
 #[tokio::test(start_paused = true)]
 async fn retry_now_is_heeded_at_once() {
     let endpoint = Endpoint::new();
-    endpoint.then_fail(FetchError::permanent("invalid_client").retry_after(secs(300)));
+    endpoint.then_fail(FetchError::permanent("invalid_client").with_retry_after(secs(300)));
     let source = endpoint.source();
     tokio::spawn(source.keep_fresh());
     tokio::time::sleep(secs(2)).await;

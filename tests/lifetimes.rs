@@ -168,7 +168,7 @@ async fn a_slow_answer_does_not_lengthen_the_life() {
 #[tokio::test(start_paused = true)]
 async fn the_life_counts_from_the_attempt_that_got_the_token() {
     let endpoint = Endpoint::new();
-    endpoint.then_fail(tower_oauth::FetchError::transient("busy").retry_after(secs(4)));
+    endpoint.then_fail(tower_oauth::FetchError::transient("busy").with_retry_after(secs(4)));
     let source = holding(&endpoint, Token::new("second").expires_in(secs(100))).await;
     let start = endpoint.arrivals()[1];
     assert!(start >= secs(4));

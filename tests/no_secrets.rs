@@ -68,7 +68,9 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
     let bad_secret = ClientId::new("canary-id\n").unwrap_err();
     let denied = FetchError::permanent("no");
     endpoint.then(Answer::Token(Token::new("canary\r\ntoken")));
-    let error = endpoint.source().token().await.unwrap_err();
+    let failing = endpoint.source();
+    let error = failing.token().await.unwrap_err();
+    let endpoint_status = failing.status();
     vec![
         shown(&BackOff::new(secs(1), secs(2))),
         shown(&source.changes()),
@@ -78,6 +80,9 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
         shown(&bad_secret),
         shown(&status.counters),
         shown(&denied.class()),
+        shown(&denied.kind()),
+        shown(&error.kind()),
+        shown(&endpoint_status.last_failure.unwrap()),
         shown(&FetchCause::Ahead),
         shown(&denied),
         shown(&issued.generation()),
@@ -177,7 +182,7 @@ async fn a_panic_over_a_result_quotes_no_token() {
     endpoint.then(Answer::Token(Token::new("canary\r\n")));
     let refused = endpoint.source().token().await;
     let message = panic_message(|| drop(refused.expect("a token")));
-    assert!(message.contains("no token after 1 attempt(s)"), "{message}");
+    assert!(message.contains("the token holds bytes"), "{message}");
     assert!(!message.contains(CANARY), "{message}");
 }
 

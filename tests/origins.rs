@@ -42,7 +42,7 @@ async fn assert_refused(endpoint: &Endpoint, origins: &[&str], uris: &[&str]) {
     for uri in uris {
         let error = refuse(&service, to(uri)).await;
         assert!(error.is_foreign_origin(), "{uri}: {error}");
-        assert_eq!(error.kind(), "foreign_origin");
+        assert_eq!(error.kind().as_str(), "foreign_origin");
     }
     assert_eq!((api.calls(), endpoint.fetches()), (0, 0));
 }

@@ -120,7 +120,7 @@ async fn during_a_back_off_a_refusal_is_handed_on_and_touches_nothing() {
     let (source, api) = (endpoint.source(), revoked.api(StatusCode::UNAUTHORIZED));
     let service = replaying(&source, &api);
     source.ready().await.unwrap();
-    endpoint.then_fail(FetchError::unclear("down").retry_after(secs(60)));
+    endpoint.then_fail(FetchError::unclear("down").with_retry_after(secs(60)));
     advance(secs(3000)).await;
     source.token().await.unwrap(); // stale: starts the renewal, which fails
     sleep(secs(1)).await;

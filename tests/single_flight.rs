@@ -124,11 +124,9 @@ async fn a_slow_waiter_keeps_the_error_of_its_own_flight() {
     source.retry_now();
     let second = source.token().await.unwrap_err();
     let first = slow.await.unwrap_err();
-    let cause = |error| std::error::Error::source(error).unwrap().to_string();
-    assert_eq!(
-        (cause(&first), cause(&second)),
-        ("first".into(), "second".into())
-    );
+    let (first, second) = (first.to_string(), second.to_string());
+    assert!(first.contains("first"), "{first}");
+    assert!(second.contains("second"), "{second}");
     assert_one_at_a_time(&endpoint, 2);
 }
 

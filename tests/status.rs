@@ -63,7 +63,9 @@ async fn a_back_off_is_told_while_it_lasts() {
         .duration_since(endpoint.clock.wall());
     tokio::time::advance(wait.unwrap()).await;
     let status = source.status();
-    assert_eq!((status.error, status.retry_at), (None, None));
+    assert_eq!(status.error, Some(error.to_string()));
+    assert_eq!(status.retry_at, None);
+    assert_eq!(error.retry_after(), Some(secs(0)));
     assert_eq!(endpoint.fetches(), 1);
 }
 
@@ -105,6 +107,16 @@ async fn a_status_is_a_flat_table_of_words_and_numbers() {
     assert_eq!(table["expires_in_s"], (secs(3600) - ran).as_secs_f64());
     assert_eq!(table["retry_at"], serde_json::Value::Null);
     assert_eq!(table["counters"]["fetches"], 2);
+    assert_eq!(table["last_failure"], serde_json::Value::Null);
+    assert_eq!(table["lifetime_s"], 3600.0);
+    for moment in ["issued_at", "last_success"] {
+        let text = table[moment].as_str().unwrap();
+        assert!(
+            text.ends_with('Z') && text.contains('T'),
+            "{moment}: {text}"
+        );
+    }
+    assert!(table["last_fetch_duration_s"].is_f64());
     assert!(!table.to_string().contains("token-1"));
 }
 
@@ -114,7 +126,7 @@ async fn ready_outlasts_back_offs_of_every_passing_kind() {
     endpoint
         .then_fail(FetchError::unclear("down"))
         .then(Answer::Panic)
-        .then_fail(FetchError::transient("busy").retry_after(secs(60)));
+        .then_fail(FetchError::transient("busy").with_retry_after(secs(60)));
     let source = endpoint.source();
     source.ready().await.unwrap();
     assert_eq!(served(&source), "token-1");
@@ -135,7 +147,7 @@ async fn ready_does_not_wait_for_what_no_waiting_mends() {
 #[tokio::test(start_paused = true)]
 async fn ready_is_let_go_by_retry_now() {
     let endpoint = Endpoint::new();
-    endpoint.then_fail(FetchError::unclear("down").retry_after(secs(300)));
+    endpoint.then_fail(FetchError::unclear("down").with_retry_after(secs(300)));
     let source = endpoint.source();
     let ready = tokio::spawn({
         let source = source.clone();
@@ -151,7 +163,7 @@ async fn ready_is_let_go_by_retry_now() {
 #[tokio::test(start_paused = true)]
 async fn ready_is_let_go_by_a_shutdown() {
     let endpoint = Endpoint::new();
-    endpoint.then_fail(FetchError::unclear("down").retry_after(secs(300)));
+    endpoint.then_fail(FetchError::unclear("down").with_retry_after(secs(300)));
     let source = endpoint.source();
     let ready = tokio::spawn({
         let source = source.clone();
@@ -185,7 +197,8 @@ async fn every_change_is_told_once() {
     assert!(status.error.is_some());
     source.retry_now();
     let status = changes.next().await.unwrap();
-    assert_eq!((status.state, status.error), (SourceState::Missing, None));
+    assert_eq!(status.state, SourceState::Missing);
+    assert!(status.error.is_some() && status.retry_at.is_none());
     assert!(at_once(&source).is_none());
     let status = changes.next().await.unwrap();
     assert_eq!(

@@ -56,8 +56,7 @@ async fn a_flight_out_of_time_says_what_its_last_attempt_failed_with() {
         policy.flight_timeout = secs(8);
     });
     let error = builder.build().unwrap().token().await.unwrap_err();
-    let cause = std::error::Error::source(&error).expect("the attempt's own cause");
-    assert_eq!(cause.to_string(), "the first answer");
+    assert!(error.to_string().contains("the first answer"), "{error}");
     assert_eq!(endpoint.fetches(), 2);
 }
 

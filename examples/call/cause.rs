@@ -49,7 +49,7 @@ impl Cause {
 
 pub(crate) fn kind(error: &(dyn Error + 'static)) -> &'static str {
     match OAuthError::find(error) {
-        Some(oauth) => oauth.kind(),
+        Some(oauth) => oauth.kind().as_str(),
         None if error.is::<Elapsed>() => "timeout",
         None => "transport",
     }
@@ -58,8 +58,16 @@ pub(crate) fn kind(error: &(dyn Error + 'static)) -> &'static str {
 /// An error and its causes, also what an `io::Error` carries without calling it its source.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     iter::successors(Some(error), |&error| {
-        carried(error).or_else(|| error.source())
+        fetched(error)
+            .or_else(|| carried(error))
+            .or_else(|| error.source())
     })
+}
+
+/// What a failed fetch was caused by, which an `OAuthError` says itself and does not pass on.
+fn fetched<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let oauth = error.downcast_ref::<OAuthError>()?;
+    oauth.fetch_error()?.source()
 }
 
 fn carried<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
@@ -69,6 +77,9 @@ fn carried<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'sta
 
 /// A cause that its error repeats is said once.
 fn text(error: &(dyn Error + 'static)) -> String {
+    if let Some(oauth) = OAuthError::find(error) {
+        return oauth.summary();
+    }
     let mut whole = String::new();
     for cause in causes(error) {
         let words = words(cause);

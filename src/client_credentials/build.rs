@@ -257,9 +257,12 @@ impl ClientCredentialsBuilder {
             exchange,
             self.observer,
             lifetimes,
-        );
-        TokenSource::builder(fetcher.map_err(|error| error.of(&name))?)
+        )
+        .map_err(|error| error.of(&name))?;
+        let endpoint = fetcher.place().to_owned();
+        TokenSource::builder(fetcher)
             .name(name)
+            .endpoint(&endpoint)
             .headers(headers)
             .origins(origins)
             .refusal(refusal)

@@ -1,10 +1,13 @@
 //! What a failed answer of the token endpoint means for the next try.
 
+use std::time::Duration;
+
 use http::StatusCode;
 
-use crate::FailureClass;
+use super::{credentials::CredentialPlacement, dialect::Dialect};
+use crate::{FailureClass, FetchError, FetchErrorKind};
 
-/// The RFC 6749 §5.2 codes that asking again cannot mend.
+/// The RFC 6749 §5.2 codes that asking again cannot cure.
 const PERMANENT: [&str; 5] = [
     "invalid_client",
     "unauthorized_client",
@@ -12,6 +15,22 @@ const PERMANENT: [&str; 5] = [
     "unsupported_grant_type",
     "invalid_request",
 ];
+
+/// RFC 6749 §4.1.2.1: the server is in trouble. Some send it from the token endpoint, and with a 4xx.
+const PASSING: [&str; 2] = ["temporarily_unavailable", "server_error"];
+
+/// RFC 8628 §3.5, and what others say in its place.
+const TOO_MANY: [&str; 4] = [
+    "slow_down",
+    "too_many_requests",
+    "rate_limit_exceeded",
+    "rate_limited",
+];
+
+/// What RFC 8628 §3.5 asks for with `slow_down`.
+const SLOWER: Duration = Duration::from_secs(5);
+
+pub(super) const CHECK_URL: &str = "Check the token URL";
 
 /// A provider's own word on how one kind of failure is treated.
 ///
@@ -42,17 +61,106 @@ impl FailureRow {
     }
 }
 
-pub(super) fn classify(
-    rows: &[FailureRow],
+/// Whom a failed answer blames.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Blame {
+    /// What was asked for, and by whom.
+    Request,
+    /// There is no token endpoint at this URL, or none that takes a POST.
+    Url,
+    TooMany,
+    Server,
+}
+
+/// What an answer means that is no token: without its code, its description and its own wait.
+pub(super) fn denial(dialect: &Dialect, status: StatusCode, code: Option<&str>) -> FetchError {
+    let class = classify(&dialect.failures, status, code);
+    let blame = blame(status, code);
+    let (kind, what) = match blame {
+        Blame::Request => (FetchErrorKind::Denied, "token request denied"),
+        Blame::Url => (
+            FetchErrorKind::Denied,
+            "token request denied: there is no token endpoint at this path",
+        ),
+        Blame::TooMany => (
+            FetchErrorKind::Denied,
+            "token request denied: too many requests",
+        ),
+        Blame::Server => (
+            FetchErrorKind::Unavailable,
+            "the token endpoint is out of order",
+        ),
+    };
+    let advice = match blame {
+        Blame::Request => what_to_check(&dialect.credentials, status, code),
+        Blame::Url => CHECK_URL,
+        Blame::TooMany => "If it stays, look for other processes that use the same client id",
+        Blame::Server => "There is nothing to fix on this side",
+    };
+    let error = FetchError::new(class, kind, what).with_advice(advice);
+    match blame {
+        Blame::TooMany if status != StatusCode::TOO_MANY_REQUESTS => error.with_retry_after(SLOWER),
+        _ => error,
+    }
+}
+
+fn blame(status: StatusCode, code: Option<&str>) -> Blame {
+    let says = |codes: &[&str]| code.is_some_and(|code| codes.contains(&code));
+    match status.as_u16() {
+        _ if says(&PERMANENT) => Blame::Request,
+        _ if says(&TOO_MANY) => Blame::TooMany,
+        429 => Blame::TooMany,
+        _ if says(&PASSING) => Blame::Server,
+        500..=599 => Blame::Server,
+        404 | 405 | 410 => Blame::Url,
+        _ => Blame::Request,
+    }
+}
+
+fn what_to_check(
+    credentials: &CredentialPlacement,
     status: StatusCode,
     code: Option<&str>,
-) -> FailureClass {
+) -> &'static str {
+    let by_certificate = matches!(credentials, CredentialPlacement::IdOnly { .. });
+    match (code, status.as_u16()) {
+        (_, 415) => "Check `body`: the server does not take this content type",
+        (Some("invalid_scope"), _) => "Check the scopes, and that the client may have them",
+        (Some("unsupported_grant_type"), _) => "Check `grant`",
+        (Some("unauthorized_client"), _) => {
+            "Check the client id and the environment, and that the client may use the client-credentials grant"
+        }
+        (Some("invalid_target"), _) => "Check `token_params`: `audience` or `resource`",
+        (Some("invalid_client"), _) if by_certificate => {
+            "Check client id, client certificate and environment"
+        }
+        (Some("invalid_client"), _) => "Check client id, secret and environment",
+        (None, 401 | 403) if by_certificate => {
+            "Check client id, client certificate and environment; some servers answer so to too many requests"
+        }
+        (None, 401 | 403) => {
+            "Check client id, secret and environment, and `credentials`; some servers answer so to too many requests"
+        }
+        (Some(code), _) if code != "invalid_request" => {
+            "See what the server's documentation says about this code"
+        }
+        _ => {
+            "Check `credentials` (the place, and for Basic `basic_encoded` or `basic_raw`), `body`, `grant` and \
+             `token_params`"
+        }
+    }
+}
+
+fn classify(rows: &[FailureRow], status: StatusCode, code: Option<&str>) -> FailureClass {
     if let Some(row) = rows.iter().find(|row| row.fits(status, code)) {
         return row.class;
     }
+    let says = |codes: &[&str]| code.is_some_and(|code| codes.contains(&code));
     match status.as_u16() {
-        _ if code.is_some_and(|code| PERMANENT.contains(&code)) => FailureClass::Permanent,
+        _ if says(&PERMANENT) => FailureClass::Permanent,
+        _ if says(&PASSING) || says(&TOO_MANY) => FailureClass::Transient,
         408 | 425 | 429 | 500..=599 => FailureClass::Transient,
+        404 | 405 | 410 => FailureClass::Permanent,
         _ => FailureClass::Unclear,
     }
 }
@@ -74,11 +182,21 @@ mod tests {
             (500, Some("invalid_request"), Permanent),
             (400, Some("unsupported_grant_type"), Permanent),
             (400, Some("unauthorized_client"), Permanent),
-            (400, Some("slow_down"), Unclear),
+            (400, Some("temporarily_unavailable"), Transient),
+            (403, Some("server_error"), Transient),
+            (200, Some("server_error"), Transient),
+            (400, Some("slow_down"), Transient),
+            (404, Some("rate_limit_exceeded"), Transient),
+            (404, Some("invalid_client"), Permanent),
+            (400, Some("try_later"), Unclear),
             (400, None, Unclear),
             (401, None, Unclear),
             (403, None, Unclear),
-            (404, None, Unclear),
+            (404, None, Permanent),
+            (405, None, Permanent),
+            (410, None, Permanent),
+            (404, Some("x"), Permanent),
+            (415, None, Unclear),
             (302, None, Unclear),
             (408, None, Transient),
             (425, None, Transient),

@@ -16,11 +16,12 @@ use super::{
     attempt_record::{Observer, Recorder},
     credentials::Client,
     dialect::Dialect,
+    endpoint::Endpoint,
     exchange::Exchange,
     reader::{Lifetimes, Reader},
     request::{self, Prepared},
 };
-use crate::{ConfigError, FetchError, Token, TokenRequest, text::url_without_secrets};
+use crate::{ConfigError, FetchError, Token, TokenRequest};
 
 /// A fetcher that asks a token endpoint by the client-credentials grant (RFC 6749 §4.4), over any Tower HTTP service.
 ///
@@ -34,6 +35,7 @@ use crate::{ConfigError, FetchError, Token, TokenRequest, text::url_without_secr
 pub struct ClientCredentials {
     request: Request<Bytes>,
     reader: Arc<Reader>,
+    endpoint: Arc<Endpoint>,
     exchange: Exchange,
     recorder: Option<Recorder>,
 }
@@ -50,6 +52,7 @@ impl ClientCredentials {
         let reader = Arc::new(Reader::new(dialect, scrubber, lifetimes));
         let record = |observer| Recorder::new(observer, &request, Arc::clone(&reader));
         Ok(Self {
+            endpoint: Arc::new(Endpoint::of(reader.dialect(), request.uri())),
             recorder: observer.map(record),
             request,
             reader,
@@ -69,7 +72,7 @@ impl Service<TokenRequest> for ClientCredentials {
 
     fn call(&mut self, attempt: TokenRequest) -> Self::Future {
         let answer = self.exchange.call(self.request.clone());
-        let reader = Arc::clone(&self.reader);
+        let (reader, endpoint) = (Arc::clone(&self.reader), Arc::clone(&self.endpoint));
         let recording = self.recorder.as_ref();
         let recording = recording.map(|it| it.begin(attempt.attempt()));
         Box::pin(async move {
@@ -77,19 +80,25 @@ impl Service<TokenRequest> for ClientCredentials {
             if let Some(recording) = recording {
                 recording.end(&answer);
             }
-            reader.read(answer?, attempt.started_at())
+            let token = answer.and_then(|answer| reader.read(answer, attempt.started_at()));
+            token.map_err(|error| endpoint.locate(error))
         })
     }
 }
 
+impl ClientCredentials {
+    /// Host and port of the token endpoint.
+    pub(super) fn place(&self) -> &str {
+        &self.endpoint.place
+    }
+}
+
+/// Without the token URL's path and query: some servers want a key there.
 impl fmt::Debug for ClientCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCredentials")
             .field("name", &self.reader.dialect().name)
-            .field(
-                "token_url",
-                &url_without_secrets(&self.reader.dialect().token_url),
-            )
+            .field("endpoint", &self.endpoint.place)
             .finish_non_exhaustive()
     }
 }

@@ -8,6 +8,7 @@ mod build;
 mod credentials;
 mod dialect;
 mod encode;
+mod endpoint;
 mod exchange;
 mod expiry;
 mod failure;

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::StatusCode;
+use http::{StatusCode, Uri, header::LOCATION};
 
 use super::{
     dialect::Dialect,
@@ -17,7 +17,7 @@ use super::{
     retry_after::{self, Stated},
     scrub::Scrubber,
 };
-use crate::{FailureClass, FetchError, Token, error::FetchErrorKind};
+use crate::{FailureClass, FetchError, FetchErrorKind, Origin, Token, error::text};
 
 /// Types of token that are sent with a new proof for each request. Any other type is ignored: servers write there what
 /// they like.
@@ -66,9 +66,7 @@ impl Reader {
 
     fn token(&self, mut answer: Answer, now: SystemTime) -> Result<Token, FetchError> {
         if answer.status.is_redirection() {
-            return Err(FetchError::malformed(
-                "the answer is a redirect, which is never followed; check the token URL",
-            ));
+            return Err(self.redirect(&answer));
         }
         let members = Members::of(&mut answer);
         if !answer.status.is_success() {
@@ -197,33 +195,45 @@ impl Reader {
         let fields = &self.dialect.response;
         let code = members.code(&fields.error);
         let code = code.as_deref().map(|code| code.trim());
-        let class = failure::classify(&self.dialect.failures, answer.status, code);
-        let (kind, what) = match answer.status.is_server_error() {
-            true => (
-                FetchErrorKind::Unavailable,
-                "the token endpoint is out of order",
-            ),
-            false => (FetchErrorKind::Denied, "the token endpoint refused"),
-        };
-        let mut error = FetchError::new(class, kind, what);
+        let mut error = failure::denial(&self.dialect, answer.status, code);
         if let Some(code) = code {
             error = error.with_code(&self.scrubber.scrub_code(code));
         }
         if let Some(description) = members.text(&fields.error_description) {
-            error = error.with_description(self.scrubber.scrub(&description));
+            error = error.with_description(&self.scrubbed_line(&description));
         }
         self.with_wait(error, answer, now)
+    }
+
+    /// Struck out once more in the visible line: with the invisible gone, a secret may stand there whole.
+    fn scrubbed_line(&self, text: &str) -> String {
+        let line = text::one_line(&self.scrubber.scrub(text));
+        self.scrubber.scrub(&line)
     }
 
     fn with_wait(&self, error: FetchError, answer: &Answer, now: SystemTime) -> FetchError {
         let stated = self.stated_wait(answer, now);
         if answer.status != StatusCode::TOO_MANY_REQUESTS {
-            return stated.into_iter().fold(error, FetchError::retry_after);
+            return stated.into_iter().fold(error, FetchError::with_retry_after);
         }
         match stated.or(self.dialect.wait_after_429) {
-            Some(wait) => error.retry_after(wait),
+            Some(wait) => error.with_retry_after(wait),
             None => error.not_within_flight(),
         }
+    }
+
+    /// A redirect is never followed; where it points to is shown as far as an origin goes.
+    fn redirect(&self, answer: &Answer) -> FetchError {
+        let location = answer.headers.get(LOCATION).and_then(|it| it.to_str().ok());
+        let uri: Option<Uri> = location.and_then(|it| it.parse().ok());
+        let what = match uri.as_ref().map(Origin::of) {
+            Some(Ok(origin)) => {
+                let origin = self.scrubber.scrub(&origin.to_string());
+                format!("the answer is a redirect to {origin}, which is never followed")
+            }
+            _ => "the answer is a redirect, which is never followed".into(),
+        };
+        FetchError::malformed(what).with_advice(failure::CHECK_URL)
     }
 
     fn stated_wait(&self, answer: &Answer, now: SystemTime) -> Option<Duration> {

@@ -2,9 +2,10 @@
 
 use std::{error::Error, io};
 
+use super::failure::CHECK_URL;
 use crate::{
-    BoxError, FailureClass, FetchError,
-    error::{FetchErrorKind, causes},
+    BoxError, FailureClass, FetchError, FetchErrorKind,
+    error::{CHECK_NETWORK, causes},
 };
 
 /// Words that TLS libraries use. Which library a transport uses is its own business, so its error types cannot be
@@ -19,6 +20,19 @@ const TLS_WORDS: [&str; 7] = [
     "peer is incompatible",
 ];
 
+/// The TLS alerts by which a server says what is wrong with a client's certificate (RFC 8446 §6.2), without blanks and
+/// underscores: as rustls, OpenSSL and others spell them.
+const REFUSED_CERTIFICATE: [&str; 7] = [
+    "badcertificate",
+    "certificateexpired",
+    "certificaterevoked",
+    "certificateunknown",
+    "unsupportedcertificate",
+    "unknownca",
+    "accessdenied",
+];
+const MISSING_CERTIFICATE: [&str; 2] = ["certificaterequired", "nocertificate"];
+
 /// Words that HTTP clients use of an answer whose head cannot be read.
 const HTTP_WORDS: [&str; 4] = [
     "invalid http",
@@ -27,30 +41,62 @@ const HTTP_WORDS: [&str; 4] = [
     "message head is too large",
 ];
 
+/// Words that HTTP clients use of a connection that they did not get.
+const CONNECT_WORDS: [&str; 3] = ["dns error", "tcp connect error", "failed to lookup"];
+
+/// Words that HTTP clients use of one that ended too soon.
+const BROKEN_WORDS: [&str; 6] = [
+    "reading a body",
+    "response body",
+    "connection closed",
+    "end of file",
+    "unexpected eof",
+    "stream error",
+];
+
+pub(super) const BROKE: &str = "the connection to the token endpoint broke";
+
+pub(super) const CHECK_CERTIFICATE: &str =
+    "Check the client certificate: that one is set, its expiry, and that the server knows it";
+
 pub(super) fn classify(error: BoxError) -> FetchError {
+    use FailureClass::{Permanent, Transient, Unclear};
+    use FetchErrorKind::Unavailable;
+
     if causes(&*error).any(is_timeout) {
         return FetchError::timed_out("the token endpoint did not answer in time")
+            .with_advice(CHECK_NETWORK)
             .with_source(error);
     }
     if speaks_of(&error, &HTTP_WORDS) {
-        return FetchError::malformed("the answer is not HTTP; check the token URL")
+        return FetchError::malformed("the answer is not HTTP")
+            .with_advice(CHECK_URL)
             .with_source(error);
     }
-    if !causes(&*error).any(is_broken_off) && speaks_of(&error, &TLS_WORDS) {
-        return FetchError::new(
-            FailureClass::Unclear,
-            FetchErrorKind::Unavailable,
-            "TLS with the token endpoint failed; check the authorities that the client trusts, the host name, the \
-             client certificate and the clock",
+    let failed = |class, what| FetchError::new(class, Unavailable, what);
+    let failed = if alerts(&error, &MISSING_CERTIFICATE) {
+        failed(Permanent, "the token endpoint demands a client certificate")
+            .for_certificate()
+            .with_advice("Give the HTTP client a certificate")
+    } else if alerts(&error, &REFUSED_CERTIFICATE) {
+        failed(
+            Permanent,
+            "the token endpoint refused the client certificate",
         )
-        .with_source(error);
-    }
-    FetchError::new(
-        FailureClass::Transient,
-        FetchErrorKind::Unavailable,
-        "the token endpoint could not be reached, or the connection broke",
-    )
-    .with_source(error)
+        .for_certificate()
+        .with_advice(CHECK_CERTIFICATE)
+    } else if !causes(&*error).any(is_broken_off) && speaks_of(&error, &TLS_WORDS) {
+        failed(Unclear, "TLS with the token endpoint failed").with_advice(
+            "Check the authorities that the client trusts, the host name of the token URL, and this machine's clock",
+        )
+    } else if is_unconnected(&error) {
+        failed(Transient, "the token endpoint could not be reached").with_advice(CHECK_NETWORK)
+    } else if causes(&*error).any(is_broken_off) || speaks_of(&error, &BROKEN_WORDS) {
+        failed(Transient, BROKE)
+    } else {
+        failed(Transient, "the token endpoint could not be reached")
+    };
+    failed.with_source(error)
 }
 
 type Link<'a> = &'a (dyn Error + 'static);
@@ -61,6 +107,25 @@ fn is_timeout(error: Link<'_>) -> bool {
         return true;
     }
     error.is::<tower::timeout::error::Elapsed>() || io_kind(error) == Some(io::ErrorKind::TimedOut)
+}
+
+fn alerts(error: &BoxError, alerts: &[&str]) -> bool {
+    causes(&**error).any(|link| {
+        let mut text = link.to_string().to_ascii_lowercase();
+        text.retain(|it| !matches!(it, ' ' | '_' | '-'));
+        text.contains("alert") && alerts.iter().any(|alert| text.contains(alert))
+    })
+}
+
+fn is_unconnected(error: &BoxError) -> bool {
+    use io::ErrorKind::*;
+    let refused = |link| {
+        matches!(
+            io_kind(link),
+            Some(ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable)
+        )
+    };
+    causes(&**error).any(refused) || speaks_of(error, &CONNECT_WORDS)
 }
 
 /// A connection that ends during a TLS handshake is first of all a connection that ended.
@@ -87,73 +152,107 @@ fn speaks_of(error: &BoxError, words: &[&str]) -> bool {
 mod tests {
     use super::*;
 
+    fn io(kind: io::ErrorKind, text: &'static str) -> BoxError {
+        io::Error::new(kind, text).into()
+    }
+
+    fn wrapped(error: BoxError) -> BoxError {
+        io::Error::other(error).into()
+    }
+
     #[test]
-    fn troubles_are_told_apart() {
+    fn troubles_are_distinguished() {
         use FailureClass::*;
         use FetchErrorKind::{Malformed, TimedOut, Unavailable};
-        let io = |kind, text: &'static str| -> BoxError { io::Error::new(kind, text).into() };
-        let wrapped = |kind, text| -> BoxError { io::Error::other(io(kind, text)).into() };
+        use io::ErrorKind as Io;
+        let unreached = (Transient, Unavailable, "could not be reached");
+        let broken = (Transient, Unavailable, "broke");
+        let timed_out = (Transient, TimedOut, "did not answer in time");
+        let tls = (Unclear, Unavailable, "TLS with the token endpoint failed");
+        let not_http = (Unclear, Malformed, "the answer is not HTTP");
         let elapsed: BoxError = tower::timeout::error::Elapsed::new().into();
-        for (error, class, kind) in [
+        for (error, (class, kind, says)) in [
+            (io(Io::ConnectionRefused, "refused"), unreached),
+            (io(Io::HostUnreachable, "no route"), unreached),
+            ("dns error".into(), unreached),
+            ("no more permits".into(), unreached),
+            (io(Io::ConnectionReset, "reset"), broken),
+            (io(Io::UnexpectedEof, "tls handshake eof"), broken),
+            ("connection closed before message completed".into(), broken),
+            (io(Io::TimedOut, "timed out"), timed_out),
+            (wrapped(io(Io::TimedOut, "deadline")), timed_out),
+            (elapsed, timed_out),
             (
-                io(io::ErrorKind::ConnectionRefused, "refused"),
-                Transient,
-                Unavailable,
-            ),
-            (
-                io(io::ErrorKind::ConnectionReset, "reset"),
-                Transient,
-                Unavailable,
-            ),
-            (
-                io(io::ErrorKind::UnexpectedEof, "tls handshake eof"),
-                Transient,
-                Unavailable,
-            ),
-            (
-                io(io::ErrorKind::TimedOut, "timed out"),
-                Transient,
-                TimedOut,
-            ),
-            (
-                wrapped(io::ErrorKind::TimedOut, "deadline"),
-                Transient,
-                TimedOut,
-            ),
-            (elapsed, Transient, TimedOut),
-            (
-                wrapped(
-                    io::ErrorKind::InvalidData,
+                wrapped(io(
+                    Io::InvalidData,
                     "invalid peer certificate: UnknownIssuer",
-                ),
-                Unclear,
-                Unavailable,
+                )),
+                tls,
             ),
-            (
-                io(
-                    io::ErrorKind::InvalidData,
-                    "received fatal alert: CertificateRequired",
-                ),
-                Unclear,
-                Unavailable,
-            ),
-            ("invalid HTTP version parsed".into(), Unclear, Malformed),
-            ("message head is too large".into(), Unclear, Malformed),
-            ("no more permits".into(), Transient, Unavailable),
+            ("received fatal alert: HandshakeFailure".into(), tls),
+            ("certificate verify failed".into(), tls),
+            ("invalid HTTP version parsed".into(), not_http),
+            ("message head is too large".into(), not_http),
         ] {
             let shown = format!("{error:?}");
             let error = classify(error);
             assert_eq!((error.class(), error.kind()), (class, kind), "{shown}");
+            assert!(error.to_string().contains(says), "{shown}: {error}");
+            assert!(!error.is_certificate_refused(), "{shown}");
         }
     }
 
+    /// As rustls and as OpenSSL spell them.
     #[test]
-    fn a_tls_failure_says_what_to_check() {
-        let error = classify("invalid peer certificate: Expired".into());
-        assert!(
-            error
-                .to_string()
-                .starts_with("TLS with the token endpoint failed; check")
-        );
+    fn a_client_certificate_that_the_server_does_not_take_is_permanent() {
+        for (alert, says) in [
+            (
+                "received fatal alert: CertificateRequired",
+                "demands a client certificate",
+            ),
+            (
+                "tlsv13 alert certificate required",
+                "demands a client certificate",
+            ),
+            (
+                "received fatal alert: BadCertificate",
+                "refused the client certificate",
+            ),
+            (
+                "received fatal alert: CertificateExpired",
+                "refused the client certificate",
+            ),
+            (
+                "sslv3 alert certificate expired",
+                "refused the client certificate",
+            ),
+            (
+                "received fatal alert: CertificateRevoked",
+                "refused the client certificate",
+            ),
+            (
+                "received fatal alert: CertificateUnknown",
+                "refused the client certificate",
+            ),
+            (
+                "received fatal alert: UnsupportedCertificate",
+                "refused the client certificate",
+            ),
+            (
+                "received fatal alert: UnknownCA",
+                "refused the client certificate",
+            ),
+            ("tlsv1 alert unknown ca", "refused the client certificate"),
+            (
+                "received fatal alert: AccessDenied",
+                "refused the client certificate",
+            ),
+        ] {
+            let error = classify(wrapped(io(io::ErrorKind::InvalidData, alert)));
+            assert_eq!(error.class(), FailureClass::Permanent, "{alert}");
+            assert!(error.to_string().ends_with(says), "{alert}: {error}");
+            assert!(error.is_certificate_refused(), "{alert}");
+            assert_eq!(error.cause().as_deref(), Some(alert));
+        }
     }
 }

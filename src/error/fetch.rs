@@ -3,23 +3,28 @@ use std::{borrow::Cow, error::Error, fmt, time::Duration};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::BoxError;
+use super::{BoxError, FetchErrorKind, text};
 
 /// The longest part of an RFC 6749 `error` code that is ever shown.
 const LONGEST_CODE: usize = 64;
+
+/// For an endpoint that could not be reached, or did not answer.
+pub(crate) const CHECK_NETWORK: &str =
+    "Check the host and port of the token URL, the network and the proxy";
 
 /// How a failed fetch is treated: whether it is tried again at once, and how long the source backs off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FailureClass {
-    /// Passing trouble (a connection, a time-out, 408, 425, 429, 5xx): tried again within the same flight.
+    /// It passes: no connection, a time-out, 408, 425, 429, 5xx, or a code such as `temporarily_unavailable`. Tried
+    /// again within the same fetch.
     Transient,
-    /// Anything that does not say what it is. Not tried again within the flight, since banks answer an empty 400 or
+    /// Anything that does not say what it is. Not tried again within the fetch, since banks answer an empty 400 or
     /// 403 to a client that asks too often.
     Unclear,
-    /// The token endpoint said, in RFC 6749's words, that asking again cannot help until somebody mends the
-    /// configuration.
+    /// Asking again cannot help until somebody fixes the configuration: a code such as `invalid_client`, a token URL
+    /// that does not exist (404, 405, 410), a client certificate that the server refuses.
     Permanent,
 }
 
@@ -40,26 +45,12 @@ impl fmt::Display for FailureClass {
     }
 }
 
-/// What went wrong, for the questions that [`OAuthError`](crate::OAuthError) answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FetchErrorKind {
-    /// The token endpoint answered, and the answer was no.
-    Denied,
-    /// The token endpoint answered with something that is not a token.
-    Malformed,
-    TimedOut,
-    /// The token endpoint is not at work, or not to be reached: connect, reset, TLS, 5xx.
-    Unavailable,
-    /// The fetcher said so itself, without telling us more.
-    Other,
-}
-
 /// Why one attempt to fetch a token failed, in terms that the lifecycle can act on.
 ///
 /// A fetcher may return any error; one that is not a `FetchError` counts as [`FailureClass::Unclear`], except for
 /// tower's own time-out ([`FailureClass::Transient`]). Return a `FetchError` to say more.
 ///
-/// The message and the source are shown in errors and logs: put no secret into them.
+/// The error given to a constructor is shown, with its causes, in errors and logs: put no secret into it.
 ///
 /// # Examples
 ///
@@ -67,8 +58,9 @@ pub(crate) enum FetchErrorKind {
 /// use std::time::Duration;
 /// use tower_oauth::{FailureClass, FetchError};
 ///
-/// let sealed = FetchError::transient("the vault is sealed").retry_after(Duration::from_secs(30));
+/// let sealed = FetchError::transient("the vault is sealed").with_retry_after(Duration::from_secs(30));
 /// assert_eq!(sealed.class(), FailureClass::Transient);
+/// assert_eq!(sealed.retry_after(), Some(Duration::from_secs(30)));
 /// assert_eq!(sealed.to_string(), "the fetcher failed");
 /// assert_eq!(std::error::Error::source(&sealed).unwrap().to_string(), "the vault is sealed");
 /// ```
@@ -79,7 +71,9 @@ pub struct FetchError {
     message: Cow<'static, str>,
     status: Option<StatusCode>,
     code: Option<Box<str>>,
-    description: Option<Description>,
+    description: Option<Box<str>>,
+    advice: Option<&'static str>,
+    certificate_refused: bool,
     retry_after: Option<Duration>,
     retry_within_flight: bool,
     without_life: bool,
@@ -87,48 +81,69 @@ pub struct FetchError {
 }
 
 impl FetchError {
-    /// Passing trouble: tried again within the flight, up to three attempts by default.
+    /// A failure that passes: tried again within the fetch, up to three attempts by default.
     pub fn transient(error: impl Into<BoxError>) -> Self {
         Self::other(FailureClass::Transient, error.into())
     }
 
-    /// Trouble of unknown nature: not tried again within the flight, back-off from 5 s to 60 s.
+    /// A failure of unknown nature: not tried again within the fetch, back-off from 5 s to 60 s.
     pub fn unclear(error: impl Into<BoxError>) -> Self {
         Self::other(FailureClass::Unclear, error.into())
     }
 
-    /// Trouble that only a change of configuration can mend: back-off from 5 s to 5 minutes.
+    /// A failure that only a change of configuration can fix: back-off from 5 s to 5 minutes.
     pub fn permanent(error: impl Into<BoxError>) -> Self {
         Self::other(FailureClass::Permanent, error.into())
     }
 
-    /// Says when the server wants to be asked again. It is waited for, capped at 5 minutes, and never cut short; up
-    /// to 5 s are waited within the flight, a longer one ends it.
+    /// Sets how long the server wants to be left alone. The wait is honoured, capped at 5 minutes, and never cut
+    /// short; up to 5 s are waited within the fetch, a longer wait ends it.
     #[must_use]
-    pub fn retry_after(mut self, wait: Duration) -> Self {
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
     }
 
-    /// How the failure is treated.
+    /// Returns what went wrong, as a word to count by.
+    pub fn kind(&self) -> FetchErrorKind {
+        self.kind
+    }
+
+    /// Returns how the failure is treated.
     pub fn class(&self) -> FailureClass {
         self.class
     }
 
-    /// The status of the token endpoint's answer, if there was one.
+    /// Returns the status of the token endpoint's answer, if there was one.
     pub fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
-    /// The RFC 6749 `error` code of the token endpoint's answer: at most 64 characters, visible ASCII.
+    /// Returns the RFC 6749 `error` code of the token endpoint's answer: at most 64 characters, visible ASCII.
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
-    /// The answer's `error_description`, with the client's own secret struck out. It is in no `Display`, `Debug` or
-    /// log of this crate, since a server may put anything there: look before you print it.
+    /// Returns the answer's `error_description`: one line of at most 200 characters. The client's own secrets are
+    /// struck out, and so is every word of 20 characters or more that could be a token. It is a part of the `Display`.
     pub fn description(&self) -> Option<&str> {
-        self.description.as_ref().map(|text| &*text.0)
+        self.description.as_deref()
+    }
+
+    /// Returns what to check or to change, in one sentence without its full stop, where the failure tells. It names
+    /// fields of the [`Dialect`](crate::client_credentials::Dialect); a tool with options of its own writes its own.
+    pub fn advice(&self) -> Option<&'static str> {
+        self.advice
+    }
+
+    /// Returns how long the server wants to be left alone, as it said.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// Returns whether the server refused the client certificate, or missed one, while the connection was made.
+    pub fn is_certificate_refused(&self) -> bool {
+        self.certificate_refused
     }
 
     pub(crate) fn new(
@@ -143,6 +158,8 @@ impl FetchError {
             status: None,
             code: None,
             description: None,
+            advice: None,
+            certificate_refused: false,
             retry_after: None,
             retry_within_flight: true,
             without_life: false,
@@ -172,6 +189,10 @@ impl FetchError {
         Self::new(FailureClass::Transient, FetchErrorKind::TimedOut, what)
     }
 
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
         self.status = Some(status);
         self
@@ -184,13 +205,35 @@ impl FetchError {
         self
     }
 
-    pub(crate) fn with_description(mut self, description: String) -> Self {
-        self.description = Some(Description(description.into()));
+    /// Takes a description from which the client's own secrets are struck out.
+    pub(crate) fn with_description(mut self, description: &str) -> Self {
+        let shown = text::description(description);
+        self.description = (!shown.is_empty()).then(|| shown.into());
+        self
+    }
+
+    pub(crate) fn with_advice(mut self, advice: &'static str) -> Self {
+        self.advice = Some(advice);
         self
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn for_certificate(mut self) -> Self {
+        self.certificate_refused = true;
+        self
+    }
+
+    /// Adds the token endpoint's host and port.
+    pub(crate) fn at(mut self, place: &str) -> Self {
+        self.message = match self.status {
+            None => format!("{} ({place})", self.message),
+            Some(_) => format!("{} of {place}", self.message),
+        }
+        .into();
         self
     }
 
@@ -200,22 +243,23 @@ impl FetchError {
         self
     }
 
-    pub(crate) fn kind(&self) -> FetchErrorKind {
-        self.kind
-    }
-
     /// Whether the answer was a token whose life is over: see [`without_life`](Self::without_life).
     #[allow(dead_code, reason = "the lifecycle asks")]
     pub(crate) fn is_without_life(&self) -> bool {
         self.without_life
     }
 
-    pub(crate) fn wait(&self) -> Option<Duration> {
-        self.retry_after
-    }
-
     pub(crate) fn may_retry_within_flight(&self) -> bool {
         self.retry_within_flight && self.class == FailureClass::Transient
+    }
+
+    /// What it was caused by, in one line: of a custom fetcher's error everything, of a client's the innermost cause.
+    pub(crate) fn cause(&self) -> Option<String> {
+        let source = self.source.as_deref()?;
+        Some(match self.kind {
+            FetchErrorKind::Fetcher => text::chain(source),
+            _ => text::root(source),
+        })
     }
 
     /// Reads what a fetcher returned: a `FetchError` as it is, tower's time-out as one, anything else as unclear.
@@ -230,18 +274,23 @@ impl FetchError {
     }
 
     fn other(class: FailureClass, error: BoxError) -> Self {
-        Self::new(class, FetchErrorKind::Other, "the fetcher failed").with_source(error)
+        Self::new(class, FetchErrorKind::Fetcher, "the fetcher failed").with_source(error)
     }
 }
 
+/// What happened, without causes and advice.
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        match (&self.code, self.status) {
-            (Some(code), Some(status)) => write!(f, ": {code} (HTTP {})", status.as_u16()),
-            (Some(code), None) => write!(f, ": {code}"),
-            (None, Some(status)) => write!(f, " (HTTP {})", status.as_u16()),
-            (None, None) => Ok(()),
+        if let Some(code) = &self.code {
+            write!(f, ": {code}")?;
+        }
+        if let Some(status) = self.status {
+            write!(f, " (HTTP {})", status.as_u16())?;
+        }
+        match &self.description {
+            Some(description) => write!(f, ": \"{description}\""),
+            None => Ok(()),
         }
     }
 }
@@ -249,14 +298,5 @@ impl fmt::Display for FetchError {
 impl Error for FetchError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
-    }
-}
-
-/// A server's words, kept out of every `Debug`.
-struct Description(Box<str>);
-
-impl fmt::Debug for Description {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[elided]")
     }
 }

@@ -5,13 +5,16 @@ use std::{error::Error, io};
 
 mod config;
 mod fetch;
+mod kind;
 mod oauth;
+pub(crate) mod text;
 
 pub use config::ConfigError;
-pub(crate) use fetch::FetchErrorKind;
+pub(crate) use fetch::CHECK_NETWORK;
 pub use fetch::{FailureClass, FetchError};
+pub use kind::{FetchErrorKind, OAuthErrorKind};
 pub use oauth::OAuthError;
-pub(crate) use oauth::OAuthErrorKind;
+pub(crate) use oauth::{NextAttempt, Reason};
 
 /// An error and all that caused it, also what an `io::Error` carries without calling it its source.
 pub(crate) fn causes<'a>(

@@ -5,15 +5,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{BoxError, FailureClass, FetchError, FetchErrorKind, causes};
+use http::StatusCode;
+
+use super::{BoxError, FailureClass, FetchError, OAuthErrorKind, causes, text};
 
 /// Why a request could not be given a token.
 ///
 /// It is cheap to clone, since every request that waited for a failed fetch gets the same one. Services return it
 /// boxed; [`OAuthError::find`] finds it again under whatever other layers wrapped around it.
 ///
-/// Its `Display` names the source, the step and what was wrong, and says when the next try may be made. It never
-/// holds a secret, a token or the body of a token endpoint's answer.
+/// Its `Display` is one line, for logs and for `main`: the source's name, the step and the place, the cause, what to
+/// check, and when the next attempt is made. [`source`](Error::source) is therefore always `None`: the cause as a value
+/// is behind [`fetch_error`](Self::fetch_error). It never holds a secret or a token, and of a token endpoint's answer no
+/// more than its `error` code and its [description](FetchError::description).
 ///
 /// # Examples
 ///
@@ -21,20 +25,12 @@ use super::{BoxError, FailureClass, FetchError, FetchErrorKind, causes};
 ///
 /// ```
 /// use http::StatusCode;
-/// use tower_oauth::{BoxError, FailureClass, OAuthError};
+/// use tower_oauth::{BoxError, OAuthError};
 ///
 /// fn status_for(error: &BoxError) -> StatusCode {
-///     let Some(oauth) = OAuthError::find(error.as_ref()) else {
-///         return StatusCode::BAD_GATEWAY; // the HTTP client's own error
-///     };
-///     let misconfigured = oauth.class() == Some(FailureClass::Permanent)
-///         || oauth.is_foreign_origin()
-///         || oauth.is_closed();
-///     match oauth.retry_at() {
-///         _ if misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
-///         _ if oauth.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
-///         Some(_at) => StatusCode::SERVICE_UNAVAILABLE, // with `Retry-After`
-///         None => StatusCode::BAD_GATEWAY,
+///     match OAuthError::find(error.as_ref()) {
+///         Some(oauth) => oauth.suggested_status(), // a 503 with `Retry-After`: `oauth.retry_after()`
+///         None => StatusCode::BAD_GATEWAY,         // the HTTP client's own error
 ///     }
 /// }
 ///
@@ -47,12 +43,12 @@ pub struct OAuthError {
 
 struct Inner {
     source_name: Arc<str>,
-    kind: OAuthErrorKind,
-    retry_at: Option<SystemTime>,
+    reason: Reason,
+    next: Option<NextAttempt>,
 }
 
 #[derive(Debug)]
-pub(crate) enum OAuthErrorKind {
+pub(crate) enum Reason {
     /// A flight ended without a token, after this many attempts.
     Fetch {
         error: FetchError,
@@ -64,9 +60,18 @@ pub(crate) enum OAuthErrorKind {
     ForeignOrigin(String),
     /// The fetcher's `poll_ready` failed: a Tower service must not be called after that.
     FetcherClosed(BoxError),
-    FetcherPanicked,
+    /// The fetcher panicked at this attempt.
+    FetcherPanicked(u32),
     ShutDown,
     NoRuntime,
+}
+
+/// When the source may contact the token endpoint again.
+pub(crate) struct NextAttempt {
+    pub(crate) at: SystemTime,
+    pub(crate) back_off: Duration,
+    /// How long until then, by the source's own clock.
+    pub(crate) left: Box<dyn Fn() -> Duration + Send + Sync>,
 }
 
 impl OAuthError {
@@ -75,153 +80,207 @@ impl OAuthError {
         causes(error).find_map(|error| error.downcast_ref())
     }
 
-    /// The name of the source, such as `anbima`.
+    /// Returns the name of the source, such as `anbima`.
     pub fn source_name(&self) -> &str {
         &self.inner.source_name
     }
 
-    /// Waiting took too long: the fetch passed its own bound, or the request passed `acquire_timeout`.
-    pub fn is_timeout(&self) -> bool {
-        matches!(self.inner.kind, OAuthErrorKind::AcquireTimeout(_))
-            || self.has_fetch_kind(FetchErrorKind::TimedOut)
+    /// Returns why there is no token, as a word to count by.
+    pub fn kind(&self) -> OAuthErrorKind {
+        match &self.inner.reason {
+            Reason::Fetch { error, .. } => error.kind().into(),
+            Reason::AcquireTimeout(_) => OAuthErrorKind::TimedOut,
+            Reason::ForeignOrigin(_) => OAuthErrorKind::ForeignOrigin,
+            Reason::FetcherClosed(_) | Reason::ShutDown => OAuthErrorKind::Closed,
+            Reason::FetcherPanicked(_) => OAuthErrorKind::Fetcher,
+            Reason::NoRuntime => OAuthErrorKind::NoRuntime,
+        }
     }
 
-    /// The token endpoint answered, and refused: the credentials, the scopes, the rate.
-    pub fn is_denied(&self) -> bool {
-        self.has_fetch_kind(FetchErrorKind::Denied)
-    }
-
-    /// The token endpoint answered with something that is not a usable token.
-    pub fn is_malformed(&self) -> bool {
-        self.has_fetch_kind(FetchErrorKind::Malformed)
-    }
-
-    /// The token endpoint could not be reached, its answer broke off, or it said that it is out of order (5xx).
-    pub fn is_unavailable(&self) -> bool {
-        self.has_fetch_kind(FetchErrorKind::Unavailable)
-    }
-
-    /// The request is for an origin that the token may not be sent to. Nothing was sent.
-    pub fn is_foreign_origin(&self) -> bool {
-        matches!(self.inner.kind, OAuthErrorKind::ForeignOrigin(_))
-    }
-
-    /// The source is finished for good: it was shut down, or its fetcher reported itself closed.
-    pub fn is_closed(&self) -> bool {
-        matches!(
-            self.inner.kind,
-            OAuthErrorKind::ShutDown | OAuthErrorKind::FetcherClosed(_)
-        )
-    }
-
-    /// The failure's class, when a fetch failed.
+    /// Returns the failure's class, when a fetch failed.
     pub fn class(&self) -> Option<FailureClass> {
-        self.fetch_error().map(FetchError::class)
+        match &self.inner.reason {
+            Reason::Fetch { error, .. } => Some(error.class()),
+            Reason::FetcherPanicked(_) => Some(FailureClass::Unclear),
+            Reason::FetcherClosed(_) => Some(FailureClass::Permanent),
+            Reason::AcquireTimeout(_)
+            | Reason::ForeignOrigin(_)
+            | Reason::ShutDown
+            | Reason::NoRuntime => None,
+        }
     }
 
-    /// What the fetch failed with, for its status, its RFC 6749 code and its description.
+    /// Whether waiting took too long: the fetch passed its own bound, or the request passed `acquire_timeout`.
+    pub fn is_timeout(&self) -> bool {
+        self.kind() == OAuthErrorKind::TimedOut
+    }
+
+    /// Whether the token endpoint answered, and said no: to the credentials, the scopes, the rate.
+    pub fn is_denied(&self) -> bool {
+        self.kind() == OAuthErrorKind::Denied
+    }
+
+    /// Whether the token endpoint answered with something that is not a usable token.
+    pub fn is_malformed(&self) -> bool {
+        self.kind() == OAuthErrorKind::Malformed
+    }
+
+    /// Whether the token endpoint could not be reached, its answer broke off, or it said that it is out of order (5xx).
+    pub fn is_unavailable(&self) -> bool {
+        self.kind() == OAuthErrorKind::Unavailable
+    }
+
+    /// Whether the request is for an origin that the token may not be sent to. Nothing was sent.
+    pub fn is_foreign_origin(&self) -> bool {
+        self.kind() == OAuthErrorKind::ForeignOrigin
+    }
+
+    /// Whether the source is finished for good: it was shut down, or its fetcher reported itself closed.
+    pub fn is_closed(&self) -> bool {
+        self.kind() == OAuthErrorKind::Closed
+    }
+
+    /// Returns what the fetch failed with, for its status, its RFC 6749 code, its advice and its cause.
     pub fn fetch_error(&self) -> Option<&FetchError> {
-        match &self.inner.kind {
-            OAuthErrorKind::Fetch { error, .. } => Some(error),
+        match &self.inner.reason {
+            Reason::Fetch { error, .. } => Some(error),
             _ => None,
         }
     }
 
-    /// When the source may contact the token endpoint again; until then, requests without a token get this same
-    /// error at once. `None` when waiting is not what the error is about.
-    pub fn retry_at(&self) -> Option<SystemTime> {
-        self.inner.retry_at
-    }
-
-    /// A word for counting: `timeout`, `denied`, `malformed`, `unavailable`, `foreign_origin`, `closed`, `fetcher`,
-    /// `no_runtime`.
-    pub fn kind(&self) -> &'static str {
-        match &self.inner.kind {
-            OAuthErrorKind::AcquireTimeout(_) => "timeout",
-            OAuthErrorKind::ForeignOrigin(_) => "foreign_origin",
-            OAuthErrorKind::FetcherClosed(_) | OAuthErrorKind::ShutDown => "closed",
-            OAuthErrorKind::FetcherPanicked => "fetcher",
-            OAuthErrorKind::NoRuntime => "no_runtime",
-            OAuthErrorKind::Fetch { error, .. } => match error.kind() {
-                FetchErrorKind::Denied => "denied",
-                FetchErrorKind::Malformed => "malformed",
-                FetchErrorKind::TimedOut => "timeout",
-                FetchErrorKind::Unavailable => "unavailable",
-                FetchErrorKind::Other => "fetcher",
-            },
+    /// Returns how many attempts the failed fetch made; 0 when no fetch failed.
+    pub fn attempts(&self) -> u32 {
+        match self.inner.reason {
+            Reason::Fetch { attempts, .. } | Reason::FetcherPanicked(attempts) => attempts,
+            _ => 0,
         }
     }
 
-    pub(crate) fn new(source_name: Arc<str>, kind: OAuthErrorKind) -> Self {
-        Self::with_retry_at(source_name, kind, None)
+    /// Returns when the source may contact the token endpoint again; until then, requests without a token get this same
+    /// error at once. `None` when waiting is not what the error is about.
+    pub fn retry_at(&self) -> Option<SystemTime> {
+        self.inner.next.as_ref().map(|next| next.at)
     }
 
-    pub(crate) fn with_retry_at(
-        source_name: Arc<str>,
-        kind: OAuthErrorKind,
-        retry_at: Option<SystemTime>,
-    ) -> Self {
+    /// Returns how long it is, from now, until [`retry_at`](Self::retry_at): zero once that has passed, `None` when
+    /// waiting is not what the error is about. Round it up for a `Retry-After`, which has whole seconds.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.inner.next.as_ref().map(|next| (next.left)())
+    }
+
+    /// Returns the status to answer your own caller with, when you call an API for somebody else:
+    ///
+    /// - `500` for what somebody must fix: a [permanent](FailureClass::Permanent) failure, a foreign origin, a closed
+    ///   source, a call outside a Tokio runtime;
+    /// - `504` for a time-out;
+    /// - `503` while the source backs off: send a `Retry-After` with it, from [`retry_after`](Self::retry_after).
+    ///
+    /// It is never the status of the token endpoint's answer: that is [`FetchError::status`].
+    pub fn suggested_status(&self) -> StatusCode {
+        if self.class() == Some(FailureClass::Permanent) {
+            return StatusCode::INTERNAL_SERVER_ERROR;
+        }
+        match self.kind() {
+            OAuthErrorKind::ForeignOrigin | OAuthErrorKind::Closed | OAuthErrorKind::NoRuntime => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            OAuthErrorKind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Returns the `Display` without its advice and without the time of the next attempt, for tools that give advice of
+    /// their own.
+    pub fn summary(&self) -> String {
+        let cause = match &self.inner.reason {
+            Reason::Fetch { error, .. } => error.cause(),
+            Reason::FetcherClosed(source) => Some(text::chain(source.as_ref())),
+            _ => None,
+        };
+        let name = self.source_name();
+        match cause {
+            Some(cause) => format!("{name}: {}: {cause}", self.inner.reason),
+            None => format!("{name}: {}", self.inner.reason),
+        }
+    }
+
+    pub(crate) fn new(source_name: Arc<str>, reason: Reason, next: Option<NextAttempt>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 source_name,
-                kind,
-                retry_at,
+                reason,
+                next,
             }),
         }
     }
 
-    fn has_fetch_kind(&self, kind: FetchErrorKind) -> bool {
-        self.fetch_error().is_some_and(|error| error.kind() == kind)
-    }
-}
-
-impl fmt::Display for OAuthError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = &self.inner.source_name;
-        match &self.inner.kind {
-            OAuthErrorKind::Fetch { error, attempts } => {
-                write!(f, "{name}: no token after {attempts} attempt(s): {error}")?;
-            }
-            OAuthErrorKind::AcquireTimeout(bound) => write!(
-                f,
-                "{name}: no token within acquire_timeout ({bound:?}); the fetch goes on"
-            )?,
-            OAuthErrorKind::ForeignOrigin(rule) => write!(f, "{name}: token not sent: {rule}")?,
-            OAuthErrorKind::FetcherClosed(_) => write!(
-                f,
-                "{name}: the token fetcher is closed (its poll_ready failed); build a new source"
-            )?,
-            OAuthErrorKind::FetcherPanicked => write!(f, "{name}: the token fetcher panicked")?,
-            OAuthErrorKind::ShutDown => write!(f, "{name}: the token source was shut down")?,
-            OAuthErrorKind::NoRuntime => write!(
-                f,
-                "{name}: a token must be fetched, and no tokio runtime is here to do it"
-            )?,
-        }
-        match self.inner.retry_at.map(jiff::Timestamp::try_from) {
-            Some(Ok(at)) => write!(f, "; next try not before {at:.3}"),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// As a `main` that returns it prints it: what `Display` says, and each cause.
-impl fmt::Debug for OAuthError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")?;
-        causes(self)
-            .skip(1)
-            .try_for_each(|cause| write!(f, "; because: {cause}"))
-    }
-}
-
-impl Error for OAuthError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.inner.kind {
-            // The fetch error's own words are part of this error's `Display`: only what is beneath it follows.
-            OAuthErrorKind::Fetch { error, .. } => error.source(),
-            OAuthErrorKind::FetcherClosed(source) => Some(source.as_ref() as _),
+    fn advice(&self) -> Option<&'static str> {
+        match &self.inner.reason {
+            Reason::Fetch { error, .. } => error.advice(),
+            Reason::FetcherClosed(_) => Some("Build a new source"),
             _ => None,
         }
     }
 }
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fetch { error, .. } => error.fmt(f),
+            Self::AcquireTimeout(bound) => {
+                write!(
+                    f,
+                    "no token within acquire_timeout ({bound:?}); the fetch goes on"
+                )
+            }
+            Self::ForeignOrigin(rule) => write!(f, "token not sent: {rule}"),
+            Self::FetcherClosed(_) => {
+                f.write_str("the token fetcher is closed (its poll_ready failed)")
+            }
+            Self::FetcherPanicked(_) => f.write_str("the token fetcher panicked"),
+            Self::ShutDown => f.write_str("the token source was shut down"),
+            Self::NoRuntime => f.write_str(
+                "a token must be fetched, and the call was made outside a Tokio runtime",
+            ),
+        }
+    }
+}
+
+/// Sentences, of which a single one has no full stop.
+impl fmt::Display for OAuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary())?;
+        let advice = self.advice();
+        if let Some(advice) = advice {
+            write!(f, ". {advice}")?;
+        }
+        let attempts = self.attempts();
+        if attempts > 1 {
+            write!(f, ". Tried {attempts} times")?;
+        }
+        if let Some(next) = &self.inner.next {
+            write!(f, ". {next}")?;
+        }
+        let one_sentence = advice.is_none() && attempts <= 1 && self.inner.next.is_none();
+        f.write_str(if one_sentence { "" } else { "." })
+    }
+}
+
+impl fmt::Display for NextAttempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let back_off = self.back_off.as_millis().div_ceil(1000);
+        match jiff::Timestamp::try_from(self.at) {
+            Ok(at) => write!(f, "Next attempt at {at:.3} (back-off: {back_off} s)"),
+            Err(_) => write!(f, "Next attempt after a back-off of {back_off} s"),
+        }
+    }
+}
+
+/// As a `main` that returns it prints it.
+impl fmt::Debug for OAuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for OAuthError {}

@@ -40,6 +40,7 @@ use crate::{
 pub struct TokenSourceBuilder {
     fetcher: Fetcher,
     name: Arc<str>,
+    endpoint: Option<Arc<str>>,
     headers: TokenHeaders,
     /// The first mistake among the origins, kept for [`build`](Self::build) to report.
     origins: Result<AllowedOrigins, ConfigError>,
@@ -59,6 +60,7 @@ impl TokenSourceBuilder {
         Self {
             fetcher: BoxService::new(fetcher.map_err(Into::into)),
             name: "oauth".into(),
+            endpoint: None,
             headers: TokenHeaders::bearer(),
             origins: Ok(AllowedOrigins::default()),
             refusal: RefusalRule::default(),
@@ -140,6 +142,7 @@ impl TokenSourceBuilder {
         origins.check()?;
         let parts = Parts {
             name: self.name,
+            endpoint: self.endpoint,
             policy: self.policy,
             clock: self.clock,
             headers: self.headers,
@@ -147,6 +150,12 @@ impl TokenSourceBuilder {
             refusal: self.refusal,
         };
         Ok(TokenSource::new(Core::new(parts, self.fetcher, self.rng)))
+    }
+
+    /// Host and port of the token endpoint, for errors.
+    pub(crate) fn endpoint(mut self, endpoint: &str) -> Self {
+        self.endpoint = Some(endpoint.into());
+        self
     }
 
     /// Origins that somebody else has put together.

@@ -1,6 +1,10 @@
 //! The current token, made ready for attaching, and the cell that every request reads it from.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -21,6 +25,9 @@ pub(crate) struct Issued {
     pub(crate) refresh_at: Moment,
     pub(crate) use_until: Moment,
     pub(crate) expires_at: Moment,
+    /// When its life began, by the wall clock, and how long that is.
+    pub(crate) issued_at: SystemTime,
+    pub(crate) lifetime: Duration,
     /// As long before `refresh_at` as a coarse clock may lag.
     pub(crate) surely_fresh_until: Moment,
     /// Changed only under the state's lock; read without it.

@@ -235,6 +235,10 @@ impl Earlier {
     pub(crate) fn after(self, wait: Duration) -> Moment {
         self.now.after(wait.saturating_sub(self.by))
     }
+
+    pub(crate) fn wall_time(self) -> SystemTime {
+        UNIX_EPOCH + self.now.wall.saturating_sub(self.by)
+    }
 }
 
 /// A point on both clocks. It is reached when either clock gets there.

@@ -1,9 +1,6 @@
 //! What all handles of one source share.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
@@ -16,7 +13,7 @@ use super::{
     sync::{AtomicU8, AtomicU64, Mutex, Ordering},
 };
 use crate::{
-    error::{FetchError, OAuthError, OAuthErrorKind},
+    error::{CHECK_NETWORK, FetchError, NextAttempt, OAuthError, Reason},
     headers::{Rendered, TokenHeaders},
     origin::AllowedOrigins,
     refusal::{Refusal, RefusalRule},
@@ -29,6 +26,8 @@ use crate::{
 /// released.
 pub(crate) struct Core {
     pub(crate) name: Arc<str>,
+    /// Host and port of the token endpoint, where they are known.
+    pub(crate) endpoint: Option<Arc<str>>,
     pub(crate) policy: Policy,
     pub(crate) clock: Clock,
     pub(crate) headers: TokenHeaders,
@@ -49,6 +48,7 @@ pub(crate) struct Core {
 /// What the configured parts are called; see [`Core`].
 pub(crate) struct Parts {
     pub(crate) name: Arc<str>,
+    pub(crate) endpoint: Option<Arc<str>>,
     pub(crate) policy: Policy,
     pub(crate) clock: Clock,
     pub(crate) headers: TokenHeaders,
@@ -81,6 +81,7 @@ impl Core {
         Self {
             state: Mutex::new(State::new(fetcher, &parts.policy, rng)),
             name: parts.name,
+            endpoint: parts.endpoint,
             policy: parts.policy,
             clock: parts.clock,
             headers: parts.headers,
@@ -99,8 +100,31 @@ impl Core {
         self.clock.now()
     }
 
-    pub(crate) fn error(&self, kind: OAuthErrorKind) -> OAuthError {
-        OAuthError::new(self.name.clone(), kind)
+    pub(crate) fn error(&self, reason: Reason) -> OAuthError {
+        OAuthError::new(self.name.clone(), reason, None)
+    }
+
+    /// The error of a flight that failed now, after which the source backs off.
+    pub(crate) fn failure(&self, reason: Reason, now: Now, back_off: Duration) -> OAuthError {
+        let clock = self.clock.clone();
+        let until = now.monotonic.saturating_add(back_off);
+        let next = NextAttempt {
+            at: now.after(back_off).wall_time(),
+            back_off,
+            left: Box::new(move || until.saturating_sub(clock.now().monotonic)),
+        };
+        OAuthError::new(self.name.clone(), reason, Some(next))
+    }
+
+    /// The token endpoint did not answer within a bound of the policy's.
+    pub(crate) fn timed_out(&self, bound: &str, length: Duration) -> FetchError {
+        let error = FetchError::timed_out(format!(
+            "the token endpoint did not answer within {bound}, {length:?}"
+        ));
+        match &self.endpoint {
+            Some(place) => error.at(place).with_advice(CHECK_NETWORK),
+            None => error,
+        }
     }
 
     /// Runs a step of the state under its lock, and mirrors what requests read without it.
@@ -108,7 +132,7 @@ impl Core {
         let mut state = self.state.lock();
         let result = step(&mut state);
         self.mirror(&state);
-        let ended = state.take_ended_back_off();
+        let ended = state.take_ended();
         drop(state);
         // Its error may hold a value of the user's, and dropping that runs the user's code.
         drop(ended);
@@ -267,7 +291,7 @@ impl Core {
     /// Ends what runs in the background, and lets nothing start again. A refused token serves again: the fetch that
     /// its requests would wait for can no longer come.
     pub(crate) fn shut_down(&self) {
-        let error = self.error(OAuthErrorKind::ShutDown);
+        let error = self.error(Reason::ShutDown);
         let under_way = self.step(|state| {
             self.reinstate();
             state.shut_down(error)
@@ -320,6 +344,8 @@ impl PreparedToken {
             refresh_at,
             use_until: self.use_until(),
             expires_at: self.start.after(self.window.lifetime),
+            issued_at: self.start.wall_time(),
+            lifetime: self.window.lifetime,
             token: self.token,
             headers: self.headers,
             standing: AtomicU8::new(standing as u8),
@@ -337,11 +363,6 @@ fn cause(current: Option<Phase>) -> FetchCause {
     }
 }
 
-/// The moment a back-off ends, for those who are told about it.
-pub(crate) fn retry_at(now: Now, wait: Duration) -> SystemTime {
-    now.after(wait).wall_time()
-}
-
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -356,6 +377,7 @@ mod tests {
         let core = Core::new(
             Parts {
                 name: "test".into(),
+                endpoint: None,
                 policy: Policy::default(),
                 clock: Clock::system(),
                 headers: TokenHeaders::bearer(),

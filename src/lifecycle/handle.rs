@@ -16,7 +16,7 @@ use super::{
     telemetry,
 };
 use crate::{
-    error::{ConfigError, OAuthError, OAuthErrorKind},
+    error::{ConfigError, OAuthError, Reason},
     origin::Origin,
     refusal::{Refusal, RefusalRule},
     token::Generation,
@@ -69,7 +69,7 @@ impl Handle {
 
     #[cold]
     pub(crate) fn foreign_origin(&self, rule: impl fmt::Display) -> OAuthError {
-        let kind = OAuthErrorKind::ForeignOrigin(rule.to_string());
+        let kind = Reason::ForeignOrigin(rule.to_string());
         self.core.error(kind)
     }
 
@@ -181,15 +181,13 @@ impl Handle {
     pub(crate) async fn acquire(&self) -> Result<IssuedToken, OAuthError> {
         if runtime::Handle::try_current().is_err() {
             self.core.step(|_| self.core.reinstate());
-            let error = || self.core.error(OAuthErrorKind::NoRuntime);
+            let error = || self.core.error(Reason::NoRuntime);
             return self.or_serviceable(error).map(IssuedToken);
         }
         let bound = self.core.policy.acquire_timeout;
         let issued = match time::timeout(bound, self.acquire_unbounded()).await {
             Ok(result) => result,
-            Err(_) => {
-                self.or_serviceable(|| self.core.error(OAuthErrorKind::AcquireTimeout(bound)))
-            }
+            Err(_) => self.or_serviceable(|| self.core.error(Reason::AcquireTimeout(bound))),
         };
         issued.map(IssuedToken)
     }
@@ -242,8 +240,8 @@ impl Handle {
     pub(super) fn back_off_left(&self) -> Option<Duration> {
         let now = self.core.now();
         self.core.step(|state| {
-            let back_off = state.backing_off(now)?;
-            Some(back_off.until.saturating_sub(now.monotonic))
+            let failed = state.backing_off(now)?;
+            Some(failed.until.saturating_sub(now.monotonic))
         })
     }
 

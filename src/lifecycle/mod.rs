@@ -8,6 +8,7 @@
 
 mod builder;
 mod cell;
+mod changes;
 mod clock;
 mod core;
 mod flight;
@@ -26,9 +27,10 @@ mod telemetry;
 
 pub use builder::TokenSourceBuilder;
 pub use cell::IssuedToken;
+pub use changes::Changes;
 pub use clock::Clock;
 pub(crate) use handle::Refused;
 pub use policy::{BackOff, Policy};
 pub(crate) use source::Hold;
 pub use source::TokenSource;
-pub use status::{Changes, CountersSnapshot, SourceState, Status};
+pub use status::{CountersSnapshot, LastFailure, SourceState, Status};

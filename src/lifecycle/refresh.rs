@@ -14,7 +14,7 @@ use tracing::Instrument;
 
 use super::{
     clock::Now,
-    core::{Core, PreparedToken, retry_at},
+    core::{Core, PreparedToken},
     flight::{Flight, Outcome},
     state::{Fetcher, NewFlight},
     status::Counters,
@@ -22,7 +22,7 @@ use super::{
     telemetry,
 };
 use crate::{
-    error::{BoxError, FailureClass, FetchError, OAuthError, OAuthErrorKind},
+    error::{BoxError, FailureClass, FetchError, OAuthError, Reason},
     token::{FetchCause, TokenRequest},
 };
 
@@ -36,12 +36,12 @@ pub(crate) fn launch(core: &Arc<Core>, new_flight: NewFlight) -> Result<Arc<Flig
     let span = telemetry::fetch_span(core, new_flight.cause);
     let flight_task = FlightTask::new(core.clone(), new_flight);
     let Ok(runtime) = runtime::Handle::try_current() else {
-        return Err(core.error(OAuthErrorKind::NoRuntime));
+        return Err(core.error(Reason::NoRuntime));
     };
     let task = runtime.spawn(flight_task.run().instrument(span));
     // Nobody can have aborted it yet: the runtime is shutting down, and waiting for it would never end.
     if flight.is_lost() {
-        return Err(core.error(OAuthErrorKind::NoRuntime));
+        return Err(core.error(Reason::NoRuntime));
     }
     flight.driven_by(task.abort_handle());
     // Looked at only now: a shutdown from before this line may have found no task to abort.
@@ -132,12 +132,11 @@ impl FlightTask {
         self.attempts += 1;
         Counters::count(&self.core.counters.fetches);
         let request = TokenRequest::new(self.attempts, self.cause, anchor.wall_time());
-        let answer = time::timeout(self.core.policy.attempt_timeout, fetcher.call(request)).await;
+        let bound = self.core.policy.attempt_timeout;
+        let answer = time::timeout(bound, fetcher.call(request)).await;
         let token = match answer {
             Ok(answer) => answer.map_err(FetchError::from_fetcher),
-            Err(_) => Err(FetchError::timed_out(
-                "the token endpoint did not answer within attempt_timeout",
-            )),
+            Err(_) => Err(self.core.timed_out("attempt_timeout", bound)),
         };
         token
             .and_then(|token| self.core.prepare(token, anchor, &mut self.rng))
@@ -150,7 +149,7 @@ impl FlightTask {
         if self.attempts >= policy.attempts || !error.may_retry_within_flight() {
             return None;
         }
-        match error.wait() {
+        match error.retry_after() {
             None => Some(policy.wait_between_attempts(self.attempts, self.rng.f64())),
             Some(asked) if asked <= policy.max_retry_after_in_flight => {
                 Some(policy.believed_retry_after(asked, self.rng.f64()))
@@ -161,9 +160,9 @@ impl FlightTask {
 
     /// The flight's own bound passed. What its last attempt failed with says more than that, if there was one.
     fn out_of_time(&mut self) -> FetchError {
-        self.last_failure.take().unwrap_or_else(|| {
-            FetchError::timed_out("the token endpoint did not answer within flight_timeout")
-        })
+        let bound = self.core.policy.flight_timeout;
+        let timed_out = || self.core.timed_out("flight_timeout", bound);
+        self.last_failure.take().unwrap_or_else(timed_out)
     }
 
     fn land(&mut self, result: Result<PreparedToken, Failure>, started: Now) {
@@ -198,15 +197,15 @@ impl FlightTask {
             Failure::Closed(source) => self.close(source),
             Failure::Fetch(error) => {
                 let class = error.class();
-                let retry_after = error.wait();
-                let kind = OAuthErrorKind::Fetch {
+                let retry_after = error.retry_after();
+                let kind = Reason::Fetch {
                     error,
                     attempts: self.attempts,
                 };
                 self.back_off(kind, (class, retry_after), fetcher)
             }
             Failure::Panicked => {
-                let kind = OAuthErrorKind::FetcherPanicked;
+                let kind = Reason::FetcherPanicked(self.attempts);
                 self.back_off(kind, (FailureClass::Unclear, None), fetcher)
             }
         };
@@ -215,9 +214,10 @@ impl FlightTask {
     }
 
     fn close(&self, source: BoxError) -> OAuthError {
-        let error = self.core.error(OAuthErrorKind::FetcherClosed(source));
+        let error = self.core.error(Reason::FetcherClosed(source));
+        let now = self.core.now();
         self.core.step(|state| {
-            state.fetcher_closed(error.clone());
+            state.fetcher_closed(now, error.clone());
             self.core.reinstate();
         });
         error
@@ -227,7 +227,7 @@ impl FlightTask {
     /// newer token suspended, which would then be reinstated in place of the one that this flight was for.
     fn back_off(
         &self,
-        kind: OAuthErrorKind,
+        kind: Reason,
         failure: (FailureClass, Option<Duration>),
         fetcher: Fetcher,
     ) -> OAuthError {
@@ -235,9 +235,8 @@ impl FlightTask {
         let now = core.now();
         core.step(|state| {
             let wait = state.failed(fetcher, failure, &core.policy);
-            let error =
-                OAuthError::with_retry_at(core.name.clone(), kind, Some(retry_at(now, wait)));
-            state.back_off(now.monotonic + wait, error.clone());
+            let error = core.failure(kind, now, wait);
+            state.back_off(now, wait, error.clone());
             core.reinstate();
             error
         })

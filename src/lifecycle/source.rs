@@ -7,11 +7,8 @@ use tokio::time;
 use tower::Service;
 
 use super::{
-    builder::TokenSourceBuilder,
-    cell::IssuedToken,
-    core::Core,
-    handle::Handle,
-    status::{Changes, Status},
+    builder::TokenSourceBuilder, cell::IssuedToken, changes::Changes, core::Core, handle::Handle,
+    status::Status,
 };
 use crate::{
     error::{BoxError, FailureClass, OAuthError},

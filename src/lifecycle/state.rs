@@ -3,7 +3,10 @@
 //! Everything here is a function of the state and of `now`. No clock is read, nothing is awaited, and no code of the
 //! user's runs: the lock around it is held for nanoseconds.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tower::util::BoxService;
 
@@ -31,9 +34,13 @@ pub(crate) type Fetcher = BoxService<TokenRequest, Token, BoxError>;
 ///    [`lost`](State::lost) or [`fetcher_closed`](State::fetcher_closed), which put the fetcher (or its end) back.
 pub(crate) struct State {
     slot: Slot,
-    back_off: Option<BackingOff>,
-    ended_back_off: Option<BackingOff>,
-    /// Failed flights in a row.
+    /// The last flight's failure, until one lands.
+    failed: Option<FailedFlight>,
+    /// What a step has put an end to, to be dropped without the lock.
+    ended: Option<FailedFlight>,
+    last_success: Option<SystemTime>,
+    last_duration: Option<Duration>,
+    /// Failed flights in a row, since the last `retry_now` at most: what the back-off grows by.
     failures: u32,
     /// The start of the last flight, on the monotonic clock; it may lie a little ahead.
     last_start: Option<Duration>,
@@ -54,11 +61,15 @@ enum Slot {
     Closed(OAuthError),
 }
 
-/// No contact before `until`, on the monotonic clock alone: a wall clock that steps must not cut a wait short.
+/// A failure stays after its back-off, so that whoever looks seldom sees it too.
 #[derive(Clone, Debug)]
-pub(crate) struct BackingOff {
-    pub(crate) until: Duration,
+pub(crate) struct FailedFlight {
+    pub(crate) at: SystemTime,
     pub(crate) error: OAuthError,
+    /// How many have failed since one landed, with this one.
+    pub(crate) consecutive: u32,
+    /// No contact before this, on the monotonic clock alone: a wall clock that steps must not cut a wait short.
+    pub(crate) until: Duration,
 }
 
 /// The answer to whoever wants a fetch.
@@ -95,8 +106,10 @@ impl State {
     pub(crate) fn new(fetcher: Fetcher, policy: &Policy, rng: fastrand::Rng) -> Self {
         Self {
             slot: Slot::Ready(fetcher),
-            back_off: None,
-            ended_back_off: None,
+            failed: None,
+            ended: None,
+            last_success: None,
+            last_duration: None,
             failures: 0,
             last_start: None,
             last_generation: 0,
@@ -159,23 +172,38 @@ impl State {
         if let Slot::Closed(error) = &self.slot {
             return Some(error.clone());
         }
-        self.backing_off(now).map(|back_off| back_off.error.clone())
+        self.backing_off(now).map(|failed| failed.error.clone())
     }
 
-    pub(crate) fn backing_off(&self, now: Now) -> Option<&BackingOff> {
-        self.back_off
+    pub(crate) fn backing_off(&self, now: Now) -> Option<&FailedFlight> {
+        self.failed
             .as_ref()
-            .filter(|back_off| now.monotonic < back_off.until)
+            .filter(|failed| now.monotonic < failed.until)
     }
 
     pub(crate) fn end_back_off(&mut self) {
-        self.ended_back_off = self.back_off.take();
+        if let Some(failed) = &mut self.failed {
+            failed.until = Duration::ZERO;
+        }
         self.failures = 0;
     }
 
-    /// The back-off that the last step ended, to be dropped without the lock.
-    pub(crate) fn take_ended_back_off(&mut self) -> Option<BackingOff> {
-        self.ended_back_off.take()
+    pub(crate) fn last_failure(&self) -> Option<&FailedFlight> {
+        self.failed.as_ref()
+    }
+
+    pub(crate) fn last_success(&self) -> Option<SystemTime> {
+        self.last_success
+    }
+
+    /// How long the last flight took that landed or failed.
+    pub(crate) fn last_duration(&self) -> Option<Duration> {
+        self.last_duration
+    }
+
+    /// What the last step put an end to, to be dropped without the lock.
+    pub(crate) fn take_ended(&mut self) -> Option<FailedFlight> {
+        self.ended.take()
     }
 
     /// The API refused a request that carried `generation`. Only that generation is touched.
@@ -243,7 +271,10 @@ impl State {
     ) {
         self.arrive(fetcher);
         self.drew = false;
-        self.end_back_off();
+        self.failures = 0;
+        self.ended = self.failed.take();
+        self.last_success = Some(now.wall_time());
+        self.last_duration = self.duration(now);
         self.last_generation = self.last_generation.max(generation.get());
         let suspicion = self.suspicion.take();
         let wait = suspicion
@@ -276,8 +307,20 @@ impl State {
         own.max(asked.unwrap_or_default())
     }
 
-    pub(crate) fn back_off(&mut self, until: Duration, error: OAuthError) {
-        self.ended_back_off = self.back_off.replace(BackingOff { until, error });
+    pub(crate) fn back_off(&mut self, now: Now, wait: Duration, error: OAuthError) {
+        let consecutive = self.failed.as_ref().map_or(0, |failed| failed.consecutive);
+        self.last_duration = self.duration(now);
+        self.ended = self.failed.replace(FailedFlight {
+            at: now.wall_time(),
+            error,
+            consecutive: consecutive.saturating_add(1),
+            until: now.monotonic.saturating_add(wait),
+        });
+    }
+
+    fn duration(&self, now: Now) -> Option<Duration> {
+        let start = self.last_start?;
+        Some(now.monotonic.saturating_sub(start))
     }
 
     /// A flight ended without an outcome: its fetcher comes back, and the next may start.
@@ -289,7 +332,8 @@ impl State {
     }
 
     /// The fetcher reported, through its readiness, that it is finished for good.
-    pub(crate) fn fetcher_closed(&mut self, error: OAuthError) {
+    pub(crate) fn fetcher_closed(&mut self, now: Now, error: OAuthError) {
+        self.back_off(now, Duration::ZERO, error.clone());
         self.slot = Slot::Closed(error);
     }
 
@@ -331,8 +375,8 @@ impl State {
         if self.shut_down.is_some() || !matches!(self.slot, Slot::Ready(_)) {
             return Duration::MAX;
         }
-        self.back_off
+        self.failed
             .as_ref()
-            .map_or(Duration::ZERO, |back_off| back_off.until)
+            .map_or(Duration::ZERO, |failed| failed.until)
     }
 }

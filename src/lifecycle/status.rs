@@ -2,20 +2,20 @@
 
 use std::{
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
 };
 
 use serde::Serialize;
-use tokio::sync::watch;
 
 use super::{
     cell::{Issued, Phase},
     core::Core,
-    handle::Handle,
+    state::FailedFlight,
 };
+use crate::error::{FailureClass, OAuthError, OAuthErrorKind};
 
 /// A source's state at one moment, for health pages, metrics and logs. It holds no secret.
 ///
@@ -42,19 +42,81 @@ pub struct Status {
     pub state: SourceState,
     /// The current token's generation.
     pub generation: Option<u64>,
+    /// When the life of the current token began; `None` without a token.
+    #[serde(serialize_with = "as_timestamp")]
+    pub issued_at: Option<SystemTime>,
+    /// How long the current token lives in all, from `issued_at`; `None` without a token.
+    #[serde(rename = "lifetime_s", serialize_with = "as_seconds")]
+    pub lifetime: Option<Duration>,
     /// How long the current token is still good, by its own word; `None` without a token.
     #[serde(rename = "expires_in_s", serialize_with = "as_seconds")]
     pub expires_in: Option<Duration>,
     /// Whether a fetch is under way.
     pub fetching: bool,
-    /// Why no fetch may be made now: what the last one failed with, while the source backs off because of it; or that
-    /// the source is closed.
+    /// When the last successful fetch ended.
+    #[serde(serialize_with = "as_timestamp")]
+    pub last_success: Option<SystemTime>,
+    /// How long the last fetch took, with all its attempts, whether it succeeded or failed.
+    #[serde(rename = "last_fetch_duration_s", serialize_with = "as_seconds")]
+    pub last_fetch_duration: Option<Duration>,
+    /// What the last fetch failed with, in the words that its requests got. It stays until a fetch succeeds, also
+    /// without traffic and after the back-off. If the source was shut down, it says so.
     pub error: Option<String>,
+    /// More about the last fetch, if it failed. It stays until a fetch succeeds.
+    pub last_failure: Option<LastFailure>,
     /// When the token endpoint may be asked again, while the source backs off.
     #[serde(serialize_with = "as_timestamp")]
     pub retry_at: Option<SystemTime>,
     /// Counts since the source was built.
     pub counters: CountersSnapshot,
+}
+
+/// The fetch that failed last, until one succeeds.
+///
+/// # Examples
+///
+/// ```
+/// # use tower::service_fn;
+/// # use tower_oauth::{BoxError, FailureClass, FetchError, OAuthErrorKind, Token, TokenRequest, TokenSource};
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), BoxError> {
+/// # let fetcher = service_fn(async |_: TokenRequest| Err::<Token, _>(FetchError::unclear("no lease")));
+/// # let source = TokenSource::builder(fetcher).build()?;
+/// source.token().await.unwrap_err();
+/// tokio::time::sleep(std::time::Duration::from_secs(3600)).await; // long after the back-off
+/// let failure = source.status().last_failure.expect("nothing has succeeded since");
+/// assert_eq!((failure.class, failure.kind), (FailureClass::Unclear, OAuthErrorKind::Fetcher));
+/// assert_eq!((failure.attempts, failure.consecutive), (1, 1));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LastFailure {
+    /// When it failed.
+    #[serde(serialize_with = "moment_as_timestamp")]
+    pub at: SystemTime,
+    /// How the failure is treated: a [permanent](FailureClass::Permanent) one does not pass by itself.
+    pub class: FailureClass,
+    /// What went wrong.
+    pub kind: OAuthErrorKind,
+    /// How many attempts the fetch made.
+    pub attempts: u32,
+    /// How many fetches have failed since one succeeded, this one included.
+    pub consecutive: u32,
+}
+
+impl LastFailure {
+    fn of(failed: &FailedFlight) -> Self {
+        let error = &failed.error;
+        Self {
+            at: failed.at,
+            class: error.class().unwrap_or(FailureClass::Unclear),
+            kind: error.kind(),
+            attempts: error.attempts(),
+            consecutive: failed.consecutive,
+        }
+    }
 }
 
 /// What a request would find.
@@ -133,26 +195,49 @@ impl Counters {
     }
 }
 
+/// What one step of the state shows. The cell is read within it: a token that a flight has just brought does not stand
+/// beside the failure that it ended.
+struct Seen {
+    current: Option<Arc<Issued>>,
+    fetching: bool,
+    barred: Option<OAuthError>,
+    /// Whether a request would still wait for a suspended token's replacement.
+    waits: bool,
+    failed: Option<FailedFlight>,
+    last_success: Option<SystemTime>,
+    last_duration: Option<Duration>,
+}
+
 impl Status {
     pub(crate) fn of(core: &Core) -> Self {
         let now = core.now();
-        let (fetching, barred, waits) = core.step(|state| {
-            let waits = !state.suspension_left(now).is_zero();
-            (state.is_fetching(), state.barred(now), waits)
+        let seen = core.step(|state| Seen {
+            current: core.cell.get(),
+            fetching: state.is_fetching(),
+            barred: state.barred(now),
+            waits: !state.suspension_left(now).is_zero(),
+            failed: state.last_failure().cloned(),
+            last_success: state.last_success(),
+            last_duration: state.last_duration(),
         });
-        let current = core.cell.get();
+        let current = seen.current.as_deref();
+        let failed = seen.failed.as_ref();
+        let error = seen.barred.as_ref().or(failed.map(|failed| &failed.error));
         Self {
             name: core.name.to_string(),
-            state: current
-                .as_deref()
-                .map_or(SourceState::Missing, |issued| state_of(issued, now, waits)),
-            generation: current.as_deref().map(|issued| issued.generation.get()),
-            expires_in: current
-                .as_deref()
-                .map(|issued| issued.expires_at.remaining(now)),
-            fetching,
-            error: barred.as_ref().map(ToString::to_string),
-            retry_at: barred.and_then(|error| error.retry_at()),
+            state: current.map_or(SourceState::Missing, |issued| {
+                state_of(issued, now, seen.waits)
+            }),
+            generation: current.map(|issued| issued.generation.get()),
+            issued_at: current.map(|issued| issued.issued_at),
+            lifetime: current.map(|issued| issued.lifetime),
+            expires_in: current.map(|issued| issued.expires_at.remaining(now)),
+            fetching: seen.fetching,
+            last_success: seen.last_success,
+            last_fetch_duration: seen.last_duration,
+            error: error.map(ToString::to_string),
+            last_failure: failed.map(LastFailure::of),
+            retry_at: seen.barred.as_ref().and_then(OAuthError::retry_at),
             counters: core.counters.snapshot(),
         }
     }
@@ -166,39 +251,6 @@ fn state_of(issued: &Issued, now: super::clock::Now, waits: bool) -> SourceState
         Phase::Stale => SourceState::Stale,
         Phase::Suspended => SourceState::Suspended,
         Phase::Expired => SourceState::Expired,
-    }
-}
-
-/// The changes of a source, one at a time: a token came, a fetch failed, a token was refused, the source was shut
-/// down.
-///
-/// It does not keep the source alive. Changes that come faster than they are read are seen as one.
-#[derive(Debug)]
-pub struct Changes {
-    source: Weak<Handle>,
-    changed: watch::Receiver<()>,
-}
-
-impl Changes {
-    pub(crate) fn new(source: Weak<Handle>, changed: watch::Receiver<()>) -> Self {
-        Self { source, changed }
-    }
-
-    /// Waits for the next change; `None` once the source is gone or shut down.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe: a change that was not returned is returned by the next call.
-    pub async fn next(&mut self) -> Option<Status> {
-        self.source()?;
-        self.changed.changed().await.ok()?;
-        self.source().map(|source| Status::of(&source.core))
-    }
-
-    /// The source, unless it has ended.
-    fn source(&self) -> Option<Arc<Handle>> {
-        let source = self.source.upgrade()?;
-        (!source.is_shut_down()).then_some(source)
     }
 }
 
@@ -216,4 +268,11 @@ fn as_timestamp<S: serde::Serializer>(
     at.and_then(|at| jiff::Timestamp::try_from(at).ok())
         .map(|at| format!("{at:.3}"))
         .serialize(serializer)
+}
+
+fn moment_as_timestamp<S: serde::Serializer>(
+    at: &SystemTime,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    as_timestamp(&Some(*at), serializer)
 }

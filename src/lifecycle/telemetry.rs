@@ -1,13 +1,13 @@
 //! What the lifecycle tells `tracing`. Levels: a fetched token is `INFO` (about two lines per lifetime), a failed
 //! flight and one that outlasts a suspension `WARN` (bounded by the back-off), all else `DEBUG`.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use tracing::{Span, debug, field, info, info_span, warn};
 
 use super::core::Core;
 use crate::{
-    error::{FetchError, OAuthError, causes},
+    error::{FetchError, OAuthError},
     refusal::Refusal,
     token::{FetchCause, Generation},
 };
@@ -27,7 +27,9 @@ pub(crate) fn attempt_failed(attempt: u32, error: &FetchError, wait: Duration) {
     debug!(
         attempt,
         class = error.class().as_str(),
-        error = %chain(error),
+        kind = error.kind().as_str(),
+        error = %error,
+        cause = error.cause(),
         wait_ms = millis(wait),
         "token attempt failed, trying again"
     );
@@ -55,8 +57,8 @@ pub(crate) fn fetch_failed(error: &OAuthError, took: Duration) {
     Span::current().record("outcome", "failed");
     warn!(
         class = error.class().map(|class| class.as_str()),
-        kind = error.kind(),
-        error = %chain(error),
+        kind = error.kind().as_str(),
+        error = %error,
         duration_ms = millis(took),
         "token fetch failed, backing off"
     );
@@ -89,12 +91,6 @@ pub(crate) fn replayed(core: &Core, from: Generation, to: Generation) {
         to = to.get(),
         "request replayed with a newer token"
     );
-}
-
-/// An error with all its causes on one line.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let words: Vec<_> = causes(error).map(ToString::to_string).collect();
-    words.join(": ")
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -22,7 +22,7 @@ async fn is_survived(client: Client, misdeed: Misdeed) {
 
     let error = failure(&source, bound, &case).await;
     let words = chain(&error);
-    assert_eq!(error.kind(), misdeed.kind, "{case}: {words}");
+    assert_eq!(error.kind().as_str(), misdeed.kind, "{case}: {words}");
     assert_eq!(error.class(), Some(misdeed.class), "{case}: {words}");
     assert!(words.contains(misdeed.says), "{case}: {words}");
     assert!(

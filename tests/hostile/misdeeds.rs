@@ -76,7 +76,7 @@ fn breaks() -> Vec<Misdeed> {
         script,
         kind: "unavailable",
         class: Transient,
-        says: "could not be reached, or the connection broke",
+        says: "the connection to the token endpoint broke",
     };
     vec![
         broken("resets at once", vec![Reset]),

@@ -104,7 +104,9 @@ impl Client {
                 serial: number_of(token.expose_token()),
                 generation: token.generation().get(),
             },
-            Err(error) => Outcome::Refused { kind: error.kind() },
+            Err(error) => Outcome::Refused {
+                kind: error.kind().as_str(),
+            },
         }
     }
 
@@ -145,7 +147,9 @@ fn wish(rng: &mut Rng) -> Wish {
 
 fn refused(error: &BoxError) -> Outcome {
     match OAuthError::find(error.as_ref()) {
-        Some(error) => Outcome::Refused { kind: error.kind() },
+        Some(error) => Outcome::Refused {
+            kind: error.kind().as_str(),
+        },
         None => Outcome::Broken,
     }
 }

@@ -57,7 +57,7 @@ fn failure(visit: Visit, class: FailureClass, wait: Option<Duration>) -> BoxErro
         _ => return "planned, and not said what it is".into(),
     };
     match wait {
-        Some(wait) => error.retry_after(wait).into(),
+        Some(wait) => error.with_retry_after(wait).into(),
         None => error.into(),
     }
 }

@@ -45,13 +45,22 @@ impl Bad {
     }
 
     fn denied(status: u16, code: Option<&'static str>, class: FailureClass) -> Self {
+        let token = format!("{TOKEN}.{CANARY}.{CANARY}");
         let json = code
-            .map(|code| format!(r#"{{"error":"{code}","error_description":"{CANARY} {TOKEN}"}}"#));
+            .map(|code| format!(r#"{{"error":"{code}","error_description":"no good: {token}"}}"#));
         let page = || format!("<html>{CANARY}</html>");
         let answer = StatusCode::from_u16(status).unwrap();
         let (kind, says) = match status {
             500.. => ("unavailable", "the token endpoint is out of order"),
-            _ => ("denied", "the token endpoint refused"),
+            _ if code == Some("server_error") => {
+                ("unavailable", "the token endpoint is out of order")
+            }
+            429 => ("denied", "token request denied: too many requests"),
+            404 | 405 => (
+                "denied",
+                "token request denied: there is no token endpoint at this path",
+            ),
+            _ => ("denied", "token request denied"),
         };
         Self {
             fault: Fault::answer(answer, json.unwrap_or_else(page)),
@@ -70,7 +79,7 @@ impl Bad {
             class: Transient,
             status,
             code: None,
-            says: "the token endpoint could not be reached, or the connection broke",
+            says: "the connection to the token endpoint broke",
         }
     }
 
@@ -85,7 +94,7 @@ impl Bad {
     #[track_caller]
     pub(crate) fn assert_is(&self, error: &OAuthError, case: &str) {
         let fetch = error.fetch_error().unwrap();
-        assert_eq!(error.kind(), self.kind, "{case}");
+        assert_eq!(error.kind().as_str(), self.kind, "{case}");
         assert_eq!(error.class(), Some(self.class), "{case}");
         assert_eq!(fetch.code(), self.code, "{case}");
         let status = fetch.status().map(|status| match status.as_u16() {
@@ -107,6 +116,9 @@ fn denials() -> Vec<Bad> {
         Bad::denied(400, None, Unclear),
         Bad::denied(401, None, Unclear),
         Bad::denied(403, None, Unclear),
+        Bad::denied(404, None, Permanent),
+        Bad::denied(405, None, Permanent),
+        Bad::denied(400, Some("server_error"), Transient),
         Bad::denied(429, None, Transient),
         Bad::denied(500, None, Transient),
         Bad::denied(503, Some("temporarily_unavailable"), Transient),

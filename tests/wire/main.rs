@@ -15,6 +15,7 @@ mod bad_answers;
 mod banks;
 mod credentials;
 mod custom_dialect;
+mod messages;
 mod nothing_told;
 mod proxy;
 mod redirects;

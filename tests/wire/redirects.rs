@@ -69,8 +69,13 @@ impl Lure {
             "{}",
             self.case()
         );
-        let says = "the answer is a redirect, which is never followed; check the token URL";
-        assert!(error.to_string().contains(says), "{}: {error}", self.case());
+        let says = format!(
+            "the answer is a redirect to {}, which is never followed (HTTP {}). Check the token URL.",
+            self.foreign.origin(),
+            self.status.as_u16()
+        );
+        let shown = error.to_string();
+        assert!(shown.contains(&says), "{}: {shown}", self.case());
         let counters = self.stack.counters();
         assert_eq!(
             (counters.token_requests, counters.api_requests),

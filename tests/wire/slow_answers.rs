@@ -58,8 +58,10 @@ async fn an_attempt_is_bounded_with_its_body() {
         let error = OAuthError::find(&*error).unwrap();
         assert!(error.is_timeout(), "{case}: {error}");
         assert_eq!(error.class(), Some(FailureClass::Transient), "{case}");
-        let says = "the token endpoint did not answer within attempt_timeout";
-        assert!(error.to_string().contains(says), "{case}: {error}");
+        let place = stack.bank.api_origin().replace("http://", "");
+        let says =
+            format!("the token endpoint did not answer within attempt_timeout, 8s ({place})");
+        assert!(error.to_string().contains(&says), "{case}: {error}");
         assert_eq!(stack.counters().token_requests, 1, "{case}");
 
         stack.bank.heal();

@@ -1,11 +1,11 @@
-use std::{error::Error, iter, time::SystemTime};
+use std::{error::Error, iter, time::Duration};
 
 use axum::{
     Json,
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER, response::Parts};
-use tower_oauth::{Clock, FailureClass, OAuthError};
+use tower_oauth::OAuthError;
 
 /// Why there is no answer from a bank, in terms that our own caller can act on. The bank's words stay here: they are
 /// for the log.
@@ -20,18 +20,33 @@ pub(super) struct Failure {
 impl Failure {
     /// The call failed: there is no token, or the bank could not be reached.
     pub(super) fn of_call(bank: String, error: &(dyn Error + 'static)) -> Self {
-        eprintln!("{bank}: {}", chain(error));
-        let (status, reason, retry_at) = match OAuthError::find(error) {
-            Some(oauth) => (status_for(oauth), oauth.kind(), oauth.retry_at()),
-            None if is_timeout(error) => (StatusCode::GATEWAY_TIMEOUT, "timeout", None),
-            None => (StatusCode::BAD_GATEWAY, "unreachable", None),
+        let Some(oauth) = OAuthError::find(error) else {
+            return Self::of_client(bank, error);
         };
-        let retry_at = retry_at.filter(|_| status == StatusCode::SERVICE_UNAVAILABLE);
+        eprintln!("{oauth}");
+        let status = oauth.suggested_status();
+        let wait = oauth.retry_after();
+        let wait = wait.filter(|_| status == StatusCode::SERVICE_UNAVAILABLE);
+        Self {
+            bank,
+            status,
+            reason: oauth.kind().as_str(),
+            retry_after: wait.map(seconds),
+        }
+    }
+
+    /// The HTTP client's own error.
+    fn of_client(bank: String, error: &(dyn Error + 'static)) -> Self {
+        eprintln!("{bank}: {}", chain(error));
+        let (status, reason) = match is_timeout(error) {
+            true => (StatusCode::GATEWAY_TIMEOUT, "timeout"),
+            false => (StatusCode::BAD_GATEWAY, "unreachable"),
+        };
         Self {
             bank,
             status,
             reason,
-            retry_after: retry_at.map(seconds_until),
+            retry_after: None,
         }
     }
 
@@ -63,25 +78,9 @@ impl IntoResponse for Failure {
     }
 }
 
-fn status_for(error: &OAuthError) -> StatusCode {
-    let misconfigured = error.class() == Some(FailureClass::Permanent)
-        || error.is_foreign_origin()
-        || error.is_closed();
-    if misconfigured {
-        StatusCode::INTERNAL_SERVER_ERROR
-    } else if error.is_timeout() {
-        StatusCode::GATEWAY_TIMEOUT
-    } else if error.retry_at().is_some() {
-        StatusCode::SERVICE_UNAVAILABLE
-    } else {
-        StatusCode::BAD_GATEWAY
-    }
-}
-
-/// Rounded up: never earlier than the source itself will try.
-fn seconds_until(at: SystemTime) -> HeaderValue {
-    let left = at.duration_since(Clock::system().wall());
-    HeaderValue::from(left.unwrap_or_default().as_secs() + 1)
+/// Rounded up: never earlier than the source itself asks again.
+fn seconds(wait: Duration) -> HeaderValue {
+    HeaderValue::from(wait.as_secs() + 1)
 }
 
 fn is_timeout(error: &(dyn Error + 'static)) -> bool {

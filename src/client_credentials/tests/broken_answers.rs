@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{FailureClass, client_credentials::ExpiryFormat, error::FetchErrorKind};
+use crate::{FailureClass, FetchErrorKind, client_credentials::ExpiryFormat};
 
 async fn error(body: &str) -> FetchError {
     ask(plain(), answer(200, body)).await.unwrap_err()

@@ -11,6 +11,7 @@ mod ends;
 mod failures;
 mod files;
 mod last_word;
+mod messages;
 mod mistakes;
 #[cfg(feature = "reqwest")]
 mod over_sockets;

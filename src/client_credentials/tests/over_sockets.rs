@@ -4,8 +4,7 @@ use tokio::{io::AsyncReadExt, net::TcpListener};
 
 use super::*;
 use crate::{
-    FailureClass,
-    error::FetchErrorKind,
+    FailureClass, FetchErrorKind,
     transport::{
         ReqwestService,
         tests::{builder as client, nobody, peer},

@@ -213,6 +213,7 @@ impl Deref for World {
 
 fn core_over(policy: Policy, fetcher: Fetcher) -> Core {
     let parts = Parts {
+        endpoint: None,
         name: "model".into(),
         policy,
         clock: Clock::system(),

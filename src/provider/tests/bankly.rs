@@ -75,5 +75,5 @@ async fn one_to_ten_scopes() {
 #[tokio::test]
 async fn five_minutes_after_a_429() {
     let error = ask(example(), answer(429, "")).await.unwrap_err();
-    assert_eq!(error.wait(), Some(Duration::from_secs(300)));
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(300)));
 }

@@ -1,0 +1,95 @@
+//! The token endpoint, as far as errors need to know it.
+
+use http::Uri;
+
+use super::{
+    credentials::CredentialPlacement,
+    dialect::Dialect,
+    failure::CHECK_URL,
+    trouble::{BROKE, CHECK_CERTIFICATE},
+};
+use crate::{FetchError, FetchErrorKind};
+
+/// Where it is, and what that says about a failure there.
+pub(super) struct Endpoint {
+    /// Host and port.
+    pub(super) place: String,
+    is_tls: bool,
+    /// Whether the client's TLS certificate is its credential.
+    by_certificate: bool,
+}
+
+impl Endpoint {
+    pub(super) fn of(dialect: &Dialect, uri: &Uri) -> Self {
+        let is_tls = uri.scheme_str() == Some("https");
+        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        Self {
+            place: format!("{}:{port}", uri.host().unwrap_or_default()),
+            is_tls,
+            by_certificate: matches!(dialect.credentials, CredentialPlacement::IdOnly { .. }),
+        }
+    }
+
+    /// Adds what only the fetcher knows. Where an answer came, the place matters only if it may be the wrong one.
+    pub(super) fn locate(&self, error: FetchError) -> FetchError {
+        let blames_url =
+            error.kind() == FetchErrorKind::Denied && error.advice() == Some(CHECK_URL);
+        let broke_before_an_answer = error.status().is_none() && error.message() == BROKE;
+        let error = match error.status() {
+            Some(_) if !blames_url => error,
+            _ => error.at(&self.place),
+        };
+        match broke_before_an_answer && self.is_tls {
+            false => error,
+            true if self.by_certificate => error.with_advice(CHECK_CERTIFICATE),
+            true => error.with_advice(
+                "If it stays, check the client certificate: a server that refuses it may close the connection",
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::{super::trouble::classify, *};
+    use crate::{BoxError, error::CHECK_NETWORK};
+
+    /// Some servers close the connection in place of an alert, and some clients see no more than that of one.
+    #[test]
+    fn a_connection_that_breaks_under_tls_points_to_the_certificate() {
+        let dialect = |credentials| {
+            let mut dialect = Dialect::new("bank", "https://login.example/token");
+            dialect.credentials = credentials;
+            dialect
+        };
+        let id_only = CredentialPlacement::IdOnly { id: "id".into() };
+        let advice = |credentials, url: &'static str, error: BoxError| {
+            let endpoint = Endpoint::of(&dialect(credentials), &Uri::from_static(url));
+            endpoint.locate(classify(error)).advice()
+        };
+        let reset = || BoxError::from(io::Error::from(io::ErrorKind::ConnectionReset));
+        let (https, http) = ("https://login.example/token", "http://127.0.0.1:1/token");
+        let basic = CredentialPlacement::default;
+        assert_eq!(advice(id_only, https, reset()), Some(CHECK_CERTIFICATE));
+        let hint = advice(basic(), https, reset()).unwrap();
+        assert!(hint.starts_with("If it stays, check the client certificate"));
+        assert_eq!(advice(basic(), http, reset()), None);
+        let dns = advice(basic(), https, "dns error".into());
+        assert_eq!(dns, Some(CHECK_NETWORK));
+    }
+
+    #[test]
+    fn a_place_is_a_host_and_a_port_and_nothing_more() {
+        for (url, place) in [
+            ("https://login.example/token?key=k3y", "login.example:443"),
+            ("http://127.0.0.1/token", "127.0.0.1:80"),
+            ("https://[::1]:8443/", "[::1]:8443"),
+        ] {
+            let dialect = Dialect::new("bank", url);
+            let endpoint = Endpoint::of(&dialect, &Uri::from_static(url));
+            assert_eq!(endpoint.place, place);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What went wrong, as words that programs can count by.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// What went wrong with one fetch: see [`FetchError::kind`](crate::FetchError::kind).
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::{FetchError, FetchErrorKind};
+///
+/// let sealed = FetchError::transient("the vault is sealed");
+/// assert_eq!(sealed.kind(), FetchErrorKind::Fetcher);
+/// assert_eq!(sealed.kind().as_str(), "fetcher");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FetchErrorKind {
+    /// `denied`: the token endpoint answered, and said no: to the credentials, the scopes, the rate, the URL.
+    Denied,
+    /// `malformed`: the token endpoint answered with something that is not a usable token.
+    Malformed,
+    /// `timeout`: there was no answer in time.
+    #[serde(rename = "timeout")]
+    TimedOut,
+    /// `unavailable`: the token endpoint could not be reached, refused the connection, broke it off, or said that it
+    /// is out of order.
+    Unavailable,
+    /// `fetcher`: an error of a custom fetcher, which did not say more.
+    Fetcher,
+}
+
+impl FetchErrorKind {
+    /// Returns the word for logs, metrics and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::Malformed => "malformed",
+            Self::TimedOut => "timeout",
+            Self::Unavailable => "unavailable",
+            Self::Fetcher => "fetcher",
+        }
+    }
+}
+
+impl fmt::Display for FetchErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a request got no token: see [`OAuthError::kind`](crate::OAuthError::kind).
+///
+/// # Examples
+///
+/// ```
+/// # use tower::service_fn;
+/// # use tower_oauth::{BoxError, OAuthErrorKind, Token, TokenRequest, TokenSource};
+/// # let fetcher = service_fn(|_: TokenRequest| async { Ok::<_, BoxError>(Token::new("abc")) });
+/// let source = TokenSource::builder(fetcher).origin("https://api.example").build()?;
+/// let error = source.permits(&"https://elsewhere.example/".parse()?).unwrap_err();
+/// assert_eq!(error.kind(), OAuthErrorKind::ForeignOrigin);
+/// assert_eq!(error.kind().as_str(), "foreign_origin");
+/// # Ok::<(), BoxError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OAuthErrorKind {
+    /// `denied`: see [`FetchErrorKind::Denied`].
+    Denied,
+    /// `malformed`: see [`FetchErrorKind::Malformed`].
+    Malformed,
+    /// `timeout`: the fetch took too long, or the request waited for it longer than `acquire_timeout`.
+    #[serde(rename = "timeout")]
+    TimedOut,
+    /// `unavailable`: see [`FetchErrorKind::Unavailable`].
+    Unavailable,
+    /// `fetcher`: a custom fetcher failed without saying more, or panicked.
+    Fetcher,
+    /// `foreign_origin`: the request is for an origin that the token may not be sent to.
+    ForeignOrigin,
+    /// `closed`: the source was shut down, or its fetcher reported itself closed.
+    Closed,
+    /// `no_runtime`: a token must be fetched, and the call was made outside a Tokio runtime.
+    NoRuntime,
+}
+
+impl OAuthErrorKind {
+    /// Returns the word for logs, metrics and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::Malformed => "malformed",
+            Self::TimedOut => "timeout",
+            Self::Unavailable => "unavailable",
+            Self::Fetcher => "fetcher",
+            Self::ForeignOrigin => "foreign_origin",
+            Self::Closed => "closed",
+            Self::NoRuntime => "no_runtime",
+        }
+    }
+}
+
+impl fmt::Display for OAuthErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<FetchErrorKind> for OAuthErrorKind {
+    fn from(kind: FetchErrorKind) -> Self {
+        match kind {
+            FetchErrorKind::Denied => Self::Denied,
+            FetchErrorKind::Malformed => Self::Malformed,
+            FetchErrorKind::TimedOut => Self::TimedOut,
+            FetchErrorKind::Unavailable => Self::Unavailable,
+            FetchErrorKind::Fetcher => Self::Fetcher,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_the_words_of_as_str() {
+        use FetchErrorKind::*;
+        for kind in [Denied, Malformed, TimedOut, Unavailable, Fetcher] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+            let same = OAuthErrorKind::from(kind);
+            assert_eq!(serde_json::to_value(same).unwrap(), kind.as_str());
+            assert_eq!(same.to_string(), kind.to_string());
+        }
+        for kind in [
+            OAuthErrorKind::ForeignOrigin,
+            OAuthErrorKind::Closed,
+            OAuthErrorKind::NoRuntime,
+        ] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Tells whoever listens that a source has changed.
+
+use std::sync::{Arc, Weak};
+
+use tokio::sync::watch;
+
+use super::{handle::Handle, status::Status};
+
+/// The changes of a source, one at a time: a token came, a fetch failed, a token was refused, the source was shut
+/// down.
+///
+/// It does not keep the source alive. Changes that come faster than they are read are seen as one.
+#[derive(Debug)]
+pub struct Changes {
+    source: Weak<Handle>,
+    changed: watch::Receiver<()>,
+}
+
+impl Changes {
+    pub(crate) fn new(source: Weak<Handle>, changed: watch::Receiver<()>) -> Self {
+        Self { source, changed }
+    }
+
+    /// Waits for the next change; `None` once the source is gone or shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a change that was not returned is returned by the next call.
+    pub async fn next(&mut self) -> Option<Status> {
+        self.source()?;
+        self.changed.changed().await.ok()?;
+        self.source().map(|source| Status::of(&source.core))
+    }
+
+    /// The source, unless it has ended.
+    fn source(&self) -> Option<Arc<Handle>> {
+        let source = self.source.upgrade()?;
+        (!source.is_shut_down()).then_some(source)
+    }
+}
