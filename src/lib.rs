@@ -100,7 +100,6 @@ pub mod provider;
 pub mod testing;
 pub mod transport;
 
-mod duration;
 mod error;
 mod headers;
 mod lane;
