@@ -100,6 +100,7 @@ pub mod provider;
 pub mod testing;
 pub mod transport;
 
+mod duration;
 mod error;
 mod headers;
 mod lane;

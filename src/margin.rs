@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::fmt::serde::unsigned_duration::friendly::compact as duration;
 use serde::{Deserialize, Serialize};
 
-use crate::error::ConfigError;
+use crate::{duration, error::ConfigError};
 
 /// How long before its expiry a token is renewed: a time, or a part of its lifetime. It is clamped below half of the
 /// lifetime when a token turns out to be short-lived.
@@ -27,7 +26,7 @@ use crate::error::ConfigError;
 pub enum Margin {
     /// The same time for every token, where the provider names one. Not for short tokens: one of 300 s would be
     /// renewed at half of its life.
-    Fixed(#[serde(with = "duration::required")] Duration),
+    Fixed(#[serde(with = "duration")] Duration),
     /// A part of the token's lifetime: above 0, at most 0.5.
     Fraction(f64),
 }

@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use jiff::fmt::serde::unsigned_duration::friendly::compact as duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -14,7 +13,7 @@ use super::{
     scope::ScopeRule,
     validate,
 };
-use crate::{ConfigError, Margin, Origin, TokenHeaders};
+use crate::{ConfigError, Margin, Origin, TokenHeaders, duration};
 
 /// How one provider wants to be asked for a token, how it answers, and how its API wants to see the token.
 ///
@@ -129,14 +128,14 @@ pub struct Dialect {
     /// The lifetime of a token whose answer states none. Without it, the source's own default counts (5 minutes).
     #[serde(
         default,
-        with = "duration::optional",
+        with = "duration::option",
         skip_serializing_if = "Option::is_none"
     )]
     pub default_lifetime: Option<Duration>,
     /// The longest lifetime that an answer is believed. The source has a bound of its own (24 hours).
     #[serde(
         default,
-        with = "duration::optional",
+        with = "duration::option",
         skip_serializing_if = "Option::is_none"
     )]
     pub max_lifetime: Option<Duration>,
@@ -155,7 +154,7 @@ pub struct Dialect {
     /// transient failure. More than [`Policy::max_retry_after`](crate::Policy::max_retry_after) (5 minutes) is cut to it.
     #[serde(
         default,
-        with = "duration::optional",
+        with = "duration::option",
         skip_serializing_if = "Option::is_none"
     )]
     pub wait_after_429: Option<Duration>,

@@ -63,30 +63,9 @@ fn durations_and_margins_are_words() {
         margin("renewal_margin = { fraction = 0.1 }"),
         Some(Margin::Fraction(0.1))
     );
-    let wait = |text| read(&format!("wait_after_429 = {text}")).map(|it| it.wait_after_429);
-    for (text, duration) in [
-        (r#""5m""#, five_minutes),
-        (r#""1h 30m""#, Duration::from_secs(5400)),
-        (r#""250ms""#, Duration::from_millis(250)),
-        (r#""PT5M""#, five_minutes),
-    ] {
-        assert_eq!(wait(text).unwrap(), Some(duration), "{text}");
-    }
-    for wrong in [
-        "300",
-        r#""300""#,
-        r#""-5m""#,
-        r#""-1ns""#,
-        r#""""#,
-        r#""soon""#,
-    ] {
-        assert!(wait(wrong).is_err(), "{wrong}");
-    }
-    let mut dialect = Dialect::new("bank", "https://login.example/token");
-    dialect.max_lifetime = Some(Duration::from_millis(90_250));
-    let text = toml::to_string(&dialect).unwrap();
-    let read: Dialect = toml::from_str(&text).unwrap();
-    assert_eq!(read.max_lifetime, dialect.max_lifetime, "{text}");
+    let wait = read(r#"wait_after_429 = "5m""#).unwrap().wait_after_429;
+    assert_eq!(wait, Some(five_minutes));
+    assert!(read("wait_after_429 = 300").is_err());
 }
 
 #[test]
