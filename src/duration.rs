@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(read(r#""5m""#).unwrap(), Duration::from_secs(300));
         assert_eq!(read(r#""1h 30m""#).unwrap(), Duration::from_secs(5400));
         assert_eq!(read(r#""250ms""#).unwrap(), Duration::from_millis(250));
-        for wrong in [r#""-5m""#, r#""5""#, "5", r#""""#, r#""soon""#] {
+        for wrong in [r#""-5m""#, r#""-1ns""#, r#""5""#, "5", r#""""#, r#""soon""#] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

@@ -114,7 +114,8 @@ fn lacks_scope(headers: &HeaderMap) -> bool {
         .any(|value| challenge_lacks_scope(&String::from_utf8_lossy(value.as_bytes())))
 }
 
-/// A scheme stands before the first of its own parameters, and one line may hold several (RFC 9110 §11.6.1).
+/// A scheme stands before the first of its own parameters, and one line may hold several (RFC 9110 §11.6.1). What is not
+/// to the letter is read as well: an address without quotes must not hide the parameter beside it.
 fn challenge_lacks_scope(line: &str) -> bool {
     let mut scheme = "";
     parameters(line).any(|parameter| {
@@ -186,6 +187,11 @@ mod tests {
             r#"Basic realm="x", Bearer  error = "insufficient_scope""#,
             r#"Bearer error_description="say \"pix\", or \"cob", error="insufficient_scope""#,
             r#"Bearer realm="C:\\", error="insufficient_scope""#,
+            r#"Negotiate YII==, Bearer error="insufficient_scope""#,
+            r#"Negotiate YII, Bearer error="insufficient_scope""#,
+            r#"Bearer error_uri=https://api.example/scopes, error="insufficient_scope""#,
+            r#"Bearer realm=, error="insufficient_scope""#,
+            r#", Bearer error="insufficient_scope","#,
         ] {
             assert_eq!(judge(&rule, 403, Some(challenge)), None, "{challenge}");
             assert_eq!(judge(&rule, 401, Some(challenge)), None, "{challenge}");

@@ -12,8 +12,10 @@ use http::{Request, Response};
 use support::{ApiService, Endpoint, get};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn, util::BoxCloneSyncService};
 use tower_oauth::{
-    BoxError, Changes, IssuedToken, NoReplay, OAuth, OAuthError, OAuthLayer, Replay, Token,
-    TokenSource, TokenSourceBuilder,
+    BoxError, Changes, ClientId, ClientSecret, Clock, ConfigError, FetchError, IssuedToken,
+    NoReplay, OAuth, OAuthError, OAuthLayer, Origin, Policy, RefusalRule, Replay, Token,
+    TokenHeaders, TokenSource, TokenSourceBuilder, client_credentials::Dialect,
+    transport::ReqwestService,
 };
 
 fn send<T: Send>(_: &T) {}
@@ -35,6 +37,22 @@ fn handles_services_and_layers_are_send_sync_and_clone() {
     send_sync_clone::<OAuth<ApiService, Replay>>();
     send_sync::<Changes>();
     send_sync::<Token>();
+}
+
+/// The reviewed list of the public API leaves these traits out.
+#[test]
+fn settings_and_errors_are_send_sync_and_clone() {
+    send_sync_clone::<Clock>();
+    send_sync_clone::<Policy>();
+    send_sync_clone::<Origin>();
+    send_sync_clone::<ClientId>();
+    send_sync_clone::<ClientSecret>();
+    send_sync_clone::<TokenHeaders>();
+    send_sync_clone::<RefusalRule>();
+    send_sync_clone::<Dialect>();
+    send_sync_clone::<ReqwestService>();
+    send_sync_clone::<ConfigError>();
+    send_sync::<FetchError>();
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let days = Kind::ALL.map(|kind| (kind, day::simulate(kind)));
     let table = table(&days);
     println!("{table}");
-    let drawing = chart::draw(&days[0].1.fetches, &days[1].1.fetches);
+    let drawing = chart::draw(&days[0].1.fetches, &days[1].1.fetches).unwrap();
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let (svg, page) = (docs.join("fleet.svg"), docs.join("guarantees.md"));
     if std::env::args().any(|it| it == "--check") {

@@ -314,8 +314,21 @@ mod tests {
             let coarse = clock.coarse_now();
             let after = clock.now();
             assert!(coarse.monotonic <= after.monotonic);
-            // A machine that was held up notes the tick late: no test can demand its length.
-            assert!(coarse.monotonic + Duration::from_secs(10) >= before.monotonic);
+            // A machine that was held up counts a tick late. How long a tick is, the next test says.
+            let held_up = Duration::from_secs(10);
+            assert!(coarse.monotonic + held_up >= before.monotonic);
+            assert!(coarse.wall.abs_diff(after.wall) <= held_up);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_coarse_lag_covers_the_machines_tick() {
+        use rustix::time::{ClockId, clock_getres};
+
+        for clock in [ClockId::MonotonicCoarse, ClockId::RealtimeCoarse] {
+            let tick = Duration::try_from(clock_getres(clock)).unwrap();
+            assert!(!tick.is_zero() && tick <= COARSE_LAG, "{clock:?}: {tick:?}");
         }
     }
 

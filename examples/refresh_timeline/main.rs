@@ -12,8 +12,9 @@
     reason = "it measures with the machine's clock"
 )]
 
+mod chart;
+
 use std::{
-    fmt::Write,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -44,7 +45,7 @@ async fn main() -> Result<(), BoxError> {
         println!("{}", timeline.row());
     }
     let waited = ours.waited() as f64 / ours.samples.len() as f64;
-    std::fs::write(&path, draw(&[by_hand, ours]))?;
+    std::fs::write(&path, chart::draw(&[by_hand, ours])?)?;
     println!("drawn: {path}");
     // None should; a machine that stands still for a while makes some.
     match waited < 0.05 {
@@ -227,95 +228,4 @@ fn quantile(samples: &[Sample], q: f64) -> Duration {
         .get((last as f64 * q) as usize)
         .copied()
         .unwrap_or_default()
-}
-
-const WIDTH: f64 = 860.0;
-const LEFT: f64 = 70.0;
-const PANEL: f64 = 190.0;
-const TOP: f64 = 48.0;
-/// The vertical axis, logarithmic: from 10 ns, seven decades.
-const LOWEST: f64 = 1e-8;
-const DECADES: f64 = 7.0;
-
-fn draw(timelines: &[Timeline]) -> String {
-    let height = timelines.len() as f64 * (PANEL + TOP) + 40.0;
-    let mut svg = format!(
-        "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {} {height}' font-family='sans-serif' font-size='12' fill='#333'>\n\
-         <rect width='100%' height='100%' fill='#fdfdfb'/>\n",
-        LEFT + WIDTH + 20.0
-    );
-    for (number, timeline) in timelines.iter().enumerate() {
-        let top = TOP + number as f64 * (PANEL + TOP);
-        write!(
-            svg,
-            "<g transform='translate({LEFT} {top})'>\n{}</g>\n",
-            panel(timeline)
-        )
-        .expect("text");
-    }
-    let bottom = height - 12.0;
-    write!(
-        svg,
-        "<text x='{LEFT}' y='{bottom}'>seconds; grey: a fetch is under way; each bar: the slowest request within 4 ms</text>\n</svg>\n"
-    )
-    .expect("text");
-    svg
-}
-
-fn panel(timeline: &Timeline) -> String {
-    let mut panel = format!(
-        "<text y='-8' font-size='14' font-weight='bold'>{}: until a request had its token</text>\n",
-        timeline.name
-    );
-    for [start, end] in &timeline.fetches {
-        let (x, width) = (x(*start), x(*end) - x(*start));
-        writeln!(
-            panel,
-            "<rect x='{x:.1}' width='{width:.1}' height='{PANEL}' fill='#d9d9d4'/>"
-        )
-        .expect("text");
-    }
-    for (decade, label) in ["10 ns", "", "1 µs", "", "100 µs", "", "10 ms", ""]
-        .iter()
-        .enumerate()
-    {
-        let y = PANEL - PANEL * decade as f64 / DECADES;
-        writeln!(
-            panel,
-            "<line x2='{WIDTH}' y1='{y:.1}' y2='{y:.1}' stroke='#bbb' stroke-width='0.5'/>\
-             <text x='-8' y='{:.1}' text-anchor='end'>{label}</text>",
-            y + 4.0
-        )
-        .expect("text");
-    }
-    for second in 0..=RUN.as_secs() {
-        let x = x(Duration::from_secs(second));
-        writeln!(
-            panel,
-            "<text x='{x:.1}' y='{}' text-anchor='middle'>{second}</text>",
-            PANEL + 15.0
-        )
-        .expect("text");
-    }
-    let bars: String = bars(timeline).collect();
-    panel + "<path stroke='#b3541e' stroke-width='1.5' d='" + &bars + "'/>\n"
-}
-
-/// The slowest request of every so many milliseconds, as a bar from the bottom.
-fn bars(timeline: &Timeline) -> impl Iterator<Item = String> {
-    const SLOT: u128 = 4;
-    let mut slowest = std::collections::BTreeMap::<u128, Duration>::new();
-    for sample in &timeline.samples {
-        let slot = slowest.entry(sample.at.as_millis() / SLOT).or_default();
-        *slot = sample.ready_after.max(*slot);
-    }
-    slowest.into_iter().map(|(slot, slowest)| {
-        let x = x(Duration::from_millis((slot * SLOT) as u64));
-        let height = PANEL * (slowest.as_secs_f64() / LOWEST).log10().clamp(0.0, DECADES) / DECADES;
-        format!("M{x:.1} {PANEL}v-{height:.1}")
-    })
-}
-
-fn x(at: Duration) -> f64 {
-    WIDTH * at.as_secs_f64() / RUN.as_secs_f64()
 }
