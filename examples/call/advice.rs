@@ -78,7 +78,8 @@ impl<'a> Advice<'a> {
                 "There is no token endpoint at this address. Check {}.",
                 self.token_url()
             ),
-            (_, Some(500..), _) => {
+            // Also where a passing code comes with a status of 4xx.
+            ("unavailable", Some(_), _) | (_, Some(500..), _) => {
                 "The token endpoint is out of order, whatever is sent to it. Try again later."
                     .into()
             }

@@ -6,10 +6,13 @@ use rustls::{AlertDescription, Error as TlsError};
 use tokio::time::error::Elapsed;
 use tower_oauth::OAuthError;
 
+/// In place of a library's words on the alert that did not come.
+const HUNG_UP: &str = "the server ended the TLS connection without a word";
+
 pub(crate) struct Cause {
     /// The word that it is counted by.
     pub(crate) kind: &'static str,
-    /// Its words and those of all that caused it, each once.
+    /// Its words and those of all that caused it, each once, without advice.
     pub(crate) text: String,
     /// Of the token endpoint's answer.
     pub(crate) status: Option<u16>,
@@ -78,7 +81,14 @@ fn carried<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'sta
 /// A cause that its error repeats is said once.
 fn text(error: &(dyn Error + 'static)) -> String {
     if let Some(oauth) = OAuthError::find(error) {
-        return oauth.summary();
+        // The innermost: the others repeat it.
+        let broken = causes(error)
+            .filter(|cause| matches!(tls(*cause), Some(Tls::HungUp)))
+            .last();
+        return match broken {
+            Some(cause) => oauth.summary().replace(&cause.to_string(), HUNG_UP),
+            None => oauth.summary(),
+        };
     }
     let mut whole = String::new();
     for cause in causes(error) {
@@ -99,7 +109,7 @@ fn words(cause: &(dyn Error + 'static)) -> String {
         (Some(TlsError::AlertReceived(alert)), Some(Tls::ClientRefused)) => {
             format!("the server refused the client certificate ({alert:?})")
         }
-        (_, Some(Tls::HungUp)) => "the server ended the TLS connection without a word".to_owned(),
+        (_, Some(Tls::HungUp)) => HUNG_UP.to_owned(),
         // It has the words of what it carries.
         _ if carried(cause).is_some() => String::new(),
         _ => cause.to_string(),

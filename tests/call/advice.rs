@@ -245,7 +245,7 @@ async fn a_client_certificate_that_the_server_refuses() {
         for client in CLIENTS {
             let call = with_certificate(Call::of(&bank), &folder);
             let outcome = call.arg("--client", client).run().await;
-            let words = "the server refused the client certificate";
+            let words = "the token endpoint refused the client certificate";
             assert_speaks_once_of(&outcome, words, "--cert");
         }
     }
@@ -253,7 +253,7 @@ async fn a_client_certificate_that_the_server_refuses() {
     for client in CLIENTS {
         let call = Call::of(&bank).arg("--cacert", folder.file("ca.pem"));
         let outcome = call.arg("--client", client).run().await;
-        let words = "the server refused the client certificate (CertificateRequired)";
+        let words = "the token endpoint demands a client certificate";
         assert_speaks_once_of(&outcome, words, "--cert");
     }
 }
