@@ -103,7 +103,6 @@ pub mod transport;
 mod duration;
 mod error;
 mod headers;
-mod lane;
 mod lifecycle;
 mod margin;
 mod middleware;
@@ -112,6 +111,7 @@ mod refusal;
 #[cfg(feature = "reqwest-middleware")]
 mod reqwest_middleware;
 mod secret;
+mod shard;
 mod token;
 
 #[cfg(feature = "reqwest-middleware")]

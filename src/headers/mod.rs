@@ -1,0 +1,245 @@
+//! Which headers carry the token, as templates over what a token brings.
+
+mod name;
+mod rendered;
+mod template;
+
+use std::{borrow::Cow, collections::BTreeMap, str::FromStr};
+
+use http::{HeaderName, header::AUTHORIZATION};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{ConfigError, FetchError},
+    secret::ClientId,
+    token::Token,
+};
+use name::Name;
+pub(crate) use rendered::Rendered;
+use template::{Placeholder, Template, fits_a_header};
+
+/// The headers that an API wants to see the token in.
+///
+/// A template is literal text with `{token}`, `{client_id}` or the name of a secondary value, such as `{jwt_token}`,
+/// in braces. A header of the same name that the request already has is replaced.
+///
+/// In configuration it is a table from header name to template:
+///
+/// ```toml
+/// [headers]
+/// client_id = "{client_id}"
+/// access_token = "{token}"
+/// ```
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::TokenHeaders;
+///
+/// let bearer = TokenHeaders::bearer();
+/// let anbima = TokenHeaders::none()
+///     .with("client_id", "{client_id}")?
+///     .with("access_token", "{token}")?;
+/// # Ok::<(), tower_oauth::ConfigError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    try_from = "BTreeMap<String, String>",
+    into = "BTreeMap<String, String>"
+)]
+pub struct TokenHeaders(Vec<(Name, Template)>);
+
+impl TokenHeaders {
+    /// `Authorization: Bearer {token}` (RFC 6750 §2.1), the default.
+    pub fn bearer() -> Self {
+        Self(vec![(Name::Static(AUTHORIZATION), Template::bearer())])
+    }
+
+    /// No header yet: the start of a list that [`with`](Self::with) makes.
+    pub fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds a header.
+    ///
+    /// Give a name that is known when the program is built as a literal in lower case: a request then copies it without
+    /// counting references.
+    ///
+    /// # Errors
+    ///
+    /// When the name is no header name or is there already, or the template's braces do not match.
+    pub fn with(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        template: &str,
+    ) -> Result<Self, ConfigError> {
+        let name = name.into();
+        let header = HeaderName::from_str(&name)
+            .map_err(|_| ConfigError::new("headers", format!("{name:?} is not a header name")))?;
+        if self.0.iter().any(|(known, _)| *known.header() == header) {
+            return Err(ConfigError::new(
+                "headers",
+                format!("{name} is named twice"),
+            ));
+        }
+        self.0.push((Name::new(header, name), template.parse()?));
+        Ok(self)
+    }
+
+    /// Puts a client id in the place of `{client_id}`.
+    pub(crate) fn bind(mut self, id: &ClientId) -> Self {
+        for (_, template) in &mut self.0 {
+            template.bind(id);
+        }
+        self
+    }
+
+    /// Some header must carry the token, no placeholder may be left that a token cannot fill, and what is written out
+    /// must fit into a header.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let mut literals = self.0.iter().flat_map(|(_, template)| template.literals());
+        if !literals.all(fits_a_header) {
+            return Err(ConfigError::new("headers", "must be visible ASCII"));
+        }
+        let mut placeholders = self.0.iter().flat_map(|(_, template)| template.values());
+        if placeholders.clone().any(|it| *it == Placeholder::ClientId) {
+            return Err(ConfigError::new(
+                "headers",
+                "`{client_id}` needs a client id; with a fetcher of your own, write the id itself",
+            ));
+        }
+        if !placeholders.any(|it| *it == Placeholder::Token) {
+            return Err(ConfigError::new("headers", "must hold `{token}` somewhere"));
+        }
+        Ok(())
+    }
+
+    /// The finished headers of one token.
+    pub(crate) fn render(&self, token: &Token) -> Result<Rendered, FetchError> {
+        let headers = self.0.iter();
+        let filled = headers.map(|(name, template)| Ok((name.clone(), template.fill(token)?)));
+        Rendered::new(filled.collect::<Result<_, FetchError>>()?)
+    }
+}
+
+impl Default for TokenHeaders {
+    fn default() -> Self {
+        Self::bearer()
+    }
+}
+
+impl TryFrom<BTreeMap<String, String>> for TokenHeaders {
+    type Error = ConfigError;
+
+    fn try_from(map: BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        map.into_iter()
+            .try_fold(Self::none(), |headers, (name, template)| {
+                headers.with(name, &template)
+            })
+    }
+}
+
+impl From<TokenHeaders> for BTreeMap<String, String> {
+    fn from(headers: TokenHeaders) -> Self {
+        let pair =
+            |(name, template): (Name, Template)| (name.header().to_string(), template.to_string());
+        headers.0.into_iter().map(pair).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+
+    use super::*;
+
+    fn rendered(headers: &TokenHeaders, token: &Token) -> Vec<(String, String)> {
+        let rendered = headers.render(token).unwrap();
+        let pairs = rendered.pairs();
+        assert!(pairs.iter().all(|(_, value)| value.is_sensitive()));
+        let text = |(name, value): &(HeaderName, HeaderValue)| {
+            (name.to_string(), value.to_str().unwrap().to_owned())
+        };
+        pairs.iter().map(text).collect()
+    }
+
+    fn pair(name: &str, value: &str) -> (String, String) {
+        (name.to_owned(), value.to_owned())
+    }
+
+    #[test]
+    fn bearer_raw_and_anbimas_pair() {
+        let token = Token::new("abc");
+        let raw = TokenHeaders::none()
+            .with("Authorization", "{token}")
+            .unwrap();
+        let anbima = TokenHeaders::none()
+            .with("client_id", "{client_id}")
+            .and_then(|headers| headers.with("access_token", "{token}"))
+            .unwrap()
+            .bind(&ClientId::new("me").unwrap());
+
+        assert_eq!(
+            rendered(&TokenHeaders::bearer(), &token),
+            [pair("authorization", "Bearer abc")]
+        );
+        assert_eq!(rendered(&raw, &token), [pair("authorization", "abc")]);
+        assert_eq!(
+            rendered(&anbima, &token),
+            [pair("client_id", "me"), pair("access_token", "abc")]
+        );
+    }
+
+    #[test]
+    fn a_secondary_is_filled_or_missed() {
+        let headers = TokenHeaders::bearer()
+            .with("jwt_token", "{jwt_token}")
+            .unwrap();
+        let whole = Token::new("abc").secondary("jwt_token", "xyz");
+        assert_eq!(rendered(&headers, &whole)[1], pair("jwt_token", "xyz"));
+        assert!(headers.render(&Token::new("abc")).is_err());
+    }
+
+    #[test]
+    fn bytes_that_no_header_may_hold_are_a_typed_error() {
+        for bad in ["a\r\nb", "a\nb", "a\tb", "ü", "a\0", "a\u{7f}"] {
+            assert!(
+                TokenHeaders::bearer().render(&Token::new(bad)).is_err(),
+                "{bad:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_existing_header_is_replaced() {
+        let mut headers = HeaderMap::new();
+        headers.append(AUTHORIZATION, HeaderValue::from_static("one"));
+        headers.append(AUTHORIZATION, HeaderValue::from_static("two"));
+        let rendered = TokenHeaders::bearer().render(&Token::new("abc")).unwrap();
+        rendered.attach(&mut headers);
+        let all: Vec<_> = headers.get_all(AUTHORIZATION).iter().collect();
+        assert_eq!(all, ["Bearer abc"]);
+    }
+
+    #[test]
+    fn mistakes_in_templates_are_named() {
+        for template in ["{token", "token}", "{}", "{token}}"] {
+            let error = TokenHeaders::none().with("x", template).unwrap_err();
+            assert_eq!(error.field(), "headers", "{template}");
+        }
+        assert!(TokenHeaders::none().with("bad name", "{token}").is_err());
+        assert!(
+            TokenHeaders::bearer()
+                .with("Authorization", "{token}")
+                .is_err()
+        );
+        assert!(TokenHeaders::none().check().is_err());
+        assert!(
+            TokenHeaders::bearer()
+                .with("id", "{client_id}")
+                .unwrap()
+                .check()
+                .is_err()
+        );
+    }
+}
