@@ -100,7 +100,7 @@ fn batch(case: &Case, threads: usize) -> f64 {
 /// What the layer's own cost is made of, each alone: the profile behind the ratios.
 fn parts() -> Vec<Case> {
     let shared = value();
-    let lane = Arc::new(());
+    let hold = Arc::new(());
     let cell = Arc::new(ArcSwap::from_pointee(0_u64));
     vec![
         part("a header value's count, shared by the threads", move || {
@@ -112,8 +112,8 @@ fn parts() -> Vec<Case> {
             move || drop(black_box(own.clone()))
         }),
         part("a hold on the source, shared by the threads", move || {
-            let lane = lane.clone();
-            move || drop(black_box(lane.clone()))
+            let hold = hold.clone();
+            move || drop(black_box(hold.clone()))
         }),
         part("the same, a hold for each thread", || {
             let own = Arc::new(());

@@ -272,7 +272,7 @@ async fn memory() {
     println!("bytes: a waiting request {}", live(&region) / 1_000);
     join_all(waiting).await;
     println!(
-        "bytes: a token of 1,200 bytes, in all lanes {}",
+        "bytes: a token of 1,200 bytes that one thread uses {}",
         of_a_token().await
     );
 }
@@ -295,8 +295,11 @@ async fn of_a_token() -> usize {
     }))
     .build()
     .expect("a source");
+    let inner = service_fn(|_: Request<()>| async { Ok::<_, BoxError>(Response::new(())) });
+    let mut service = OAuthLayer::new(source.clone()).layer(inner);
     let region = Region::new(ALLOCATOR);
     source.ready().await.expect("a token");
+    call(&mut service).await.expect("a response");
     live(&region)
 }
 

@@ -106,7 +106,6 @@ pub mod transport;
 mod duration;
 mod error;
 mod headers;
-mod lane;
 mod lifecycle;
 mod margin;
 mod middleware;
@@ -115,6 +114,7 @@ mod refusal;
 #[cfg(feature = "reqwest-middleware")]
 mod reqwest_middleware;
 mod secret;
+mod shard;
 mod table;
 mod text;
 mod token;

@@ -11,12 +11,12 @@ use support::{
 use tokio::time::{advance, sleep};
 use tower_oauth::{SourceState, Token, TokenHeaders};
 
-fn templates(pairs: &[(&str, &str)]) -> TokenHeaders {
+fn templates(pairs: &[(&'static str, &str)]) -> TokenHeaders {
     let none = Ok(TokenHeaders::none());
     pairs
         .iter()
         .fold(none, |headers, (name, template)| {
-            headers?.with(name, template)
+            headers?.with(*name, template)
         })
         .unwrap()
 }

@@ -14,7 +14,7 @@ use http::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ORIGIN, USER_AGENT},
 };
 use http_body_util::Full;
-use tokio::{runtime::Runtime, sync::RwLock};
+use tokio::{runtime, sync::RwLock};
 use tower::{
     Layer, Service, ServiceBuilder,
     retry::{Policy, RetryLayer},
@@ -236,8 +236,10 @@ fn source(headers: &TokenHeaders, origin: Option<&str>) -> TokenSource {
         .into_iter()
         .fold(builder, |it, origin| it.origin(origin));
     let source = builder.build().expect("a source");
-    let runtime = Runtime::new().expect("a runtime");
-    runtime.block_on(source.ready()).expect("a token");
+    // On this thread: others would add instructions as they wake and sleep.
+    let runtime = runtime::Builder::new_current_thread().enable_time().build();
+    let ready = runtime.expect("a runtime").block_on(source.ready());
+    ready.expect("a token");
     source
 }
 

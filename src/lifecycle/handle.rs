@@ -95,8 +95,8 @@ impl Handle {
     ///    say no more than that it is fresh for longer than they lag; all else is decided by precise ones.
     /// 3. A refusal changes the mark on the token itself. A request that read the mark before is one that was sent
     ///    before the refusal was known.
-    /// 4. What is written is the values' counts and the hold's, which are the thread's lane's own, and `ArcSwap`'s note of
-    ///    the guard, which is the thread's: lines that no other thread writes while there are no more than lanes.
+    /// 4. A request writes the counts of its headers and of its hold, which belong to the thread's shard, and `ArcSwap`'s
+    ///    note of the guard, which belongs to the thread. No other thread writes them unless threads share the shard.
     ///
     /// `models/publishing.rs` and `tests/hit_path.rs` show it.
     #[inline]

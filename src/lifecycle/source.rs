@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     error::{BoxError, FailureClass, OAuthError},
-    lane::{self, Alone, LANES},
     refusal::Refusal,
+    shard::{CachePadded, Shards},
     token::{Generation, Token, TokenRequest},
 };
 
@@ -50,12 +50,17 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct TokenSource {
-    lanes: Arc<[Hold; LANES]>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    handle: Arc<Handle>,
+    guards: Shards<Hold>,
 }
 
 /// Keeps a source alive while a request is under way. Its count is on a cache line of its own: requests on different
 /// threads would otherwise wait for each other over nothing but this.
-pub(crate) type Hold = Arc<Alone<Arc<Handle>>>;
+pub(crate) type Hold = Arc<CachePadded<Arc<Handle>>>;
 
 impl TokenSource {
     /// Starts a source over any fetcher: a Tower service that answers a [`TokenRequest`] with a [`Token`].
@@ -98,9 +103,12 @@ impl TokenSource {
 
     pub(crate) fn new(core: Core) -> Self {
         let core = Arc::new(core);
-        let handle = Arc::new(Handle { core });
+        let shared = Shared {
+            handle: Arc::new(Handle { core }),
+            guards: Shards::default(),
+        };
         Self {
-            lanes: Arc::new(std::array::from_fn(|_| Arc::new(Alone(handle.clone())))),
+            shared: Arc::new(shared),
         }
     }
 
@@ -249,14 +257,17 @@ impl TokenSource {
         self.handle().permits(uri)
     }
 
-    /// A hold on the source for one request, counted in the thread's own lane.
+    /// A hold on the source for one request, counted in the thread's own shard.
     #[inline]
     pub(crate) fn hold(&self) -> Hold {
-        self.lanes[lane::of_this_thread()].clone()
+        let Shared { handle, guards } = &*self.shared;
+        guards
+            .get_or_make(|| Arc::new(CachePadded(handle.clone())))
+            .clone()
     }
 
     fn handle(&self) -> &Arc<Handle> {
-        &self.lanes[0]
+        &self.shared.handle
     }
 
     fn core(&self) -> &Arc<Core> {

@@ -1,24 +1,25 @@
 //! Which headers carry the token, as templates over what a token brings.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    str::FromStr,
-    sync::{Mutex, PoisonError},
-};
+mod name;
+mod rendered;
+mod template;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+use std::{borrow::Cow, collections::BTreeMap, str::FromStr};
+
+use http::{HeaderName, header::AUTHORIZATION};
 use serde::{Deserialize, Deserializer, Serialize, de};
-use zeroize::Zeroizing;
 
 use crate::{
     error::{ConfigError, FetchError},
-    lane::{self, Alone, LANES},
     secret::ClientId,
     table::Table,
     token::Token,
 };
+use name::Name;
+pub(crate) use name::is_the_clients_own;
+pub(crate) use rendered::Rendered;
+pub(crate) use template::fits_a_header;
+use template::{Placeholder, Template};
 
 /// The headers that an API wants to see the token in.
 ///
@@ -46,16 +47,12 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(into = "BTreeMap<String, String>")]
-pub struct TokenHeaders(Vec<(HeaderName, Template)>);
+pub struct TokenHeaders(Vec<(Name, Template)>);
 
 impl TokenHeaders {
     /// `Authorization: Bearer {token}` (RFC 6750 §2.1), the default.
     pub fn bearer() -> Self {
-        let bearer = [
-            Part::Literal("Bearer ".into()),
-            Part::Value(Placeholder::Token),
-        ];
-        Self(vec![(AUTHORIZATION, Template(bearer.into()))])
+        Self(vec![(Name::Static(AUTHORIZATION), Template::bearer())])
     }
 
     /// No header yet: the start of a list that [`with`](Self::with) makes.
@@ -65,22 +62,30 @@ impl TokenHeaders {
 
     /// Adds a header.
     ///
+    /// Give a name that is known when the program is built as a literal in lower case: a request then copies it without
+    /// counting references.
+    ///
     /// # Errors
     ///
     /// When the name is no header name, is there already or is set by the HTTP client itself (`host`, `content-length`,
     /// `connection` and the like), or the template's braces do not match.
-    pub fn with(mut self, name: &str, template: &str) -> Result<Self, ConfigError> {
-        let broken = |rule| ConfigError::new("headers", rule).given(name);
-        let header = HeaderName::from_str(name).map_err(|_| broken("is not a header name"))?;
+    pub fn with(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        template: &str,
+    ) -> Result<Self, ConfigError> {
+        let name = name.into();
+        let broken = |rule| ConfigError::new("headers", rule).given(&name);
+        let header = HeaderName::from_str(&name).map_err(|_| broken("is not a header name"))?;
         if is_the_clients_own(&header) {
             return Err(broken("is set by the HTTP client itself"));
         }
-        if self.0.iter().any(|(known, _)| *known == header) {
+        if self.0.iter().any(|(known, _)| *known.header() == header) {
             return Err(broken("is named twice"));
         }
         // Without the template, whose literal text may be a secret.
-        let template = template.parse();
-        self.0.push((header, template.map_err(broken)?));
+        let template = template.parse().map_err(broken)?;
+        self.0.push((Name::new(header, name), template));
         Ok(self)
     }
 
@@ -122,11 +127,10 @@ impl TokenHeaders {
     }
 
     fn check_texts(&self) -> Result<(), ConfigError> {
-        let broken =
-            |(_, template): &&(HeaderName, Template)| !template.literals().all(fits_a_header);
+        let broken = |(_, template): &&(Name, Template)| !template.literals().all(fits_a_header);
         if let Some((name, _)) = self.0.iter().find(broken) {
             let error = ConfigError::new("headers", "must be visible ASCII");
-            return Err(error.given(name.as_str()));
+            return Err(error.given(name.header().as_str()));
         }
         if !self.values().any(|it| *it == Placeholder::Token) {
             let error = ConfigError::new("headers", "must hold `{token}` somewhere");
@@ -144,16 +148,9 @@ impl TokenHeaders {
 
     /// The finished headers of one token.
     pub(crate) fn render(&self, token: &Token) -> Result<Rendered, FetchError> {
-        let lanes: Result<Vec<_>, _> = (0..LANES).map(|_| self.render_lane(token)).collect();
-        Ok(Rendered(lanes?.into()))
-    }
-
-    fn render_lane(&self, token: &Token) -> Result<Lane, FetchError> {
-        let pairs = self
-            .0
-            .iter()
-            .map(|(name, template)| Ok((uncounted(name), template.render(token)?)));
-        Ok(Alone(pairs.collect::<Result<_, FetchError>>()?))
+        let headers = self.0.iter();
+        let filled = headers.map(|(name, template)| Ok((name.clone(), template.fill(token)?)));
+        Rendered::new(filled.collect::<Result<_, FetchError>>()?)
     }
 }
 
@@ -177,9 +174,9 @@ impl TryFrom<BTreeMap<String, String>> for TokenHeaders {
     type Error = ConfigError;
 
     fn try_from(map: BTreeMap<String, String>) -> Result<Self, ConfigError> {
-        map.iter()
+        map.into_iter()
             .try_fold(Self::none(), |headers, (name, template)| {
-                headers.with(name, template)
+                headers.with(name, &template)
             })
     }
 }
@@ -187,217 +184,15 @@ impl TryFrom<BTreeMap<String, String>> for TokenHeaders {
 impl From<TokenHeaders> for BTreeMap<String, String> {
     fn from(headers: TokenHeaders) -> Self {
         let pair =
-            |(name, template): (HeaderName, Template)| (name.to_string(), template.to_string());
+            |(name, template): (Name, Template)| (name.header().to_string(), template.to_string());
         headers.0.into_iter().map(pair).collect()
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Template(Vec<Part>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Literal(Box<str>),
-    Value(Placeholder),
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Placeholder {
-    Token,
-    ClientId,
-    Secondary(Box<str>),
-}
-
-impl Placeholder {
-    fn named(name: &str) -> Result<Self, &'static str> {
-        match name {
-            "token" => Ok(Self::Token),
-            "client_id" => Ok(Self::ClientId),
-            "" => Err(UNMATCHED),
-            name => Ok(Self::Secondary(name.into())),
-        }
-    }
-
-    fn name(&self) -> &str {
-        match self {
-            Self::Token => "token",
-            Self::ClientId => "client_id",
-            Self::Secondary(name) => name,
-        }
-    }
-
-    fn fill<'a>(&self, token: &'a Token) -> Result<&'a str, FetchError> {
-        match self {
-            Self::Token => Ok(token.expose()),
-            Self::ClientId => Err(FetchError::malformed("no client id to put into a header")),
-            Self::Secondary(name) => token.expose_secondary(name).ok_or_else(|| {
-                FetchError::malformed(format!(
-                    "the answer holds no `{name}`, which a header needs"
-                ))
-            }),
-        }
-    }
-}
-
-impl fmt::Display for Placeholder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{{{}}}", self.name())
-    }
-}
-
-impl Template {
-    fn values(&self) -> impl Iterator<Item = &Placeholder> {
-        self.0.iter().filter_map(|part| match part {
-            Part::Value(placeholder) => Some(placeholder),
-            Part::Literal(_) => None,
-        })
-    }
-
-    fn literals(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(|part| match part {
-            Part::Literal(literal) => Some(&**literal),
-            Part::Value(_) => None,
-        })
-    }
-
-    fn bind(&mut self, id: &ClientId) {
-        for part in &mut self.0 {
-            if *part == Part::Value(Placeholder::ClientId) {
-                *part = Part::Literal(id.as_str().into());
-            }
-        }
-    }
-
-    fn render(&self, token: &Token) -> Result<HeaderValue, FetchError> {
-        let parts = self.0.iter().map(|part| match part {
-            Part::Literal(literal) => Ok(&**literal),
-            Part::Value(placeholder) => placeholder.fill(token),
-        });
-        // In one go: a string that grows leaves copies behind.
-        let text = Zeroizing::new(parts.collect::<Result<Vec<_>, _>>()?.concat());
-        if !fits_a_header(&text) {
-            return Err(FetchError::malformed(
-                "the token holds bytes that no header may hold",
-            ));
-        }
-        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(Alone(Text(text))))
-            .map_err(|_| FetchError::malformed("the token does not fit into a header"))?;
-        value.set_sensitive(true);
-        Ok(value)
-    }
-}
-
-impl FromStr for Template {
-    type Err = &'static str;
-
-    fn from_str(mut text: &str) -> Result<Self, &'static str> {
-        let mut parts = Vec::new();
-        while let Some(open) = text.find(['{', '}']) {
-            let (literal, rest) = text.split_at(open);
-            let (name, after) = rest
-                .strip_prefix('{')
-                .and_then(|rest| rest.split_once('}'))
-                .ok_or(UNMATCHED)?;
-            push_literal(&mut parts, literal);
-            parts.push(Part::Value(Placeholder::named(name)?));
-            text = after;
-        }
-        push_literal(&mut parts, text);
-        Ok(Self(parts))
-    }
-}
-
-impl fmt::Display for Template {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|part| match part {
-            Part::Literal(literal) => f.write_str(literal),
-            Part::Value(placeholder) => placeholder.fmt(f),
-        })
-    }
-}
-
-/// What frames a message or belongs to one connection (RFC 9110 §6.6, §7.2, §7.6.1): the HTTP client sets it, and another
-/// value makes the server see another request.
-const OF_THE_CLIENT: [&str; 9] = [
-    "connection",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-pub(crate) fn is_the_clients_own(name: &HeaderName) -> bool {
-    OF_THE_CLIENT.contains(&name.as_str())
-}
-
-/// `HeaderValue` lets bytes from 0x80 on pass; no token and no proxy on the way is known to want them.
-pub(crate) fn fits_a_header(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
-}
-
-fn push_literal(parts: &mut Vec<Part>, literal: &str) {
-    if !literal.is_empty() {
-        parts.push(Part::Literal(literal.into()));
-    }
-}
-
-const UNMATCHED: &str = "braces must come in pairs around a name, such as `{token}`";
-
-/// The same name, in a form whose clones count no references: a static one. Its text is kept for good, which is little,
-/// since names come from configuration; past 64 of them the further ones are counted, lane by lane.
-fn uncounted(name: &HeaderName) -> HeaderName {
-    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    const MOST_NAMES: usize = 64;
-
-    let text = name.as_str();
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = names.get(text) {
-        return HeaderName::from_static(known);
-    }
-    if names.len() >= MOST_NAMES {
-        return HeaderName::from_bytes(text.as_bytes()).unwrap_or(name.clone());
-    }
-    let kept: &'static str = Box::leak(text.into());
-    names.insert(kept);
-    HeaderName::from_static(kept)
-}
-
-/// The bytes of a header's value: zeroized when the last request that carries them is done.
-struct Text(Zeroizing<String>);
-
-impl AsRef<[u8]> for Text {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-type Lane = Alone<Vec<(HeaderName, HeaderValue)>>;
-
-/// A token's headers, marked sensitive, once for each lane.
-pub(crate) struct Rendered(Box<[Lane]>);
-
-impl Rendered {
-    /// Those of the thread's own lane.
-    #[inline]
-    pub(crate) fn pairs(&self) -> &[(HeaderName, HeaderValue)] {
-        &self.0[lane::of_this_thread()]
-    }
-
-    /// Puts them on a request; the values are shared, not copied.
-    #[inline]
-    pub(crate) fn attach(&self, headers: &mut HeaderMap) {
-        for (name, value) in self.pairs() {
-            headers.insert(name.clone(), value.clone());
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, HeaderValue};
+
     use super::*;
 
     fn rendered(headers: &TokenHeaders, token: &Token) -> Vec<(String, String)> {
