@@ -91,7 +91,7 @@ impl FlightTask {
     }
 
     async fn run(mut self) {
-        time::sleep(self.delay).await;
+        wait(self.delay).await;
         let started = self.core.now();
         Counters::count(&self.core.counters.flights);
         if self.cause == FetchCause::Ahead {
@@ -112,12 +112,12 @@ impl FlightTask {
                 Err(Failure::Fetch(error)) => error,
                 ended => return ended,
             };
-            let Some(wait) = self.wait_after(&error) else {
+            let Some(pause) = self.wait_after(&error) else {
                 return Err(Failure::Fetch(error));
             };
-            telemetry::attempt_failed(self.attempts, &error, wait);
+            telemetry::attempt_failed(self.attempts, &error, pause);
             self.last_failure = Some(error);
-            time::sleep(wait).await;
+            wait(pause).await;
         }
     }
 
@@ -245,6 +245,13 @@ impl FlightTask {
 
     fn took(&self, started: Now) -> Duration {
         self.core.now().monotonic.saturating_sub(started.monotonic)
+    }
+}
+
+/// A timer takes a millisecond even for nothing, and most fetches have nothing to wait for.
+async fn wait(duration: Duration) {
+    if !duration.is_zero() {
+        time::sleep(duration).await;
     }
 }
 
