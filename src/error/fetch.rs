@@ -82,6 +82,7 @@ pub struct FetchError {
     description: Option<Description>,
     retry_after: Option<Duration>,
     retry_within_flight: bool,
+    without_life: bool,
     source: Option<BoxError>,
 }
 
@@ -144,6 +145,7 @@ impl FetchError {
             description: None,
             retry_after: None,
             retry_within_flight: true,
+            without_life: false,
             source: None,
         }
     }
@@ -151,6 +153,14 @@ impl FetchError {
     /// The answer was not a token; `what` names the rule it broke and never quotes the answer.
     pub(crate) fn malformed(what: impl Into<Cow<'static, str>>) -> Self {
         Self::new(FailureClass::Unclear, FetchErrorKind::Malformed, what)
+    }
+
+    /// The answer holds a token and states that its life is over.
+    pub(crate) fn without_life(what: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            without_life: true,
+            ..Self::malformed(what)
+        }
     }
 
     pub(crate) fn timed_out(what: impl Into<Cow<'static, str>>) -> Self {
@@ -187,6 +197,11 @@ impl FetchError {
 
     pub(crate) fn kind(&self) -> FetchErrorKind {
         self.kind
+    }
+
+    /// Whether the answer was a token whose life is over: see [`without_life`](Self::without_life).
+    pub(crate) fn is_without_life(&self) -> bool {
+        self.without_life
     }
 
     pub(crate) fn wait(&self) -> Option<Duration> {

@@ -207,9 +207,14 @@ impl Core {
             window: self.policy.window(lifetime.min(longest), rng.f64()),
         };
         match prepared.use_until().is_reached(self.now()) {
-            true => Err(FetchError::malformed(
-                "the token had no life left when it arrived",
-            )),
+            true if lifetime <= age => {
+                Err(FetchError::without_life("the token's stated life is over"))
+            }
+            // Its time passed on the way, and not at the endpoint: asked again at once, it has another.
+            true => Err(
+                FetchError::without_life("the token had no life left when it arrived")
+                    .retry_after(Duration::ZERO),
+            ),
             false => Ok(prepared),
         }
     }

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use http::{HeaderMap, Uri};
 
 use super::{
+    bound::{WAITER_GRACE, bounded},
     cell::{Issued, IssuedToken, Phase},
     clock::Now,
     core::{Core, TokenOrFetch},
@@ -12,7 +13,7 @@ use super::{
     refresh::launch,
     state::{FetchGrant, NewFlight, Remedy},
     status::Counters,
-    sync::{runtime, time},
+    sync::runtime,
     telemetry,
 };
 use crate::{
@@ -186,7 +187,8 @@ impl Handle {
             return self.or_serviceable(error).map(IssuedToken);
         }
         let bound = self.core.policy.acquire_timeout;
-        let issued = match time::timeout(bound, self.acquire_unbounded()).await {
+        let with_grace = (bound, WAITER_GRACE);
+        let issued = match bounded(&self.core.clock, with_grace, self.acquire_unbounded()).await {
             Ok(result) => result,
             Err(_) => {
                 self.or_serviceable(|| self.core.error(OAuthErrorKind::AcquireTimeout(bound)))

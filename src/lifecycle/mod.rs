@@ -6,6 +6,7 @@
 //!              └────> refresh   what a flight does, on the fetcher
 //! ```
 
+mod bound;
 mod builder;
 mod cell;
 mod clock;

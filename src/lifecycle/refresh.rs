@@ -13,6 +13,7 @@ use tower::{Service, ServiceExt};
 use tracing::Instrument;
 
 use super::{
+    bound::{ATTEMPT_GRACE, FETCH_GRACE, bounded},
     clock::Now,
     core::{Core, PreparedToken, retry_at},
     flight::{Flight, Outcome},
@@ -25,6 +26,15 @@ use crate::{
     error::{BoxError, FailureClass, FetchError, OAuthError, OAuthErrorKind},
     token::{FetchCause, TokenRequest},
 };
+
+/// The waits before the attempts that follow a token without life, whatever number of attempts the policy allows. An
+/// endpoint that keeps a token until its end hands it out for up to a second after its last whole second; one that keeps
+/// it for a second too long, for up to two. No more than two attempts fall into one second.
+const WAITS_FOR_LIFE: [Duration; 3] = [
+    Duration::from_millis(500),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+];
 
 /// Launches a flight on the runtime at hand, as a task that the source owns.
 ///
@@ -64,6 +74,8 @@ struct FlightTask {
     delay: Duration,
     rng: fastrand::Rng,
     attempts: u32,
+    /// Those of them that brought a token without life, and were followed by another for that reason.
+    without_life: u32,
     last_failure: Option<FetchError>,
     /// `None` once the flight has landed.
     fetcher: Option<Fetcher>,
@@ -85,6 +97,7 @@ impl FlightTask {
             delay: new_flight.delay,
             rng: new_flight.rng,
             attempts: 0,
+            without_life: 0,
             last_failure: None,
             fetcher: Some(new_flight.fetcher),
         }
@@ -97,8 +110,9 @@ impl FlightTask {
         if self.cause == FetchCause::Ahead {
             Counters::count(&self.core.counters.refreshes_ahead);
         }
-        let bound = self.core.policy.flight_timeout;
-        let result = match time::timeout(bound, self.attempts()).await {
+        let core = self.core.clone();
+        let bound = (core.policy.flight_timeout, FETCH_GRACE);
+        let result = match bounded(&core.clock, bound, self.attempts()).await {
             Ok(result) => result,
             Err(_) => Err(Failure::Fetch(self.out_of_time())),
         };
@@ -132,7 +146,8 @@ impl FlightTask {
         self.attempts += 1;
         Counters::count(&self.core.counters.fetches);
         let request = TokenRequest::new(self.attempts, self.cause, anchor.wall_time());
-        let answer = time::timeout(self.core.policy.attempt_timeout, fetcher.call(request)).await;
+        let bound = (self.core.policy.attempt_timeout, ATTEMPT_GRACE);
+        let answer = bounded(&self.core.clock, bound, fetcher.call(request)).await;
         let token = match answer {
             Ok(answer) => answer.map_err(FetchError::from_fetcher),
             Err(_) => Err(FetchError::timed_out(
@@ -147,7 +162,14 @@ impl FlightTask {
     /// How long to wait before another attempt, if there is to be one.
     fn wait_after(&mut self, error: &FetchError) -> Option<Duration> {
         let policy = &self.core.policy;
-        if self.attempts >= policy.attempts || !error.may_retry_within_flight() {
+        let counted = self.attempts - self.without_life;
+        if error.is_without_life() {
+            return match error.wait() {
+                Some(wait) => (counted < policy.attempts.max(2)).then_some(wait),
+                None => self.wait_for_life(),
+            };
+        }
+        if counted >= policy.attempts || !error.may_retry_within_flight() {
             return None;
         }
         match error.wait() {
@@ -157,6 +179,13 @@ impl FlightTask {
             }
             Some(_) => None,
         }
+    }
+
+    /// How long to wait before another attempt after a token without life.
+    fn wait_for_life(&mut self) -> Option<Duration> {
+        let wait = WAITS_FOR_LIFE.get(self.without_life as usize)?;
+        self.without_life += 1;
+        Some(*wait)
     }
 
     /// The flight's own bound passed. What its last attempt failed with says more than that, if there was one.
