@@ -74,8 +74,13 @@ impl Reader {
             }
             return Ok(self.dialect.default_lifetime);
         };
-        let broken =
-            |rule| FetchError::malformed(format!("the answer's `{}` {rule}", fields.expiry));
+        let broken = |rule| {
+            let what = format!("the answer's `{}` {rule}", fields.expiry);
+            match rule {
+                "is not above zero" | "has already passed" => FetchError::without_life(what),
+                _ => FetchError::malformed(what),
+            }
+        };
         let expiry = fields.expiry_format.read(stated).map_err(broken)?;
         let clocks = Clocks {
             local: now,

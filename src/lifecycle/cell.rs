@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::SystemTime};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    clock::{COARSE_LAG, Moment, Now},
+    clock::{Moment, Now},
     sync::{ArcSwapOption, AtomicU8, Ordering},
 };
 use crate::{
@@ -21,6 +21,8 @@ pub(crate) struct Issued {
     pub(crate) refresh_at: Moment,
     pub(crate) use_until: Moment,
     pub(crate) expires_at: Moment,
+    /// When it expires by the first answer that brought it.
+    pub(crate) first_said: Moment,
     /// As long before `refresh_at` as a coarse clock may lag.
     pub(crate) surely_fresh_until: Moment,
     /// Changed only under the state's lock; read without it.
@@ -54,11 +56,6 @@ pub(crate) enum Phase {
 }
 
 impl Issued {
-    pub(crate) fn set_refresh_at(&mut self, refresh_at: Moment) {
-        self.refresh_at = refresh_at;
-        self.surely_fresh_until = refresh_at.before(COARSE_LAG);
-    }
-
     #[inline]
     pub(crate) fn phase(&self, now: Now) -> Phase {
         if self.use_until.is_reached(now) {

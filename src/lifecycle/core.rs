@@ -9,18 +9,19 @@ use tokio::sync::watch;
 
 use super::{
     cell::{Cell, Issued, Phase, Standing},
-    clock::{COARSE_LAG, Clock, Earlier, Moment, Now, since_epoch},
-    policy::{Policy, Window},
+    clock::{Clock, Now},
+    policy::Policy,
+    prepared::PreparedToken,
     state::{FetchGrant, Fetcher, Remedy, State},
     status::Counters,
-    sync::{AtomicU8, AtomicU64, Mutex, Ordering},
+    sync::{AtomicU64, Mutex, Ordering},
 };
 use crate::{
-    error::{FetchError, OAuthError, OAuthErrorKind},
-    headers::{Rendered, TokenHeaders},
+    error::{OAuthError, OAuthErrorKind},
+    headers::TokenHeaders,
     origin::AllowedOrigins,
     refusal::{Refusal, RefusalRule},
-    token::{FetchCause, Generation, Life, Token},
+    token::{FetchCause, Generation},
 };
 
 /// # Lock order
@@ -60,14 +61,6 @@ pub(crate) struct Parts {
 pub(crate) enum TokenOrFetch {
     Token(Arc<Issued>),
     Fetch(FetchGrant),
-}
-
-/// A token that has arrived, checked and made ready, before it is known which generation it is.
-pub(crate) struct PreparedToken {
-    token: Token,
-    headers: Rendered,
-    start: Earlier,
-    window: Window,
 }
 
 impl Core {
@@ -180,45 +173,6 @@ impl Core {
             .filter(|issued| issued.phase(now) != Phase::Expired)
     }
 
-    /// Checks and prepares a token that an attempt begun at `anchor` brought.
-    pub(crate) fn prepare(
-        &self,
-        token: Token,
-        anchor: Now,
-        rng: &mut fastrand::Rng,
-    ) -> Result<PreparedToken, FetchError> {
-        if token.expose().is_empty() {
-            return Err(FetchError::malformed("the token is empty"));
-        }
-        let age = token.issued().map_or(Duration::ZERO, |at| {
-            anchor.wall.saturating_sub(since_epoch(at))
-        });
-        let lifetime = match token.life() {
-            Life::Unstated => self.policy.default_lifetime,
-            Life::For(lifetime) => lifetime,
-            Life::Until(end) => age + since_epoch(end).saturating_sub(anchor.wall),
-        };
-        // Of a token of some age, what is left is what must be believed.
-        let longest = age.saturating_add(self.policy.max_lifetime);
-        let prepared = PreparedToken {
-            headers: self.headers.render(&token)?,
-            token,
-            start: anchor.earlier(age),
-            window: self.policy.window(lifetime.min(longest), rng.f64()),
-        };
-        match prepared.use_until().is_reached(self.now()) {
-            true if lifetime <= age => {
-                Err(FetchError::without_life("the token's stated life is over"))
-            }
-            // Its time passed on the way, and not at the endpoint: asked again at once, it has another.
-            true => Err(
-                FetchError::without_life("the token had no life left when it arrived")
-                    .retry_after(Duration::ZERO),
-            ),
-            false => Ok(prepared),
-        }
-    }
-
     /// Puts a token into the cell, and the fetcher back. The token is published first, and the flight's outcome last:
     /// whoever learns that the flight has landed finds the token.
     pub(crate) fn install(
@@ -228,13 +182,10 @@ impl Core {
     ) -> (Arc<Issued>, bool) {
         let now = self.now();
         self.step(|state| {
-            let current = self.cell.get();
-            let same = current
-                .as_deref()
-                .filter(|current| current.token.is_same_as(&prepared.token));
+            let same = self.current_if_same(prepared.token());
             let repeated = same.is_some();
             let issued = Arc::new(match same {
-                Some(current) => prepared.repeats(current, now),
+                Some(current) => prepared.repeat(&current),
                 None => prepared.issue(state.next_generation()),
             });
             self.cell.put(issued.clone());
@@ -269,53 +220,6 @@ impl Core {
     }
 }
 
-impl PreparedToken {
-    fn use_until(&self) -> Moment {
-        self.start.after(self.window.use_for)
-    }
-
-    /// How long it lives in all.
-    pub(crate) fn lifetime(&self) -> Duration {
-        self.window.lifetime
-    }
-
-    fn issue(self, generation: Generation) -> Issued {
-        let refresh_at = self.start.after(self.window.refresh_after);
-        self.with(generation, refresh_at, Standing::Good)
-    }
-
-    /// The endpoint handed out the token we have: the same generation, renewed no sooner than it must be, and with the
-    /// mark of a refusal if it bore one.
-    fn repeats(self, current: &Issued, now: Now) -> Issued {
-        let standing = match current.standing() {
-            Standing::Good => Standing::Good,
-            _ => Standing::Repeated,
-        };
-        let due = self.use_until();
-        let mut issued = self.with(current.generation, due, standing);
-        if !current.use_until.is_reached(now) {
-            // While the first answer's word on its life holds, a later one does not lengthen it.
-            issued.use_until = issued.use_until.earlier_of(current.use_until);
-            issued.expires_at = issued.expires_at.earlier_of(current.expires_at);
-            issued.set_refresh_at(issued.use_until);
-        }
-        issued
-    }
-
-    fn with(self, generation: Generation, refresh_at: Moment, standing: Standing) -> Issued {
-        Issued {
-            generation,
-            surely_fresh_until: refresh_at.before(COARSE_LAG),
-            refresh_at,
-            use_until: self.use_until(),
-            expires_at: self.start.after(self.window.lifetime),
-            token: self.token,
-            headers: self.headers,
-            standing: AtomicU8::new(standing as u8),
-        }
-    }
-}
-
 /// Why a fetch would be made, the current token being in this phase.
 fn cause(current: Option<Phase>) -> FetchCause {
     match current {
@@ -333,39 +237,4 @@ pub(crate) fn retry_at(now: Now, wait: Duration) -> SystemTime {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-#[cfg(all(test, not(tower_oauth_loom)))]
-mod tests {
-    use tower::{service_fn, util::BoxService};
-
-    use super::*;
-
-    fn issued(lifetime: Duration) -> Issued {
-        let core = Core::new(
-            Parts {
-                name: "test".into(),
-                policy: Policy::default(),
-                clock: Clock::system(),
-                headers: TokenHeaders::bearer(),
-                origins: AllowedOrigins::default(),
-                refusal: RefusalRule::default(),
-            },
-            BoxService::new(service_fn(async |_| Ok(Token::new("never")))),
-            fastrand::Rng::with_seed(1),
-        );
-        let token = Token::new("abc").expires_in(lifetime);
-        let prepared = core.prepare(token, core.now(), &mut fastrand::Rng::with_seed(1));
-        prepared.expect("a token").issue(Generation(1))
-    }
-
-    #[test]
-    fn a_coarse_clock_is_asked_only_as_long_before_the_renewal_as_it_may_lag() {
-        let mut issued = issued(Duration::from_secs(3600));
-        let expected = issued.refresh_at.before(COARSE_LAG);
-        assert_eq!(issued.surely_fresh_until, expected);
-        issued.set_refresh_at(issued.use_until);
-        let expected = issued.use_until.before(COARSE_LAG);
-        assert_eq!(issued.surely_fresh_until, expected);
-    }
 }

@@ -17,6 +17,7 @@ mod keep_fresh;
 #[cfg(all(test, tower_oauth_loom))]
 mod models;
 mod policy;
+mod prepared;
 mod refresh;
 mod restraint;
 mod source;

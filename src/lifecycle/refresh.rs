@@ -15,8 +15,9 @@ use tracing::Instrument;
 use super::{
     bound::{ATTEMPT_GRACE, FETCH_GRACE, bounded},
     clock::Now,
-    core::{Core, PreparedToken, retry_at},
+    core::{Core, retry_at},
     flight::{Flight, Outcome},
+    prepared::PreparedToken,
     state::{Fetcher, NewFlight},
     status::Counters,
     sync::{runtime, time},

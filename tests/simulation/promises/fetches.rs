@@ -93,7 +93,7 @@ fn may_follow(policy: &Policy, one: &Attempt, next: &Attempt) -> bool {
                 && wait <= nanos(policy.max_retry_after_in_flight)
                 && next.at.mono >= at.mono + wait
         }
-        // Had it been of any use, the flight would have ended with it.
+        // One without life: the story would hold another, and the source would not.
         Some((_, End::Token(_))) => true,
         None => false,
     };
