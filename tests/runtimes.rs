@@ -4,15 +4,21 @@ mod support;
 
 use std::{
     sync::{
-        Arc, Barrier, LazyLock,
+        Arc, Barrier, LazyLock, Mutex,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
     thread,
+    time::Duration,
 };
 
 use futures_util::{FutureExt, future::join_all};
 use support::{at_once, millis, secs, served, text};
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinHandle,
+    time::Instant,
+};
 use tower::service_fn;
 use tower_oauth::{BoxError, Token, TokenRequest, TokenSource, TokenSourceBuilder};
 
@@ -129,6 +135,225 @@ fn several_sources_on_several_runtimes_fetch_once_each() {
     });
     for (_, fetches) in sources {
         assert_eq!(fetches.load(Ordering::SeqCst), 1);
+    }
+}
+
+/// A runtime whose clock jumps to the next timer when there is nothing else to do: it waits for nothing that another
+/// runtime does.
+fn impatient() -> Runtime {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_time().start_paused(true).build().unwrap()
+}
+
+/// Asks for a token on an impatient runtime, and returns it and how long it took.
+fn ask_impatiently(source: &TokenSource) -> (String, Duration) {
+    impatient().block_on(async {
+        let started = Instant::now();
+        (text(source).await, started.elapsed())
+    })
+}
+
+#[test]
+fn a_fetch_that_its_runtime_does_not_begin_is_begun_by_who_waits() {
+    let (source, fetches) = quick();
+    let still = runtime();
+    {
+        let _inside = still.enter();
+        assert!(at_once(&source).is_none());
+    }
+    let (token, took) = ask_impatiently(&source);
+    assert_eq!(token, "token-1");
+    assert!(took <= millis(150), "{took:?}");
+    // Driven again, the first runtime finds nothing to do.
+    still.block_on(settle());
+    assert_eq!(still.metrics().num_alive_tasks(), 0);
+    assert_eq!(fetches.load(Ordering::SeqCst), 1);
+    let counters = source.status().counters;
+    assert_eq!((counters.fetches, counters.flights), (1, 1));
+}
+
+#[test]
+fn a_fetch_whose_runtime_stands_still_is_taken_over_once() {
+    let (builder, fetches) = hanging_at_first(1);
+    let source = builder.build().unwrap();
+    let still = runtime();
+    {
+        let _inside = still.enter();
+        assert!(at_once(&source).is_none());
+    }
+    drive_until(&still, &fetches, 1);
+    let took = impatient().block_on(async {
+        let started = Instant::now();
+        let tokens = join_all((0..20).map(|_| text(&source))).await;
+        assert!(tokens.iter().all(|token| token == "token-2"));
+        started.elapsed()
+    });
+    assert!(took <= secs(1), "{took:?}");
+    assert_eq!(fetches.load(Ordering::SeqCst), 2);
+    // Driven again, the first runtime gives up.
+    still.block_on(settle());
+    assert_eq!(still.metrics().num_alive_tasks(), 0);
+    let counters = source.status().counters;
+    assert_eq!(
+        (counters.fetches, counters.flights, counters.failures),
+        (2, 1, 0)
+    );
+    assert_eq!(source.status().generation, Some(1));
+}
+
+#[test]
+fn a_fetch_that_is_driven_now_and_then_is_not_taken_over() {
+    let (builder, fetches) = hanging_at_first(1);
+    let source = builder.policy(|policy| policy.attempts = 1);
+    let source = source.build().unwrap();
+    let busy = impatient();
+    let error = busy.block_on(source.token()).unwrap_err();
+    assert!(error.is_timeout());
+    assert_eq!(fetches.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_renewal_without_traffic_takes_over_a_fetch_that_stands_still() {
+    let (builder, fetches) = hanging_at_first(1);
+    let source = builder.build().unwrap();
+    let still = runtime();
+    {
+        let _inside = still.enter();
+        assert!(at_once(&source).is_none());
+    }
+    drive_until(&still, &fetches, 1);
+    let living = impatient();
+    living.spawn(source.keep_fresh());
+    living.block_on(async {
+        let started = Instant::now();
+        while source.status().generation.is_none() {
+            tokio::time::sleep(millis(10)).await;
+        }
+        assert!(started.elapsed() <= secs(1), "{:?}", started.elapsed());
+    });
+    assert_eq!(fetches.load(Ordering::SeqCst), 2);
+}
+
+/// A source whose first attempt blocks its thread, in the fetcher's call or in the future that it returned, and then
+/// brings `token-1`; the later ones bring `token-2` and so on at once.
+fn blocking(inside_the_call: bool) -> (TokenSource, Arc<AtomicUsize>, mpsc::Sender<()>) {
+    let (release, released) = mpsc::channel();
+    let released = Arc::new(Mutex::new(released));
+    let fetches = Arc::new(AtomicUsize::new(0));
+    let counted = fetches.clone();
+    let fetcher = service_fn(move |_: TokenRequest| {
+        let number = counted.fetch_add(1, Ordering::SeqCst) + 1;
+        let released = released.clone();
+        let block = move || {
+            if number == 1 {
+                released.lock().unwrap().recv().unwrap();
+            }
+        };
+        let later = match inside_the_call {
+            true => {
+                block();
+                None
+            }
+            false => Some(block),
+        };
+        async move {
+            later.into_iter().for_each(|block| block());
+            let token = Token::new(format!("token-{number}"));
+            Ok::<_, BoxError>(token.expires_in(secs(3600)))
+        }
+    });
+    let builder = TokenSource::builder(fetcher);
+    let builder = builder.policy(|policy| policy.min_flight_interval = millis(1));
+    (builder.build().unwrap(), fetches, release)
+}
+
+/// Starts a fetch on a runtime of its own, whose thread it blocks.
+fn start_blocked(source: &TokenSource, fetches: &AtomicUsize) -> thread::JoinHandle<Runtime> {
+    let asking = source.clone();
+    let blocked = thread::spawn(move || {
+        let runtime = runtime();
+        runtime.block_on(async {
+            assert!(at_once(&asking).is_none());
+            settle().await;
+        });
+        runtime
+    });
+    while fetches.load(Ordering::SeqCst) == 0 {
+        thread::yield_now();
+    }
+    blocked
+}
+
+#[test]
+fn who_comes_back_after_its_fetch_was_taken_over_counts_for_nothing() {
+    let (source, fetches, release) = blocking(false);
+    let blocked = start_blocked(&source, &fetches);
+    let (token, took) = ask_impatiently(&source);
+    assert_eq!(token, "token-2");
+    assert!(took <= secs(1), "{took:?}");
+    // The first attempt's token comes after all.
+    release.send(()).unwrap();
+    let runtime = blocked.join().unwrap();
+    runtime.block_on(settle());
+    assert_eq!(served(&source), "token-2");
+    let status = source.status();
+    assert_eq!((status.generation, status.fetching), (Some(1), false));
+    let counters = status.counters;
+    assert_eq!(
+        (counters.fetches, counters.flights, counters.failures),
+        (2, 1, 0)
+    );
+}
+
+#[test]
+fn a_fetcher_that_blocks_inside_its_call_costs_waiters_their_bound_and_recovers() {
+    let (source, fetches, release) = blocking(true);
+    let blocked = start_blocked(&source, &fetches);
+    let error = impatient().block_on(source.token()).unwrap_err();
+    assert!(error.is_timeout());
+    assert_eq!(fetches.load(Ordering::SeqCst), 1);
+    release.send(()).unwrap();
+    blocked.join().unwrap().block_on(settle());
+    assert_eq!(source.status().generation, None, "its token came too late");
+    source.retry_now();
+    assert_eq!(ask_impatiently(&source).0, "token-2");
+}
+
+#[test]
+fn a_worker_that_blocks_right_after_it_started_a_fetch_holds_nobody_up() {
+    let (source, fetches) = quick();
+    let runtime = threads(2);
+    let (release, released) = mpsc::channel::<()>();
+    let (tell, told) = mpsc::channel();
+    let blocking = source.clone();
+    runtime.spawn(async move {
+        assert!(at_once(&blocking).is_none());
+        tell.send(()).unwrap();
+        // What it started is in this worker's own slot, which nobody else may take from.
+        released.recv().unwrap();
+    });
+    told.recv().unwrap();
+    let others = (0..20).map(|_| {
+        let source = source.clone();
+        runtime.spawn(async move { text(&source).await })
+    });
+    let tokens = impatient_join(&runtime, others.collect());
+    assert!(tokens.iter().all(|token| token == "token-1"));
+    assert_eq!(fetches.load(Ordering::SeqCst), 1);
+    release.send(()).unwrap();
+}
+
+/// Waits for tasks from outside their runtime; they are to end while one of its workers is blocked.
+fn impatient_join(runtime: &Runtime, tasks: Vec<JoinHandle<String>>) -> Vec<String> {
+    let all = async { tokio::time::timeout(secs(20), join_all(tasks)).await };
+    let ended = runtime.block_on(all).expect("nobody is held up");
+    ended.into_iter().map(Result::unwrap).collect()
+}
+
+/// Lets what is ready run.
+async fn settle() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
     }
 }
 

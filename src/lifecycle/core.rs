@@ -8,11 +8,15 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
+    bound::{Bound, WAITER_GRACE},
     cell::{Cell, Issued, Phase, Standing},
     clock::{Clock, Now},
+    driver::Fetcher,
+    driving::Driver,
+    flight::{Flight, Outcome},
     policy::Policy,
     prepared::PreparedToken,
-    state::{FetchGrant, Fetcher, Remedy, State},
+    state::{FetchGrant, Remedy, State},
     status::Counters,
     sync::{AtomicU64, Mutex, Ordering},
 };
@@ -27,7 +31,8 @@ use crate::{
 /// # Lock order
 ///
 /// `state` is not held while a waker, a user's code or another lock is called: what must be told is told after it is
-/// released.
+/// released. It may be taken while `fetcher` is held, and `fetcher` is held while the user's code runs: nobody waits for
+/// it, but only tries.
 pub(crate) struct Core {
     pub(crate) name: Arc<str>,
     pub(crate) policy: Policy,
@@ -38,6 +43,8 @@ pub(crate) struct Core {
     pub(crate) cell: Cell,
     pub(crate) counters: Counters,
     pub(crate) changes: watch::Sender<()>,
+    /// `None` once it is closed. It stays here, and whoever drives a flight calls it.
+    pub(super) fetcher: Mutex<Option<Fetcher>>,
     state: Mutex<State>,
     /// [`State::renewal_closed_until`] in nanoseconds, so that a stale token costs requests no lock while nothing can
     /// be done about it. It may lag behind the state, which decides.
@@ -66,7 +73,8 @@ pub(crate) enum TokenOrFetch {
 impl Core {
     pub(crate) fn new(parts: Parts, fetcher: Fetcher, rng: fastrand::Rng) -> Self {
         Self {
-            state: Mutex::new(State::new(fetcher, &parts.policy, rng)),
+            fetcher: Mutex::new(Some(fetcher)),
+            state: Mutex::new(State::new(&parts.policy, rng)),
             name: parts.name,
             policy: parts.policy,
             clock: parts.clock,
@@ -84,6 +92,11 @@ impl Core {
 
     pub(crate) fn now(&self) -> Now {
         self.clock.now()
+    }
+
+    /// How long a request waits for a token.
+    pub(crate) fn patience(&self) -> Bound<'_> {
+        Bound::new(&self.clock, self.policy.acquire_timeout, WAITER_GRACE)
     }
 
     pub(crate) fn error(&self, kind: OAuthErrorKind) -> OAuthError {
@@ -173,15 +186,16 @@ impl Core {
             .filter(|issued| issued.phase(now) != Phase::Expired)
     }
 
-    /// Puts a token into the cell, and the fetcher back. The token is published first, and the flight's outcome last:
-    /// whoever learns that the flight has landed finds the token.
+    /// Puts a token into the cell and ends the flight, if this driver has it. The token is published first, and the
+    /// flight's outcome last: whoever learns that the flight has landed finds the token.
     pub(crate) fn install(
         &self,
         prepared: PreparedToken,
-        (fetcher, cause): (Fetcher, FetchCause),
-    ) -> (Arc<Issued>, bool) {
+        (flight, driver): (&Arc<Flight>, Driver),
+    ) -> Option<(Arc<Issued>, bool)> {
         let now = self.now();
         self.step(|state| {
+            state.driven_by(flight, Some(driver))?;
             let same = self.current_if_same(prepared.token());
             let repeated = same.is_some();
             let issued = Arc::new(match same {
@@ -190,8 +204,8 @@ impl Core {
             });
             self.cell.put(issued.clone());
             let generation = issued.generation;
-            state.landed((fetcher, cause), (generation, repeated), now, &self.policy);
-            (issued, repeated)
+            state.landed(flight.cause, (generation, repeated), now, &self.policy);
+            Some((issued, repeated))
         })
     }
 
@@ -213,8 +227,9 @@ impl Core {
             state.shut_down(error)
         });
         // Without the lock: an abort may drop what drives the flight here and now, and that wants the lock.
-        if let Some(flight) = under_way {
-            flight.abort();
+        if let Some((flight, tasks)) = under_way {
+            flight.land(Outcome::Lost);
+            tasks.iter().for_each(|task| task.abort());
         }
         self.changes.send_replace(());
     }

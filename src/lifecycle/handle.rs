@@ -5,13 +5,13 @@ use std::{fmt, sync::Arc, time::Duration};
 use http::{HeaderMap, Uri};
 
 use super::{
-    bound::{WAITER_GRACE, bounded},
+    bound::Bound,
     cell::{Issued, IssuedToken, Phase},
     clock::Now,
     core::{Core, TokenOrFetch},
     flight::{Flight, Outcome},
-    refresh::launch,
-    state::{FetchGrant, NewFlight, Remedy},
+    refresh::{follow, launch},
+    state::{FetchGrant, Remedy},
     status::Counters,
     sync::runtime,
     telemetry,
@@ -34,6 +34,13 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.core.shut_down();
     }
+}
+
+/// When there may be something to do for a renewal.
+pub(super) enum Due {
+    In(Duration),
+    /// When this flight has landed.
+    Fetching(Arc<Core>, Arc<Flight>),
 }
 
 /// A refused request that may be tried again: with the token that is there, or the one that this flight brings.
@@ -150,8 +157,8 @@ impl Handle {
         }
     }
 
-    /// Starts what is due, and says how long until there may be something to do again.
-    pub(crate) fn renew_if_due(&self) -> Duration {
+    /// Starts what is due, and says when there may be something to do again.
+    pub(super) fn renew_if_due(&self) -> Due {
         let now = self.core.now();
         let current = self.core.cell.get();
         let due_in = current.as_deref().map(|issued| match issued.phase(now) {
@@ -159,12 +166,14 @@ impl Handle {
             Phase::Stale | Phase::Suspended | Phase::Expired => Duration::ZERO,
         });
         match due_in {
-            Some(wait) if !wait.is_zero() => return wait,
+            Some(wait) if !wait.is_zero() => return Due::In(wait),
             _ if self.core.may_renew(now) => self.renew_behind(),
             _ => {}
         }
-        // Under way, or backing off: the flight's landing is a change, which ends the nap.
-        self.back_off_left().unwrap_or(Duration::MAX)
+        match self.core.step(|state| state.under_way()) {
+            Some(flight) => Due::Fetching(self.core.clone(), flight),
+            None => Due::In(self.back_off_left().unwrap_or(Duration::MAX)),
+        }
     }
 
     /// Starts a renewal that nobody waits for, if there is a runtime to do it.
@@ -172,9 +181,9 @@ impl Handle {
         if runtime::Handle::try_current().is_err() {
             return;
         }
-        if let Some(FetchGrant::Granted(new_flight)) = self.core.grant_renewal() {
+        if let Some(FetchGrant::Granted(flight)) = self.core.grant_renewal() {
             // A runtime that is shutting down loses the flight; the next request starts another.
-            let _ = self.launch(new_flight);
+            let _ = self.launch(flight);
         }
     }
 
@@ -186,18 +195,12 @@ impl Handle {
             let error = || self.core.error(OAuthErrorKind::NoRuntime);
             return self.or_serviceable(error).map(IssuedToken);
         }
-        let bound = self.core.policy.acquire_timeout;
-        let with_grace = (bound, WAITER_GRACE);
-        let issued = match bounded(&self.core.clock, with_grace, self.acquire_unbounded()).await {
-            Ok(result) => result,
-            Err(_) => {
-                self.or_serviceable(|| self.core.error(OAuthErrorKind::AcquireTimeout(bound)))
-            }
-        };
-        issued.map(IssuedToken)
+        self.acquire_within(&mut self.core.patience())
+            .await
+            .map(IssuedToken)
     }
 
-    async fn acquire_unbounded(&self) -> Result<Arc<Issued>, OAuthError> {
+    async fn acquire_within(&self, patience: &mut Bound<'_>) -> Result<Arc<Issued>, OAuthError> {
         loop {
             // Without the lock first: of ten thousand waiters that a landing wakes, none then waits for another.
             if let Some(issued) = self.current() {
@@ -206,28 +209,37 @@ impl Handle {
             let flight = match self.core.token_or_fetch() {
                 TokenOrFetch::Token(issued) => return Ok(issued),
                 TokenOrFetch::Fetch(FetchGrant::Joined(flight)) => flight,
-                TokenOrFetch::Fetch(FetchGrant::Granted(new_flight)) => {
-                    match self.launch(new_flight) {
-                        Ok(flight) => flight,
-                        Err(error) => return self.or_serviceable(|| error),
-                    }
-                }
+                TokenOrFetch::Fetch(FetchGrant::Granted(flight)) => match self.launch(flight) {
+                    Ok(flight) => flight,
+                    Err(error) => return self.or_serviceable(|| error),
+                },
                 TokenOrFetch::Fetch(FetchGrant::Denied(error)) => {
                     return self.or_serviceable(|| error);
                 }
             };
-            match flight.outcome().await {
+            match follow(&self.core, &flight, patience).await {
                 // The cell says whether the token has been refused or has expired meanwhile; if the flight was lost,
                 // the first waiter to get here starts another.
-                Outcome::Landed | Outcome::Lost => {}
-                Outcome::Failed(error) => return self.or_serviceable(|| error),
+                Some(Outcome::Landed | Outcome::Lost) => {}
+                Some(Outcome::Failed(error)) => return self.or_serviceable(|| error),
+                None => {
+                    let bound = self.core.policy.acquire_timeout;
+                    let kind = OAuthErrorKind::AcquireTimeout(bound);
+                    return self.or_serviceable(|| self.core.error(kind));
+                }
             }
         }
     }
 
     /// A flight that cannot be launched is one that failed: the token it was to replace serves again.
-    fn launch(&self, new_flight: NewFlight) -> Result<Arc<Flight>, OAuthError> {
-        launch(&self.core, new_flight).inspect_err(|_| self.core.step(|_| self.core.reinstate()))
+    fn launch(&self, flight: Arc<Flight>) -> Result<Arc<Flight>, OAuthError> {
+        match launch(&self.core, &flight) {
+            Ok(()) => Ok(flight),
+            Err(error) => {
+                self.core.step(|_| self.core.reinstate());
+                Err(error)
+            }
+        }
     }
 
     /// A request is not failed while there is a token that may yet be good: also a suspended one.
@@ -259,8 +271,8 @@ impl Handle {
             Remedy::HandOn | Remedy::Fetch(FetchGrant::Denied(_)) => None,
             Remedy::Newer => Some(after(None)),
             Remedy::Fetch(FetchGrant::Joined(flight)) => Some(after(Some(flight))),
-            Remedy::Fetch(FetchGrant::Granted(new_flight)) => {
-                let launched = self.launch(new_flight).ok();
+            Remedy::Fetch(FetchGrant::Granted(flight)) => {
+                let launched = self.launch(flight).ok();
                 launched.map(|flight| after(Some(flight)))
             }
         };
@@ -277,7 +289,8 @@ impl Handle {
     /// The token to try a refused request again with, if one comes.
     pub(crate) async fn replacement(&self, refused: Refused) -> Option<IssuedToken> {
         if let Some(flight) = refused.flight
-            && let Outcome::Failed(_) = flight.outcome().await
+            && let Outcome::Failed(_) =
+                follow(&self.core, &flight, &mut self.core.patience()).await?
         {
             return None;
         }

@@ -11,9 +11,12 @@ mod builder;
 mod cell;
 mod clock;
 mod core;
+mod driver;
+mod driving;
 mod flight;
 mod handle;
 mod keep_fresh;
+mod landing;
 #[cfg(all(test, tower_oauth_loom))]
 mod models;
 mod policy;
