@@ -56,17 +56,19 @@ impl<'a> Bound<'a> {
     /// Waits for a future until the next tick; `None` when that comes first.
     pub(crate) async fn tick<F: Future>(&mut self, tick: Duration, future: F) -> Option<F::Output> {
         let nap = tick.min(self.left);
-        let due = self.clock.now().monotonic.saturating_add(nap);
+        let started = self.clock.now().monotonic;
         let output = time::timeout(nap, future).await.ok();
-        if output.is_none() {
-            let late = self.clock.now().monotonic.saturating_sub(due);
-            self.spend(nap, late);
+        let took = self.clock.now().monotonic.saturating_sub(started);
+        match output {
+            Some(_) => self.spend(took, took.saturating_sub(nap)),
+            // The timer's word counts too: in tests with paused time, the clock may be another.
+            None => self.spend(took.max(nap), took.saturating_sub(nap)),
         }
         output
     }
 
-    fn spend(&mut self, nap: Duration, late: Duration) {
-        self.left = self.left.saturating_sub(nap + late);
+    fn spend(&mut self, took: Duration, late: Duration) {
+        self.left = self.left.saturating_sub(took);
         if late >= FREEZE && self.grace.is_some_and(|grace| self.left < grace) {
             self.left = self.grace.take().unwrap_or_default();
         }
