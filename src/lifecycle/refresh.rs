@@ -79,21 +79,20 @@ pub(crate) async fn follow(
     None
 }
 
-/// Has another task spawned for a flight that nobody begins, or whose driver is silent.
-pub(super) fn help(core: &Arc<Core>, flight: &Arc<Flight>, seen: u64, silence: Silence) {
+/// Spawns another task for a flight that nobody begins, or whose driver is silent; says whether that was to be done.
+pub(super) fn help(core: &Arc<Core>, flight: &Arc<Flight>, seen: u64, silence: Silence) -> bool {
     let Ok(runtime) = runtime::Handle::try_current() else {
-        return;
+        return false;
     };
     let help = |driving: &mut Driving| driving.help(seen, silence);
-    let replaced = core.step(|state| state.driving(flight).and_then(help));
-    let Some(replaced) = replaced else { return };
+    let Some(replaced) = core.step(|state| state.driving(flight).and_then(help)) else {
+        return false;
+    };
     // Without the lock: an abort may drop what the task runs here and now, and that wants the lock.
     replaced.iter().for_each(|task| task.abort());
-    spawn(
-        core,
-        &runtime,
-        FlightTask::new(core.clone(), flight.clone()),
-    );
+    let task = FlightTask::new(core.clone(), flight.clone());
+    spawn(core, &runtime, task);
+    true
 }
 
 /// What somebody who waits has seen of a flight.

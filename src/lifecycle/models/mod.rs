@@ -186,12 +186,12 @@ impl World {
         tasks.into_iter().flatten().for_each(|task| task.abort());
     }
 
-    /// Somebody who waits has seen no beat since `seen`.
-    fn help(&self, flight: &Arc<Flight>, seen: u64, silence: Silence) {
+    /// Somebody who waits has seen no beat since `seen`; whether they were the one to help.
+    fn help(&self, flight: &Arc<Flight>, seen: u64, silence: Silence) -> bool {
         if silence == Silence::Long {
             self.endpoint.taken_over.fetch_add(1, Ordering::SeqCst);
         }
-        help(&self.core, flight, seen, silence);
+        help(&self.core, flight, seen, silence)
     }
 
     fn fetches(&self) -> usize {
