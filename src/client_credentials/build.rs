@@ -156,7 +156,8 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// A token source over a `reqwest` client of its own.
+    /// A token source over a `reqwest` client of its own. It opens a connection for each token request and keeps none, so
+    /// that it can be used from several runtimes.
     ///
     /// Certificates, time-outs and proxies are the builder's; redirects and referer are switched off, and there is no
     /// proxy for loopback (see [`ReqwestService::new`](crate::transport::ReqwestService::new)).
@@ -179,6 +180,9 @@ impl ClientCredentialsBuilder {
     pub fn build(mut self, client: reqwest::ClientBuilder) -> Result<TokenSource, ConfigError> {
         self.settle()?;
         let destination = validate::token_origin(&self.dialect)?;
+        // A connection lives on the runtime that opened it. Kept, it would be used from another one when its own stands
+        // still, and never answer.
+        let client = client.pool_max_idle_per_host(0);
         let transport = crate::transport::ReqwestService::new(client, &destination)?;
         self.build_over::<_, reqwest::Body>(transport)
     }

@@ -1,9 +1,10 @@
 //! The life of a token, from the fetch that brings it to the one that replaces it.
 //!
 //! ```text
-//! source ──> core ──> cell      what requests read
-//!              │ └──> state     what is decided under the lock, by policy and restraint
-//!              └────> refresh   what a flight does, on the fetcher
+//! source ──> core ──> cell       what requests read
+//!              │ └──> state      what is decided under the lock, by policy, restraint and driving
+//!              └────> refresh    starts a flight, and waits for it
+//!                       └──> driver   what a flight does, on the fetcher; and how it lands
 //! ```
 
 mod bound;
