@@ -96,21 +96,36 @@ async fn a_token_without_life_is_an_error_and_no_busy_loop() {
         assert!(error.is_malformed());
         let asked = ask_steadily(&source, millis(10), secs(60)).await;
         assert!(asked > 5000);
-        // After 5, 10, 20 and 40 s, each within a quarter.
+        // After 5, 10, 20 and 40 s, each within a quarter, and four attempts each time.
+        assert_eq!(endpoint.fetches() % 4, 0);
         assert!(
-            (3..=6).contains(&endpoint.fetches()),
+            (12..=24).contains(&endpoint.fetches()),
             "{}",
             endpoint.fetches()
+        );
+        let arrivals = endpoint.arrivals();
+        let apart = |pair: &[Duration]| pair[1] - pair[0] >= secs(1);
+        assert!(
+            arrivals
+                .iter()
+                .zip(&arrivals[2..])
+                .all(|(one, third)| apart(&[*one, *third]))
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_dies_on_the_way_is_an_error() {
-    let endpoint = Endpoint::new().lifetime(secs(5)).latency(secs(6));
-    let source = endpoint.source();
-    assert!(source.token().await.unwrap_err().is_malformed());
-    assert_eq!(endpoint.fetches(), 1);
+async fn tokens_that_die_on_the_way_are_asked_for_again_at_once_and_then_an_error() {
+    for (attempts, fetches) in [(1, 2), (2, 2), (3, 3)] {
+        let endpoint = Endpoint::new().lifetime(secs(5)).latency(secs(6));
+        let builder = endpoint.builder();
+        let builder = builder.policy(|policy| policy.attempts = attempts);
+        let source = builder.build().unwrap();
+        assert!(source.token().await.unwrap_err().is_malformed());
+        let arrivals = endpoint.arrivals();
+        assert_eq!(arrivals.len(), fetches);
+        assert!(arrivals[1] <= secs(6) + millis(1), "{arrivals:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

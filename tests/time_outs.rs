@@ -2,7 +2,11 @@
 
 mod support;
 
-use std::pin::pin;
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use support::{Answer, Endpoint, landed, millis, secs, served, text};
@@ -137,4 +141,27 @@ async fn a_fetcher_that_never_gets_ready_ends_with_the_flight_and_recovers() {
     source.ready().await.unwrap();
     assert!(endpoint.elapsed() >= secs(60));
     assert_eq!(source.status().counters.fetches, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_of_zero_takes_no_time() {
+    let started = tokio::time::Instant::now();
+    let arrivals = Arc::new(Mutex::new(Vec::new()));
+    let told = arrivals.clone();
+    let fetcher = service_fn(move |request: TokenRequest| {
+        told.lock().unwrap().push(started.elapsed());
+        async move {
+            match request.attempt() {
+                3 => Ok(Token::new("third")),
+                _ => Err(BoxError::from(FetchError::transient("busy"))),
+            }
+        }
+    });
+    let builder = TokenSource::builder(fetcher).policy(|policy| policy.retry_wait = secs(0));
+    let source = builder.build().unwrap();
+    // A timer of zero length that starts between two milliseconds fires with the next one.
+    tokio::time::advance(Duration::from_micros(300)).await;
+    assert_eq!(text(&source).await, "third");
+    let expected = Duration::from_micros(300);
+    assert_eq!(*arrivals.lock().unwrap(), [expected; 3]);
 }

@@ -213,6 +213,8 @@ impl ClientCredentialsBuilder {
     #[cfg(feature = "reqwest")]
     pub fn build(mut self, client: reqwest::ClientBuilder) -> Result<TokenSource, ConfigError> {
         self.settle()?;
+        // A connection lives on the runtime that opened it, which ends with its request.
+        let client = client.pool_max_idle_per_host(0);
         let transport = validate::token_origin(&self.dialect)
             .and_then(|destination| crate::transport::ReqwestService::new(client, &destination))
             .map_err(|error| error.of(&self.dialect.name))?;

@@ -244,7 +244,6 @@ impl FetchError {
     }
 
     /// Whether the answer was a token whose life is over: see [`without_life`](Self::without_life).
-    #[allow(dead_code, reason = "the lifecycle asks")]
     pub(crate) fn is_without_life(&self) -> bool {
         self.without_life
     }

@@ -7,9 +7,9 @@ use tower::{Service, ServiceExt, util::BoxService};
 use super::{
     clock::Clock,
     core::{Core, Parts},
+    driver::Fetcher,
     policy::Policy,
     source::TokenSource,
-    state::Fetcher,
 };
 use crate::{
     error::{BoxError, ConfigError},

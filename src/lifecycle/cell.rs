@@ -9,7 +9,7 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    clock::{COARSE_LAG, Moment, Now},
+    clock::{Moment, Now},
     sync::{ArcSwapOption, AtomicU8, Ordering},
 };
 use crate::{
@@ -28,6 +28,8 @@ pub(crate) struct Issued {
     /// When its life began, by the wall clock, and how long that is.
     pub(crate) issued_at: SystemTime,
     pub(crate) lifetime: Duration,
+    /// When it expires by the first answer that brought it.
+    pub(crate) first_said: Moment,
     /// As long before `refresh_at` as a coarse clock may lag.
     pub(crate) surely_fresh_until: Moment,
     /// Changed only under the state's lock; read without it.
@@ -62,11 +64,6 @@ pub(crate) enum Phase {
 }
 
 impl Issued {
-    pub(crate) fn set_refresh_at(&mut self, refresh_at: Moment) {
-        self.refresh_at = refresh_at;
-        self.surely_fresh_until = refresh_at.before(COARSE_LAG);
-    }
-
     #[inline]
     pub(crate) fn phase(&self, now: Now) -> Phase {
         if self.use_until.is_reached(now) {

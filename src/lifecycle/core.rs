@@ -5,25 +5,31 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 use super::{
+    bound::{Bound, WAITER_GRACE},
     cell::{Cell, Issued, Phase, Standing},
-    clock::{COARSE_LAG, Clock, Earlier, Moment, Now, since_epoch},
-    policy::{Policy, Window},
-    state::{FetchGrant, Fetcher, Remedy, State},
+    clock::{Clock, Now},
+    driver::Fetcher,
+    driving::Driver,
+    flight::{Flight, Outcome},
+    policy::Policy,
+    prepared::PreparedToken,
+    state::{FetchGrant, Remedy, State},
     status::Counters,
-    sync::{AtomicU8, AtomicU64, Mutex, Ordering},
+    sync::{AtomicU64, Mutex, Ordering},
 };
 use crate::{
     error::{CHECK_NETWORK, FetchError, NextAttempt, OAuthError, Reason},
-    headers::{Rendered, TokenHeaders},
+    headers::TokenHeaders,
     origin::AllowedOrigins,
     refusal::{Refusal, RefusalRule},
-    token::{FetchCause, Generation, Life, Token},
+    token::{FetchCause, Generation},
 };
 
 /// # Lock order
 ///
 /// `state` is not held while a waker, a user's code or another lock is called: what must be told is told after it is
-/// released.
+/// released. It may be taken while `fetcher` is held, and `fetcher` is held while the user's code runs: nobody waits for
+/// it, but only tries.
 pub(crate) struct Core {
     pub(crate) name: Arc<str>,
     /// Host and port of the token endpoint, where they are known.
@@ -36,6 +42,8 @@ pub(crate) struct Core {
     pub(crate) cell: Cell,
     pub(crate) counters: Counters,
     pub(crate) changes: watch::Sender<()>,
+    /// `None` once it is closed. It stays here, and whoever drives a flight calls it.
+    pub(super) fetcher: Mutex<Option<Fetcher>>,
     state: Mutex<State>,
     /// [`State::renewal_closed_until`] in nanoseconds, so that a stale token costs requests no lock while nothing can
     /// be done about it. It may lag behind the state, which decides.
@@ -68,18 +76,11 @@ pub(crate) enum TokenOrFetch {
     },
 }
 
-/// A token that has arrived, checked and made ready, before it is known which generation it is.
-pub(crate) struct PreparedToken {
-    token: Token,
-    headers: Rendered,
-    start: Earlier,
-    window: Window,
-}
-
 impl Core {
     pub(crate) fn new(parts: Parts, fetcher: Fetcher, rng: fastrand::Rng) -> Self {
         Self {
-            state: Mutex::new(State::new(fetcher, &parts.policy, rng)),
+            fetcher: Mutex::new(Some(fetcher)),
+            state: Mutex::new(State::new(&parts.policy, rng)),
             name: parts.name,
             endpoint: parts.endpoint,
             policy: parts.policy,
@@ -98,6 +99,11 @@ impl Core {
 
     pub(crate) fn now(&self) -> Now {
         self.clock.now()
+    }
+
+    /// How long a request waits for a token.
+    pub(crate) fn patience(&self) -> Bound<'_> {
+        Bound::new(&self.clock, self.policy.acquire_timeout, WAITER_GRACE)
     }
 
     pub(crate) fn error(&self, reason: Reason) -> OAuthError {
@@ -220,62 +226,26 @@ impl Core {
             .filter(|issued| issued.phase(now) != Phase::Expired)
     }
 
-    /// Checks and prepares a token that an attempt begun at `anchor` brought.
-    pub(crate) fn prepare(
-        &self,
-        token: Token,
-        anchor: Now,
-        rng: &mut fastrand::Rng,
-    ) -> Result<PreparedToken, FetchError> {
-        if token.expose().is_empty() {
-            return Err(FetchError::malformed("the token is empty"));
-        }
-        let age = token.issued().map_or(Duration::ZERO, |at| {
-            anchor.wall.saturating_sub(since_epoch(at))
-        });
-        let lifetime = match token.life() {
-            Life::Unstated => self.policy.default_lifetime,
-            Life::For(lifetime) => lifetime,
-            Life::Until(end) => age + since_epoch(end).saturating_sub(anchor.wall),
-        };
-        // Of a token of some age, what is left is what must be believed.
-        let longest = age.saturating_add(self.policy.max_lifetime);
-        let prepared = PreparedToken {
-            headers: self.headers.render(&token)?,
-            token,
-            start: anchor.earlier(age),
-            window: self.policy.window(lifetime.min(longest), rng.f64()),
-        };
-        match prepared.use_until().is_reached(self.now()) {
-            true => Err(FetchError::malformed(
-                "the token had no life left when it arrived",
-            )),
-            false => Ok(prepared),
-        }
-    }
-
-    /// Puts a token into the cell, and the fetcher back. The token is published first, and the flight's outcome last:
-    /// whoever learns that the flight has landed finds the token.
+    /// Puts a token into the cell and ends the flight, if this driver has it. The token is published first, and the
+    /// flight's outcome last: whoever learns that the flight has landed finds the token.
     pub(crate) fn install(
         &self,
         prepared: PreparedToken,
-        (fetcher, cause): (Fetcher, FetchCause),
-    ) -> (Arc<Issued>, bool) {
+        (flight, driver): (&Arc<Flight>, Driver),
+    ) -> Option<(Arc<Issued>, bool)> {
         let now = self.now();
         self.step(|state| {
-            let current = self.cell.get();
-            let same = current
-                .as_deref()
-                .filter(|current| current.token.is_same_as(&prepared.token));
+            state.driven_by(flight, Some(driver))?;
+            let same = self.current_if_same(prepared.token());
             let repeated = same.is_some();
             let issued = Arc::new(match same {
-                Some(current) => prepared.repeats(current, now),
+                Some(current) => prepared.repeat(&current),
                 None => prepared.issue(state.next_generation()),
             });
             self.cell.put(issued.clone());
             let generation = issued.generation;
-            state.landed((fetcher, cause), (generation, repeated), now, &self.policy);
-            (issued, repeated)
+            state.landed(flight.cause, (generation, repeated), now, &self.policy);
+            Some((issued, repeated))
         })
     }
 
@@ -297,59 +267,11 @@ impl Core {
             state.shut_down(error)
         });
         // Without the lock: an abort may drop what drives the flight here and now, and that wants the lock.
-        if let Some(flight) = under_way {
-            flight.abort();
+        if let Some((flight, tasks)) = under_way {
+            flight.land(Outcome::Lost);
+            tasks.iter().for_each(|task| task.abort());
         }
         self.changes.send_replace(());
-    }
-}
-
-impl PreparedToken {
-    fn use_until(&self) -> Moment {
-        self.start.after(self.window.use_for)
-    }
-
-    /// How long it lives in all.
-    pub(crate) fn lifetime(&self) -> Duration {
-        self.window.lifetime
-    }
-
-    fn issue(self, generation: Generation) -> Issued {
-        let refresh_at = self.start.after(self.window.refresh_after);
-        self.with(generation, refresh_at, Standing::Good)
-    }
-
-    /// The endpoint handed out the token we have: the same generation, renewed no sooner than it must be, and with the
-    /// mark of a refusal if it bore one.
-    fn repeats(self, current: &Issued, now: Now) -> Issued {
-        let standing = match current.standing() {
-            Standing::Good => Standing::Good,
-            _ => Standing::Repeated,
-        };
-        let due = self.use_until();
-        let mut issued = self.with(current.generation, due, standing);
-        if !current.use_until.is_reached(now) {
-            // While the first answer's word on its life holds, a later one does not lengthen it.
-            issued.use_until = issued.use_until.earlier_of(current.use_until);
-            issued.expires_at = issued.expires_at.earlier_of(current.expires_at);
-            issued.set_refresh_at(issued.use_until);
-        }
-        issued
-    }
-
-    fn with(self, generation: Generation, refresh_at: Moment, standing: Standing) -> Issued {
-        Issued {
-            generation,
-            surely_fresh_until: refresh_at.before(COARSE_LAG),
-            refresh_at,
-            use_until: self.use_until(),
-            expires_at: self.start.after(self.window.lifetime),
-            issued_at: self.start.wall_time(),
-            lifetime: self.window.lifetime,
-            token: self.token,
-            headers: self.headers,
-            standing: AtomicU8::new(standing as u8),
-        }
     }
 }
 
@@ -365,40 +287,4 @@ fn cause(current: Option<Phase>) -> FetchCause {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-#[cfg(all(test, not(tower_oauth_loom)))]
-mod tests {
-    use tower::{service_fn, util::BoxService};
-
-    use super::*;
-
-    fn issued(lifetime: Duration) -> Issued {
-        let core = Core::new(
-            Parts {
-                name: "test".into(),
-                endpoint: None,
-                policy: Policy::default(),
-                clock: Clock::system(),
-                headers: TokenHeaders::bearer(),
-                origins: AllowedOrigins::default(),
-                refusal: RefusalRule::default(),
-            },
-            BoxService::new(service_fn(async |_| Ok(Token::new("never")))),
-            fastrand::Rng::with_seed(1),
-        );
-        let token = Token::new("abc").expires_in(lifetime);
-        let prepared = core.prepare(token, core.now(), &mut fastrand::Rng::with_seed(1));
-        prepared.expect("a token").issue(Generation(1))
-    }
-
-    #[test]
-    fn a_coarse_clock_is_asked_only_as_long_before_the_renewal_as_it_may_lag() {
-        let mut issued = issued(Duration::from_secs(3600));
-        let expected = issued.refresh_at.before(COARSE_LAG);
-        assert_eq!(issued.surely_fresh_until, expected);
-        issued.set_refresh_at(issued.use_until);
-        let expected = issued.use_until.before(COARSE_LAG);
-        assert_eq!(issued.surely_fresh_until, expected);
-    }
 }

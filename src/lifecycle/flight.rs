@@ -1,9 +1,7 @@
 //! One fetch under way, and how those who wait for it learn its outcome.
 
-use std::time::Duration;
-
-use super::sync::{AbortHandle, Notify, OnceLock, time};
-use crate::error::OAuthError;
+use super::sync::{AtomicU64, Notify, OnceLock, Ordering};
+use crate::{error::OAuthError, token::FetchCause};
 
 /// How a flight ended. Cheap to clone: every waiter gets the same.
 #[derive(Clone, Debug)]
@@ -15,22 +13,33 @@ pub(crate) enum Outcome {
     Lost,
 }
 
-/// A fetch under way.
+/// A fetch under way, as those see it who wait for it.
 ///
 /// # Invariants
 ///
 /// 1. The outcome is written once, and before the waiters are woken.
 /// 2. A waiter keeps the flight it joined: a later flight's outcome is never taken for its own.
 /// 3. A waiter that is dropped takes nothing with it: the flight is driven by a task of the source.
-#[derive(Debug, Default)]
+/// 4. The beats change while somebody drives it, and in steps of the state alone: a driver that was replaced no longer
+///    beats, so that waiters are never told by an old one that the new one lives.
+#[derive(Debug)]
 pub(crate) struct Flight {
+    pub(crate) cause: FetchCause,
     outcome: OnceLock<Outcome>,
     landed: Notify,
-    /// What drives it; not there before it has been spawned.
-    task: OnceLock<AbortHandle>,
+    beats: AtomicU64,
 }
 
 impl Flight {
+    pub(crate) fn new(cause: FetchCause) -> Self {
+        Self {
+            cause,
+            outcome: OnceLock::default(),
+            landed: Notify::default(),
+            beats: AtomicU64::new(0),
+        }
+    }
+
     pub(crate) async fn outcome(&self) -> Outcome {
         // Registered before the outcome is looked for: one that is written in between still wakes us.
         let landed = self.landed.notified();
@@ -42,16 +51,8 @@ impl Flight {
         self.outcome.get().cloned().unwrap_or(Outcome::Lost)
     }
 
-    /// The outcome, or `None` if it takes longer than this.
-    pub(crate) async fn outcome_within(&self, bound: Option<Duration>) -> Option<Outcome> {
-        match bound {
-            Some(bound) => time::timeout(bound, self.outcome()).await.ok(),
-            None => Some(self.outcome().await),
-        }
-    }
-
     pub(crate) fn land(&self, outcome: Outcome) {
-        // A second outcome cannot come: a flight has one guard, and the guard lands it once.
+        // A second outcome cannot come: only the step that ended the flight is followed by this.
         let _ = self.outcome.set(outcome);
         self.landed.notify_waiters();
     }
@@ -60,14 +61,13 @@ impl Flight {
         matches!(self.outcome.get(), Some(Outcome::Lost))
     }
 
-    pub(crate) fn driven_by(&self, task: AbortHandle) {
-        // A second task cannot come: a flight is launched once, by whoever it was granted to.
-        let _ = self.task.set(task);
+    /// How often somebody has shown to work on it.
+    pub(crate) fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn abort(&self) {
-        if let Some(task) = self.task.get() {
-            task.abort();
-        }
+    /// A part of a step of the state.
+    pub(super) fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
     }
 }

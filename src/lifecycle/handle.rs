@@ -5,12 +5,13 @@ use std::{fmt, sync::Arc, time::Duration};
 use http::{HeaderMap, Uri};
 
 use super::{
+    bound::Bound,
     cell::{Issued, IssuedToken, Phase},
     clock::Now,
     core::{Core, TokenOrFetch},
     flight::{Flight, Outcome},
-    refresh::launch,
-    state::{FetchGrant, NewFlight, Remedy},
+    refresh::{follow, launch},
+    state::{FetchGrant, Remedy},
     status::Counters,
     sync::{runtime, time},
     telemetry,
@@ -33,6 +34,13 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.core.shut_down();
     }
+}
+
+/// When there may be something to do for a renewal.
+pub(super) enum Due {
+    In(Duration),
+    /// When this flight has landed.
+    Fetching(Arc<Core>, Arc<Flight>),
 }
 
 /// A refused request that may be tried again: with the token that is there, or the one that this flight brings.
@@ -148,8 +156,8 @@ impl Handle {
         }
     }
 
-    /// Starts what is due, and says how long until there may be something to do again.
-    pub(crate) fn renew_if_due(&self) -> Duration {
+    /// Starts what is due, and says when there may be something to do again.
+    pub(super) fn renew_if_due(&self) -> Due {
         let now = self.core.now();
         let current = self.core.cell.get();
         let due_in = current.as_deref().map(|issued| match issued.phase(now) {
@@ -157,12 +165,14 @@ impl Handle {
             Phase::Stale | Phase::Suspended | Phase::Expired => Duration::ZERO,
         });
         match due_in {
-            Some(wait) if !wait.is_zero() => return wait,
+            Some(wait) if !wait.is_zero() => return Due::In(wait),
             _ if self.core.may_renew(now) => self.renew_behind(),
             _ => {}
         }
-        // Under way, or backing off: the flight's landing is a change, which ends the nap.
-        self.back_off_left().unwrap_or(Duration::MAX)
+        match self.core.step(|state| state.under_way()) {
+            Some(flight) => Due::Fetching(self.core.clone(), flight),
+            None => Due::In(self.back_off_left().unwrap_or(Duration::MAX)),
+        }
     }
 
     /// Starts a renewal that nobody waits for, if there is a runtime to do it.
@@ -170,9 +180,9 @@ impl Handle {
         if runtime::Handle::try_current().is_err() {
             return;
         }
-        if let Some(FetchGrant::Granted(new_flight)) = self.core.grant_renewal() {
+        if let Some(FetchGrant::Granted(flight)) = self.core.grant_renewal() {
             // A runtime that is shutting down loses the flight; the next request starts another.
-            let _ = self.launch(new_flight);
+            let _ = self.launch(flight);
         }
     }
 
@@ -184,15 +194,12 @@ impl Handle {
             let error = || self.core.error(Reason::NoRuntime);
             return self.or_serviceable(error).map(IssuedToken);
         }
-        let bound = self.core.policy.acquire_timeout;
-        let issued = match time::timeout(bound, self.acquire_unbounded()).await {
-            Ok(result) => result,
-            Err(_) => self.or_serviceable(|| self.core.error(Reason::AcquireTimeout(bound))),
-        };
-        issued.map(IssuedToken)
+        self.acquire_within(&mut self.core.patience())
+            .await
+            .map(IssuedToken)
     }
 
-    async fn acquire_unbounded(&self) -> Result<Arc<Issued>, OAuthError> {
+    async fn acquire_within(&self, patience: &mut Bound<'_>) -> Result<Arc<Issued>, OAuthError> {
         loop {
             // Without the lock first: of ten thousand waiters that a landing wakes, none then waits for another.
             if let Some(issued) = self.current() {
@@ -209,24 +216,40 @@ impl Handle {
             };
             let flight = match grant {
                 FetchGrant::Joined(flight) => flight,
-                FetchGrant::Granted(new_flight) => match self.launch(new_flight) {
+                FetchGrant::Granted(flight) => match self.launch(flight) {
                     Ok(flight) => flight,
                     Err(error) => return self.or_serviceable(|| error),
                 },
                 FetchGrant::Denied(error) => return self.or_serviceable(|| error),
             };
-            match flight.outcome_within(wait).await {
+            let outcome = follow(&self.core, &flight, patience);
+            let outcome = match wait {
+                Some(wait) => time::timeout(wait, outcome).await,
+                None => Ok(outcome.await),
+            };
+            match outcome {
                 // The cell says whether the token has been refused, restored or has expired meanwhile; if the flight was
                 // lost, the first waiter to get here starts another.
-                None | Some(Outcome::Landed | Outcome::Lost) => {}
-                Some(Outcome::Failed(error)) => return self.or_serviceable(|| error),
+                Err(_) | Ok(Some(Outcome::Landed | Outcome::Lost)) => {}
+                Ok(Some(Outcome::Failed(error))) => return self.or_serviceable(|| error),
+                Ok(None) => {
+                    let bound = self.core.policy.acquire_timeout;
+                    let reason = Reason::AcquireTimeout(bound);
+                    return self.or_serviceable(|| self.core.error(reason));
+                }
             }
         }
     }
 
     /// A flight that cannot be launched is one that failed: the token it was to replace serves again.
-    fn launch(&self, new_flight: NewFlight) -> Result<Arc<Flight>, OAuthError> {
-        launch(&self.core, new_flight).inspect_err(|_| self.core.step(|_| self.core.reinstate()))
+    fn launch(&self, flight: Arc<Flight>) -> Result<Arc<Flight>, OAuthError> {
+        match launch(&self.core, &flight) {
+            Ok(()) => Ok(flight),
+            Err(error) => {
+                self.core.step(|_| self.core.reinstate());
+                Err(error)
+            }
+        }
     }
 
     /// A request is not failed while there is a token that may yet be good: also a suspended one.
@@ -258,8 +281,8 @@ impl Handle {
             Remedy::HandOn | Remedy::Fetch(FetchGrant::Denied(_)) => None,
             Remedy::Newer => Some(after(None)),
             Remedy::Fetch(FetchGrant::Joined(flight)) => Some(after(Some(flight))),
-            Remedy::Fetch(FetchGrant::Granted(new_flight)) => {
-                let launched = self.launch(new_flight).ok();
+            Remedy::Fetch(FetchGrant::Granted(flight)) => {
+                let launched = self.launch(flight).ok();
                 launched.map(|flight| after(Some(flight)))
             }
         };
@@ -276,7 +299,8 @@ impl Handle {
     /// The token to try a refused request again with, if one comes.
     pub(crate) async fn replacement(&self, refused: Refused) -> Option<IssuedToken> {
         if let Some(flight) = refused.flight
-            && let Outcome::Failed(_) = flight.outcome().await
+            && let Outcome::Failed(_) =
+                follow(&self.core, &flight, &mut self.core.patience()).await?
         {
             return None;
         }

@@ -190,7 +190,7 @@ pub(crate) struct Window {
 impl Policy {
     /// Divides a lifetime. `draw` is the token's own random number, from 0 to 1.
     pub(crate) fn window(&self, lifetime: Duration, draw: f64) -> Window {
-        let leeway = self.expiry_leeway.min(lifetime.mul_f64(LARGEST_LEEWAY));
+        let leeway = self.leeway(lifetime);
         let use_for = lifetime - leeway;
         let refresh_after = if self.single_active {
             use_for
@@ -202,6 +202,11 @@ impl Policy {
             use_for,
             lifetime,
         }
+    }
+
+    /// How long before its end a token of that lifetime is no longer used.
+    pub(crate) fn leeway(&self, lifetime: Duration) -> Duration {
+        self.expiry_leeway.min(lifetime.mul_f64(LARGEST_LEEWAY))
     }
 
     /// Margin and jitter, together at most half of the lifetime.

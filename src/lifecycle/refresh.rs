@@ -1,268 +1,125 @@
-//! Drives one flight: the wait before it, its attempts, and its landing, whatever way it ends.
+//! Starts a flight, and waits for it: who waits sees that it goes on.
 
-use std::{
-    future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    sync::Arc,
-    task::Poll,
-    time::Duration,
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use tower::{Service, ServiceExt};
 use tracing::Instrument;
 
 use super::{
-    clock::Now,
-    core::{Core, PreparedToken},
+    bound::{Bound, TICK},
+    core::Core,
+    driver::FlightTask,
+    driving::{Driving, Silence},
     flight::{Flight, Outcome},
-    state::{Fetcher, NewFlight},
-    status::Counters,
-    sync::{runtime, time},
+    sync::runtime,
     telemetry,
 };
-use crate::{
-    error::{BoxError, FailureClass, FetchError, OAuthError, Reason},
-    token::{FetchCause, TokenRequest},
-};
+use crate::error::{OAuthError, Reason};
+
+/// How long a task that was spawned may take to be polled for the first time before another is spawned. Longer than a
+/// runtime with much to do takes; short enough to be worth it where a blocked worker has the task in its own slot.
+const FIRST_LOOK: Duration = Duration::from_millis(100);
+
+/// After how many looks in a row without a beat a driver is taken for dead, the first of them an early one. A driver beats
+/// at every [`TICK`]. Looks, and not time: a process that was frozen has missed no look.
+const SILENT_LOOKS: u32 = 4;
 
 /// Launches a flight on the runtime at hand, as a task that the source owns.
 ///
 /// # Errors
 ///
-/// Without a runtime that takes the task; the flight is lost then, and the fetcher back in its place.
-pub(crate) fn launch(core: &Arc<Core>, new_flight: NewFlight) -> Result<Arc<Flight>, OAuthError> {
-    let flight = new_flight.flight.clone();
-    let span = telemetry::fetch_span(core, new_flight.cause);
-    let flight_task = FlightTask::new(core.clone(), new_flight);
+/// Without a runtime that takes the task; the flight is lost then.
+pub(crate) fn launch(core: &Arc<Core>, flight: &Arc<Flight>) -> Result<(), OAuthError> {
+    let task = FlightTask::new(core.clone(), flight.clone());
     let Ok(runtime) = runtime::Handle::try_current() else {
         return Err(core.error(Reason::NoRuntime));
     };
-    let task = runtime.spawn(flight_task.run().instrument(span));
-    // Nobody can have aborted it yet: the runtime is shutting down, and waiting for it would never end.
-    if flight.is_lost() {
-        return Err(core.error(Reason::NoRuntime));
+    spawn(core, &runtime, task);
+    // A runtime that is shutting down drops the task here and now; to wait for another would never end.
+    match flight.is_lost() && !core.step(|state| state.is_shut_down()) {
+        true => Err(core.error(Reason::NoRuntime)),
+        false => Ok(()),
     }
-    flight.driven_by(task.abort_handle());
-    // Looked at only now: a shutdown from before this line may have found no task to abort.
-    if core.step(|state| state.is_shut_down()) {
-        flight.abort();
+}
+
+fn spawn(core: &Arc<Core>, runtime: &runtime::Handle, task: FlightTask) {
+    let flight = task.flight.clone();
+    let span = telemetry::fetch_span(core, flight.cause);
+    let spawned = runtime.spawn(task.run().instrument(span)).abort_handle();
+    let kept = spawned.clone();
+    let is_under_way = core.step(|state| {
+        let driving = state.driving(&flight)?;
+        driving.add_task(kept);
+        Some(())
+    });
+    // Over already, or ended by a shutdown that found no task to abort.
+    if is_under_way.is_none() {
+        spawned.abort();
     }
-    Ok(flight)
 }
 
-/// Holds the fetcher while a flight is under way.
-///
-/// # Invariant
-///
-/// A task lands its flight exactly once, and gives the fetcher back when it does: through [`land`](Self::land), or,
-/// when its task is dropped, through `Drop`. Nobody waits for a flight that cannot land.
-struct FlightTask {
-    core: Arc<Core>,
-    flight: Arc<Flight>,
-    cause: FetchCause,
-    delay: Duration,
-    rng: fastrand::Rng,
-    attempts: u32,
-    last_failure: Option<FetchError>,
-    /// `None` once the flight has landed.
-    fetcher: Option<Fetcher>,
+/// Waits for a flight's outcome; `None` when the bound passes first. If nobody drives the flight, those who wait see to it
+/// that somebody does.
+pub(crate) async fn follow(
+    core: &Arc<Core>,
+    flight: &Arc<Flight>,
+    bound: &mut Bound<'_>,
+) -> Option<Outcome> {
+    let mut outcome = pin!(flight.outcome());
+    let mut watch = Watch::new(flight);
+    let mut tick = FIRST_LOOK;
+    while !bound.is_over() {
+        if let Some(outcome) = bound.tick(tick, outcome.as_mut()).await {
+            return Some(outcome);
+        }
+        if let Some(silence) = watch.look(flight) {
+            help(core, flight, watch.seen, silence);
+        }
+        tick = TICK;
+    }
+    None
 }
 
-enum Failure {
-    Fetch(FetchError),
-    /// The fetcher's readiness failed: by Tower's contract it must not be called again.
-    Closed(BoxError),
-    Panicked,
+/// Spawns another task for a flight that nobody begins, or whose driver is silent; says whether that was to be done.
+pub(super) fn help(core: &Arc<Core>, flight: &Arc<Flight>, seen: u64, silence: Silence) -> bool {
+    let Ok(runtime) = runtime::Handle::try_current() else {
+        return false;
+    };
+    let help = |driving: &mut Driving| driving.help(seen, silence);
+    let Some(replaced) = core.step(|state| state.driving(flight).and_then(help)) else {
+        return false;
+    };
+    // Without the lock: an abort may drop what the task runs here and now, and that wants the lock.
+    replaced.iter().for_each(|task| task.abort());
+    let task = FlightTask::new(core.clone(), flight.clone());
+    spawn(core, &runtime, task);
+    true
 }
 
-impl FlightTask {
-    fn new(core: Arc<Core>, new_flight: NewFlight) -> Self {
+/// What somebody who waits has seen of a flight.
+struct Watch {
+    seen: u64,
+    silent_looks: u32,
+}
+
+impl Watch {
+    fn new(flight: &Flight) -> Self {
         Self {
-            core,
-            flight: new_flight.flight,
-            cause: new_flight.cause,
-            delay: new_flight.delay,
-            rng: new_flight.rng,
-            attempts: 0,
-            last_failure: None,
-            fetcher: Some(new_flight.fetcher),
+            seen: flight.beats(),
+            silent_looks: 0,
         }
     }
 
-    async fn run(mut self) {
-        time::sleep(self.delay).await;
-        let started = self.core.now();
-        Counters::count(&self.core.counters.flights);
-        if self.cause == FetchCause::Ahead {
-            Counters::count(&self.core.counters.refreshes_ahead);
-        }
-        let bound = self.core.policy.flight_timeout;
-        let result = match time::timeout(bound, self.attempts()).await {
-            Ok(result) => result,
-            Err(_) => Err(Failure::Fetch(self.out_of_time())),
-        };
-        self.land(result, started);
-    }
-
-    /// Attempts until one succeeds, one fails for a reason that another cannot cure, or there are no more.
-    async fn attempts(&mut self) -> Result<PreparedToken, Failure> {
-        loop {
-            let error = match caught(self.attempt()).await {
-                Err(Failure::Fetch(error)) => error,
-                ended => return ended,
-            };
-            let Some(wait) = self.wait_after(&error) else {
-                return Err(Failure::Fetch(error));
-            };
-            telemetry::attempt_failed(self.attempts, &error, wait);
-            self.last_failure = Some(error);
-            time::sleep(wait).await;
-        }
-    }
-
-    async fn attempt(&mut self) -> Result<PreparedToken, Failure> {
-        let Some(fetcher) = &mut self.fetcher else {
-            return Err(Failure::Panicked);
-        };
-        // Not bounded by the attempt's time-out: a rate limit around the fetcher may hold it back for longer.
-        let fetcher = fetcher.ready().await.map_err(Failure::Closed)?;
-        // Just before the request is sent: a slow answer must not lengthen the token's life.
-        let anchor = self.core.now();
-        self.attempts += 1;
-        Counters::count(&self.core.counters.fetches);
-        let request = TokenRequest::new(self.attempts, self.cause, anchor.wall_time());
-        let bound = self.core.policy.attempt_timeout;
-        let answer = time::timeout(bound, fetcher.call(request)).await;
-        let token = match answer {
-            Ok(answer) => answer.map_err(FetchError::from_fetcher),
-            Err(_) => Err(self.core.timed_out("attempt_timeout", bound)),
-        };
-        token
-            .and_then(|token| self.core.prepare(token, anchor, &mut self.rng))
-            .map_err(Failure::Fetch)
-    }
-
-    /// How long to wait before another attempt, if there is to be one.
-    fn wait_after(&mut self, error: &FetchError) -> Option<Duration> {
-        let policy = &self.core.policy;
-        if self.attempts >= policy.attempts || !error.may_retry_within_flight() {
+    /// How long it has been silent, if it is.
+    fn look(&mut self, flight: &Flight) -> Option<Silence> {
+        let beats = flight.beats();
+        if beats != self.seen {
+            *self = Self::new(flight);
             return None;
         }
-        match error.retry_after() {
-            None => Some(policy.wait_between_attempts(self.attempts, self.rng.f64())),
-            Some(asked) if asked <= policy.max_retry_after_in_flight => {
-                Some(policy.believed_retry_after(asked, self.rng.f64()))
-            }
-            Some(_) => None,
-        }
-    }
-
-    /// The flight's own bound passed. What its last attempt failed with says more than that, if there was one.
-    fn out_of_time(&mut self) -> FetchError {
-        let bound = self.core.policy.flight_timeout;
-        let timed_out = || self.core.timed_out("flight_timeout", bound);
-        self.last_failure.take().unwrap_or_else(timed_out)
-    }
-
-    fn land(&mut self, result: Result<PreparedToken, Failure>, started: Now) {
-        let Some(fetcher) = self.fetcher.take() else {
-            return;
-        };
-        // Also one that the flight's bound cut short, or that panicked.
-        let failures = self.attempts - u32::from(result.is_ok());
-        Counters::add(&self.core.counters.failures, failures);
-        match result {
-            Ok(prepared) => self.succeed(prepared, fetcher, started),
-            Err(failure) => self.fail(failure, fetcher, started),
-        }
-    }
-
-    /// Those who wait are told before the user's subscriber is, which may panic.
-    fn tell(&self, outcome: Outcome) {
-        self.flight.land(outcome);
-        self.core.changes.send_replace(());
-    }
-
-    fn succeed(&self, prepared: PreparedToken, fetcher: Fetcher, started: Now) {
-        let lifetime = prepared.lifetime();
-        let (issued, repeated) = self.core.install(prepared, (fetcher, self.cause));
-        self.tell(Outcome::Landed);
-        let took = self.took(started);
-        telemetry::fetched(self.attempts, issued.generation, lifetime, repeated, took);
-    }
-
-    fn fail(&self, failure: Failure, fetcher: Fetcher, started: Now) {
-        let error = match failure {
-            Failure::Closed(source) => self.close(source),
-            Failure::Fetch(error) => {
-                let class = error.class();
-                let retry_after = error.retry_after();
-                let kind = Reason::Fetch {
-                    error,
-                    attempts: self.attempts,
-                };
-                self.back_off(kind, (class, retry_after), fetcher)
-            }
-            Failure::Panicked => {
-                let kind = Reason::FetcherPanicked(self.attempts);
-                self.back_off(kind, (FailureClass::Unclear, None), fetcher)
-            }
-        };
-        self.tell(Outcome::Failed(error.clone()));
-        telemetry::fetch_failed(&error, self.took(started));
-    }
-
-    fn close(&self, source: BoxError) -> OAuthError {
-        let error = self.core.error(Reason::FetcherClosed(source));
-        let now = self.core.now();
-        self.core.step(|state| {
-            state.fetcher_closed(now, error.clone());
-            self.core.reinstate();
-        });
-        error
-    }
-
-    /// Puts the fetcher back and the back-off in force in one step: nobody can start a flight in between, nor have a
-    /// newer token suspended, which would then be reinstated in place of the one that this flight was for.
-    fn back_off(
-        &self,
-        kind: Reason,
-        failure: (FailureClass, Option<Duration>),
-        fetcher: Fetcher,
-    ) -> OAuthError {
-        let core = &self.core;
-        let now = core.now();
-        core.step(|state| {
-            let wait = state.failed(fetcher, failure, &core.policy);
-            let error = core.failure(kind, now, wait);
-            state.back_off(now, wait, error.clone());
-            core.reinstate();
-            error
-        })
-    }
-
-    fn took(&self, started: Now) -> Duration {
-        self.core.now().monotonic.saturating_sub(started.monotonic)
-    }
-}
-
-/// Catches a panic of the fetcher's where it happens. A panic that ends the task from elsewhere (a runtime dropped by
-/// an unwinding thread) is no fault of the fetcher's, and the flight is lost like any other.
-async fn caught<T>(attempt: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let mut attempt = pin!(attempt);
-    poll_fn(|cx| {
-        catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx)))
-            .unwrap_or(Poll::Ready(Err(Failure::Panicked)))
-    })
-    .await
-}
-
-impl Drop for FlightTask {
-    fn drop(&mut self) {
-        if let Some(fetcher) = self.fetcher.take() {
-            self.core.step(|state| state.lost(fetcher));
-            self.tell(Outcome::Lost);
+        self.silent_looks += 1;
+        match self.silent_looks < SILENT_LOOKS {
+            true => Some(Silence::Short),
+            false => Some(Silence::Long),
         }
     }
 }

@@ -8,30 +8,27 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tower::util::BoxService;
-
 use super::{
     cell::{Issued, Standing},
     clock::Now,
+    driving::{Driver, Driving},
     flight::Flight,
     policy::Policy,
     restraint::{Bucket, Suspicion},
+    sync::AbortHandle,
 };
 use crate::{
-    error::{BoxError, FailureClass, OAuthError},
+    error::{FailureClass, OAuthError},
     refusal::Refusal,
-    token::{FetchCause, Generation, Token, TokenRequest},
+    token::{FetchCause, Generation},
 };
-
-/// The user's fetcher with its type erased. It is `Send`, and neither `Clone` nor `Sync`: one flight at a time owns it.
-pub(crate) type Fetcher = BoxService<TokenRequest, Token, BoxError>;
 
 /// # Invariants
 ///
-/// 1. At most one fetch is in flight: it cannot start without the fetcher, there is one fetcher, and while a flight
-///    has it the slot holds the flight instead.
+/// 1. At most one flight is under way, and at most one driver's work on it counts: whatever a driver writes, it writes in
+///    a step that has found it [driving](State::driven_by).
 /// 2. Every flight that starts ends in exactly one of [`landed`](State::landed), [`failed`](State::failed),
-///    [`lost`](State::lost) or [`fetcher_closed`](State::fetcher_closed), which put the fetcher (or its end) back.
+///    [`lost`](State::lost) or [`fetcher_closed`](State::fetcher_closed), which let the next one start.
 pub(crate) struct State {
     slot: Slot,
     /// The last flight's failure, until one lands.
@@ -56,8 +53,8 @@ pub(crate) struct State {
 }
 
 enum Slot {
-    Ready(Fetcher),
-    InFlight(Arc<Flight>),
+    Idle,
+    InFlight(Driving),
     Closed(OAuthError),
 }
 
@@ -77,19 +74,9 @@ pub(crate) enum FetchGrant {
     /// One is under way.
     Joined(Arc<Flight>),
     /// The caller is to launch it.
-    Granted(NewFlight),
+    Granted(Arc<Flight>),
     /// None may be started, for this reason.
     Denied(OAuthError),
-}
-
-/// A flight that has been granted and has not left yet.
-pub(crate) struct NewFlight {
-    pub(crate) flight: Arc<Flight>,
-    pub(crate) fetcher: Fetcher,
-    pub(crate) cause: FetchCause,
-    /// How long to wait before the first attempt, to keep the distance from the flight before.
-    pub(crate) delay: Duration,
-    pub(crate) rng: fastrand::Rng,
 }
 
 /// What is to be done about a refused request.
@@ -103,9 +90,9 @@ pub(crate) enum Remedy {
 }
 
 impl State {
-    pub(crate) fn new(fetcher: Fetcher, policy: &Policy, rng: fastrand::Rng) -> Self {
+    pub(crate) fn new(policy: &Policy, rng: fastrand::Rng) -> Self {
         Self {
-            slot: Slot::Ready(fetcher),
+            slot: Slot::Idle,
             failed: None,
             ended: None,
             last_success: None,
@@ -132,27 +119,19 @@ impl State {
         if let Some(error) = self.barred(now) {
             return FetchGrant::Denied(error);
         }
-        let flight = Arc::new(Flight::default());
-        match std::mem::replace(&mut self.slot, Slot::InFlight(flight.clone())) {
-            Slot::Ready(fetcher) => FetchGrant::Granted(NewFlight {
-                flight,
-                fetcher,
-                cause,
-                delay: self.take_start(now.monotonic, policy),
-                rng: self.rng.fork(),
-            }),
-            Slot::InFlight(under_way) => {
-                self.slot = Slot::InFlight(under_way.clone());
-                FetchGrant::Joined(under_way)
-            }
-            Slot::Closed(error) => {
-                self.slot = Slot::Closed(error.clone());
-                FetchGrant::Denied(error)
+        match &self.slot {
+            Slot::InFlight(driving) => FetchGrant::Joined(driving.flight().clone()),
+            Slot::Closed(error) => FetchGrant::Denied(error.clone()),
+            Slot::Idle => {
+                let flight = Arc::new(Flight::new(cause));
+                let start = self.take_start(now.monotonic, policy);
+                self.slot = Slot::InFlight(Driving::new(flight.clone(), start));
+                FetchGrant::Granted(flight)
             }
         }
     }
 
-    /// How long the next flight must wait to keep its distance from the one before. A start that still lies ahead was
+    /// When the next flight may start, to keep its distance from the one before. A start that still lies ahead was
     /// that of a flight which was lost before it left.
     fn take_start(&mut self, now: Duration, policy: &Policy) -> Duration {
         let earliest = self.last_start.map_or(Duration::ZERO, |start| {
@@ -160,7 +139,7 @@ impl State {
         });
         let start = earliest.max(now);
         self.last_start = Some(start);
-        start - now
+        start
     }
 
     /// Why no fetch may be started, nor joined: the source is finished, or it is backing off. (During a back-off there
@@ -261,15 +240,38 @@ impl State {
         }
     }
 
+    /// What drives the flight under way, if it is this one.
+    pub(crate) fn driving(&mut self, flight: &Arc<Flight>) -> Option<&mut Driving> {
+        match &mut self.slot {
+            Slot::InFlight(driving) if Arc::ptr_eq(driving.flight(), flight) => Some(driving),
+            _ => None,
+        }
+    }
+
+    /// The same, if this driver has it: `None` while nobody has begun it.
+    pub(crate) fn driven_by(
+        &mut self,
+        flight: &Arc<Flight>,
+        driver: Option<Driver>,
+    ) -> Option<&mut Driving> {
+        self.driving(flight)
+            .filter(|driving| driving.driver() == driver)
+    }
+
+    /// Randomness for a driver.
+    pub(crate) fn fork_rng(&mut self) -> fastrand::Rng {
+        self.rng.fork()
+    }
+
     /// A flight brought a token; `repeated` when it is the one we have.
     pub(crate) fn landed(
         &mut self,
-        (fetcher, cause): (Fetcher, FetchCause),
+        cause: FetchCause,
         (generation, repeated): (Generation, bool),
         now: Now,
         policy: &Policy,
     ) {
-        self.arrive(fetcher);
+        self.slot = Slot::Idle;
         self.drew = false;
         self.failures = 0;
         self.ended = self.failed.take();
@@ -296,11 +298,10 @@ impl State {
     /// A flight failed; returns how long the source backs off.
     pub(crate) fn failed(
         &mut self,
-        fetcher: Fetcher,
         (class, retry_after): (FailureClass, Option<Duration>),
         policy: &Policy,
     ) -> Duration {
-        self.lost(fetcher);
+        self.lost();
         self.failures = self.failures.saturating_add(1);
         let own = policy.back_off(class, self.failures, self.rng.f64());
         let asked = retry_after.map(|asked| policy.believed_retry_after(asked, self.rng.f64()));
@@ -323,9 +324,9 @@ impl State {
         Some(now.monotonic.saturating_sub(start))
     }
 
-    /// A flight ended without an outcome: its fetcher comes back, and the next may start.
-    pub(crate) fn lost(&mut self, fetcher: Fetcher) {
-        self.arrive(fetcher);
+    /// A flight ended without an outcome: the next may start.
+    pub(crate) fn lost(&mut self) {
+        self.slot = Slot::Idle;
         if std::mem::take(&mut self.drew) {
             self.bucket.give_back();
         }
@@ -337,16 +338,25 @@ impl State {
         self.slot = Slot::Closed(error);
     }
 
-    fn arrive(&mut self, fetcher: Fetcher) {
-        self.slot = Slot::Ready(fetcher);
+    /// Lets nothing start again. What is under way is lost, and is returned with the tasks that were to drive it.
+    pub(crate) fn shut_down(
+        &mut self,
+        error: OAuthError,
+    ) -> Option<(Arc<Flight>, Vec<AbortHandle>)> {
+        self.shut_down.get_or_insert(error);
+        let Slot::InFlight(driving) = &mut self.slot else {
+            return None;
+        };
+        let ended = (driving.flight().clone(), driving.take_tasks());
+        self.lost();
+        Some(ended)
     }
 
-    /// Lets nothing start again, and returns what is under way.
-    pub(crate) fn shut_down(&mut self, error: OAuthError) -> Option<Arc<Flight>> {
-        self.shut_down.get_or_insert(error);
+    /// The flight under way.
+    pub(crate) fn under_way(&self) -> Option<Arc<Flight>> {
         match &self.slot {
-            Slot::InFlight(flight) => Some(flight.clone()),
-            Slot::Ready(_) | Slot::Closed(_) => None,
+            Slot::InFlight(driving) => Some(driving.flight().clone()),
+            Slot::Idle | Slot::Closed(_) => None,
         }
     }
 
@@ -372,7 +382,7 @@ impl State {
 
     /// Before when, on the monotonic clock, nobody need ask for a renewal.
     pub(crate) fn renewal_closed_until(&self) -> Duration {
-        if self.shut_down.is_some() || !matches!(self.slot, Slot::Ready(_)) {
+        if self.shut_down.is_some() || !matches!(self.slot, Slot::Idle) {
             return Duration::MAX;
         }
         self.failed

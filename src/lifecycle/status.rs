@@ -16,6 +16,7 @@ use super::{
     state::FailedFlight,
 };
 use crate::error::{FailureClass, OAuthError, OAuthErrorKind};
+use crate::token::FetchCause;
 
 /// A source's state at one moment, for health pages, metrics and logs. It holds no secret.
 ///
@@ -180,6 +181,13 @@ impl Counters {
 
     pub(crate) fn add(counter: &AtomicU64, number: u32) {
         counter.fetch_add(number.into(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_flight(&self, cause: FetchCause) {
+        Self::count(&self.flights);
+        if cause == FetchCause::Ahead {
+            Self::count(&self.refreshes_ahead);
+        }
     }
 
     fn snapshot(&self) -> CountersSnapshot {

@@ -42,6 +42,8 @@ pub(crate) struct Holding {
     pub(crate) anchor: At,
     pub(crate) grant: Grant,
     pub(crate) until: Reach,
+    /// When it expires by the first answer that brought it.
+    pub(crate) first_said: Reach,
     /// Before this nobody may renew it ahead.
     pub(crate) renewable: Reach,
     /// The endpoint handed out what the source had.
@@ -62,6 +64,9 @@ pub(crate) struct Refusal {
     pub(crate) serial: u64,
     pub(crate) definite: bool,
 }
+
+/// Two answers that speak of ends this far apart may mean the same.
+const SAME_END: Nanos = 2_000_000_000;
 
 impl<'a> Story<'a> {
     pub(crate) fn of(scenario: &'a Scenario, record: &'a Record) -> Self {
@@ -138,7 +143,13 @@ impl<'a> Story<'a> {
     }
 
     fn landing(&mut self, attempts: &[Attempt]) -> Option<(At, Landing)> {
-        let last = attempts.last()?;
+        let (last, before) = attempts.split_last()?;
+        for attempt in before {
+            // Had it been of any use, the flight would have ended with it, and the source would hold it.
+            if let Some((at, End::Token(grant))) = attempt.end {
+                self.take(attempt.at, at, grant);
+            }
+        }
         let (at, end) = last.end?;
         let unclear = Landing::Failed {
             class: FailureClass::Unclear,
@@ -160,26 +171,35 @@ impl<'a> Story<'a> {
 
     /// Whether a token still had life when it came; it is held from then on.
     fn take(&mut self, anchor: At, from: At, grant: Grant) -> bool {
-        let policy = &self.scenario.policy;
-        let life = Life::of(policy, &grant);
-        let end = Reach::after(anchor, life.use_for - grant.age);
-        if end.is_reached(from) {
-            return false;
-        }
+        let life = Life::of(&self.scenario.policy, &grant);
+        let mut end = Reach::after(anchor, life.lifetime - grant.age);
         let mut holding = Holding {
             from,
             anchor,
             grant,
-            until: end,
+            until: Reach::after(anchor, life.use_for - grant.age),
+            first_said: end,
             renewable: Reach::after(anchor, life.renewable_after - grant.age),
             repeated: false,
         };
         let before = self.holdings.last();
         if let Some(before) = before.filter(|it| it.grant.serial == grant.serial) {
             holding.repeated = true;
-            if !before.until.is_reached(from) {
-                holding.until = end.earlier_of(before.until);
+            let is_used_up = before.until.is_reached(from);
+            if !is_used_up || !end.is_later(before.first_said, SAME_END) {
+                holding.until = holding.until.earlier_of(before.until);
+                end = end.earlier_of(before.first_said);
+                holding.first_said = before.first_said;
             }
+        }
+        if end.is_reached(from) {
+            return false;
+        }
+        if holding.until.is_reached(from) {
+            let left = end.remaining(from);
+            holding.until = end.before(leeway(&self.scenario.policy, left));
+        }
+        if holding.repeated {
             holding.renewable = holding.until;
         }
         self.holdings.push(holding);
@@ -213,6 +233,21 @@ impl Reach {
         at.mono >= self.mono || at.wall >= self.wall
     }
 
+    fn is_later(self, than: Self, by: Nanos) -> bool {
+        self.mono > than.mono + by && self.wall > than.wall + by
+    }
+
+    fn remaining(self, at: At) -> Nanos {
+        (self.mono - at.mono).min(self.wall - at.wall)
+    }
+
+    fn before(self, by: Nanos) -> Self {
+        Self {
+            mono: self.mono - by,
+            wall: self.wall - by,
+        }
+    }
+
     fn earlier_of(self, other: Self) -> Self {
         Self {
             mono: self.mono.min(other.mono),
@@ -223,6 +258,7 @@ impl Reach {
 
 /// The parts of a lifetime, as `lifecycle.md` has them.
 struct Life {
+    lifetime: Nanos,
     use_for: Nanos,
     renewable_after: Nanos,
 }
@@ -232,8 +268,7 @@ impl Life {
         let stated = Duration::from_nanos(grant.lifetime.unsigned_abs());
         let age = Duration::from_nanos(grant.age.unsigned_abs());
         let lifetime = stated.min(age + policy.max_lifetime);
-        let leeway = policy.expiry_leeway.min(lifetime.mul_f64(0.05));
-        let use_for = nanos(lifetime - leeway);
+        let use_for = nanos(lifetime) - leeway(policy, nanos(lifetime));
         let margin = match policy.renewal_margin {
             Margin::Fixed(margin) => margin,
             Margin::Fraction(part) => lifetime.mul_f64(part).min(policy.max_renewal_margin),
@@ -242,6 +277,7 @@ impl Life {
         let ahead = margin + lifetime.mul_f64(policy.jitter);
         let renewable_after = nanos(lifetime - ahead.min(lifetime / 2));
         Self {
+            lifetime: nanos(lifetime),
             use_for,
             renewable_after: match policy.single_active {
                 true => use_for,
@@ -249,6 +285,11 @@ impl Life {
             },
         }
     }
+}
+
+fn leeway(policy: &Policy, lifetime: Nanos) -> Nanos {
+    let lifetime = Duration::from_nanos(lifetime.unsigned_abs());
+    nanos(policy.expiry_leeway.min(lifetime.mul_f64(0.05)))
 }
 
 fn refusals(scenario: &Scenario, record: &Record) -> Vec<Refusal> {

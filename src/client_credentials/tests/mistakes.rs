@@ -16,7 +16,9 @@ fn a_dialect_that_no_client_can_use_does_not_pass() {
     assert_eq!(field(scope), "scope");
 
     let header = |name: &str, template: &str| {
-        let headers = TokenHeaders::none().with(name.to_owned(), template).unwrap();
+        let headers = TokenHeaders::none()
+            .with(name.to_owned(), template)
+            .unwrap();
         field(|it| it.headers = headers)
     };
     for template in ["no token", "{client_id}", "{token} ü", "{token} {jwt}"] {

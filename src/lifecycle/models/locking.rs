@@ -21,8 +21,7 @@ impl Wake for Returning {
 /// Has wakers registered that come back, for the flight's outcome and for a change, while `end` ends the flight.
 fn wakers_may_come_back(script: impl IntoIterator<Item = Answer>, end: fn(&World)) {
     let world = World::new(script);
-    let new_flight = world.new_flight();
-    let flight = new_flight.flight.clone();
+    let flight = world.new_flight();
     let mut changes = world.core.changes.subscribe();
     let mut outcome = pin!(flight.outcome());
     let mut changed = pin!(changes.changed());
@@ -30,7 +29,7 @@ fn wakers_may_come_back(script: impl IntoIterator<Item = Answer>, end: fn(&World
     let mut context = Context::from_waker(&waker);
     assert!(outcome.as_mut().poll(&mut context).is_pending());
     assert!(changed.as_mut().poll(&mut context).is_pending());
-    launch(&world.core, new_flight).unwrap();
+    launch(&world.core, &flight).unwrap();
     end(&world);
     block_on(flight.outcome());
 }
@@ -89,10 +88,11 @@ fn failing() -> Arc<Core> {
 }
 
 fn fail(core: &Arc<Core>) {
-    let Some(FetchGrant::Granted(new_flight)) = core.grant_renewal() else {
+    let Some(FetchGrant::Granted(flight)) = core.grant_renewal() else {
         panic!("no flight may start");
     };
-    block_on(launch(core, new_flight).unwrap().outcome());
+    launch(core, &flight).unwrap();
+    block_on(flight.outcome());
 }
 
 #[test]

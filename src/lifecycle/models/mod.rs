@@ -8,6 +8,7 @@ mod locking;
 mod publishing;
 mod refusals;
 mod single_flight;
+mod taking_over;
 
 use std::{
     collections::VecDeque,
@@ -27,11 +28,13 @@ use super::{
     cell::Standing,
     clock::Clock,
     core::{Core, Parts},
+    driver::Fetcher,
+    driving::{Driving, Silence},
     flight::{Flight, Outcome},
     handle::{Handle, Refused},
     policy::Policy,
-    refresh::launch,
-    state::{FetchGrant, Fetcher, NewFlight, Remedy},
+    refresh::{help, launch},
+    state::{FetchGrant, Remedy},
 };
 use crate::{
     error::{BoxError, FetchError, OAuthError},
@@ -73,12 +76,15 @@ struct Endpoint {
     script: Mutex<VecDeque<Answer>>,
     fetches: AtomicUsize,
     under_way: AtomicUsize,
+    /// How often a fetch was taken over: what it was taken from may still be under way.
+    taken_over: AtomicUsize,
 }
 
 impl Endpoint {
     async fn answer(&self) -> Result<Token, BoxError> {
         let under_way = self.under_way.fetch_add(1, Ordering::SeqCst);
-        assert_eq!(under_way, 0, "two fetches at once");
+        let taken_over = self.taken_over.load(Ordering::SeqCst);
+        assert!(under_way <= taken_over, "two fetches at once");
         let number = self.fetches.fetch_add(1, Ordering::SeqCst) + 1;
         let _left = Leaving(self);
         let token = Ok(Token::new(format!("fetched-{number}")));
@@ -124,6 +130,7 @@ impl World {
             script: Mutex::new(script.into_iter().collect()),
             fetches: AtomicUsize::new(0),
             under_way: AtomicUsize::new(0),
+            taken_over: AtomicUsize::new(0),
         });
         let answering = endpoint.clone();
         let fetcher = BoxService::new(service_fn(move |_: TokenRequest| {
@@ -144,13 +151,16 @@ impl World {
 
     fn with_a_token(self) -> Self {
         let world = self;
-        let mut new_flight = world.new_flight();
-        let token = Token::new("held");
-        let prepared = world
+        let flight = world.new_flight();
+        let begin = |driving: &mut Driving| driving.begin();
+        let begun = world
             .core
-            .prepare(token, world.core.now(), &mut new_flight.rng);
-        let crew = (new_flight.fetcher, new_flight.cause);
-        world.core.install(prepared.unwrap(), crew);
+            .step(|state| state.driving(&flight).and_then(begin));
+        let (now, mut rng) = (world.core.now(), fastrand::Rng::with_seed(7));
+        let prepared = world.core.prepare(Token::new("held"), now, &mut rng);
+        let driver = begun.unwrap().driver;
+        let installed = world.core.install(prepared.unwrap(), (&flight, driver));
+        assert!(installed.is_some());
         world
     }
 
@@ -160,18 +170,36 @@ impl World {
     }
 
     fn start(&self) -> Arc<Flight> {
-        launch(&self.core, self.new_flight()).unwrap()
+        let flight = self.new_flight();
+        launch(&self.core, &flight).unwrap();
+        flight
     }
 
-    fn new_flight(&self) -> NewFlight {
+    fn new_flight(&self) -> Arc<Flight> {
         let (now, policy) = (self.core.now(), &self.core.policy);
         match self
             .core
             .step(|state| state.grant_fetch(FetchCause::Ahead, now, policy))
         {
-            FetchGrant::Granted(new_flight) => new_flight,
+            FetchGrant::Granted(flight) => flight,
             _ => panic!("no flight may start"),
         }
+    }
+
+    /// The runtimes of all that drive a flight go away.
+    fn lose(&self, flight: &Arc<Flight>) {
+        let tasks = self
+            .core
+            .step(|state| state.driving(flight).map(Driving::take_tasks));
+        tasks.into_iter().flatten().for_each(|task| task.abort());
+    }
+
+    /// Somebody who waits has seen no beat since `seen`; whether they were the one to help.
+    fn help(&self, flight: &Arc<Flight>, seen: u64, silence: Silence) -> bool {
+        if silence == Silence::Long {
+            self.endpoint.taken_over.fetch_add(1, Ordering::SeqCst);
+        }
+        help(&self.core, flight, seen, silence)
     }
 
     fn fetches(&self) -> usize {

@@ -47,7 +47,7 @@ fn who_learns_of_a_failure_finds_the_back_off_and_the_fetcher_back() {
 #[test]
 fn an_outcome_reaches_whoever_waits_and_whoever_comes_later() {
     explore(|| {
-        let flight = Arc::new(Flight::default());
+        let flight = Arc::new(Flight::new(FetchCause::Ahead));
         let waiters = [(), ()].map(|()| {
             let flight = flight.clone();
             thread::spawn(move || block_on(flight.outcome()))

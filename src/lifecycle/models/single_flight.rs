@@ -58,7 +58,7 @@ fn a_lost_flight_is_started_anew_and_only_once() {
             let world = world.clone();
             move || world.acquired()
         });
-        lost.abort();
+        world.lose(&lost);
         let results = [world.acquired(), other.join().unwrap()];
         assert_eq!(results.map(Result::unwrap), [1, 1]);
         // Lost after the endpoint was asked, or not: before, or because it had landed.

@@ -4,6 +4,7 @@
 //! `Arc` and tokio's `watch` stay what they are there: the first does no more than count, and the second only says that
 //! it is worth looking again.
 
+use std::sync::TryLockError;
 pub(crate) use std::sync::atomic::Ordering;
 
 #[cfg(not(tower_oauth_loom))]
@@ -25,7 +26,8 @@ pub(crate) use stand_ins::{
 #[cfg(tower_oauth_loom)]
 use stand_ins::{Lock, MutexGuard};
 
-/// A mutex without poisoning: what it guards is changed in whole steps that cannot panic half-way.
+/// A mutex without poisoning: what it guards is changed in whole steps that cannot panic half-way, or is a fetcher, whose
+/// panics are an outcome like any other.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(Lock<T>);
 
@@ -38,5 +40,14 @@ impl<T> Mutex<T> {
         self.0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// `None` while somebody else has it.
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        match self.0.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }

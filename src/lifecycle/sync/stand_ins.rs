@@ -131,10 +131,15 @@ impl Future for Notified<'_> {
     }
 }
 
-/// For a tokio task's: drops what the task runs, here and now unless it is being polled, and then right after. A task
-/// that aborts itself is not modelled.
+/// For a tokio task's: drops what the task runs, here and now unless it is being polled, and then right after. Who aborts
+/// does not wait for that. A task that aborts itself is not modelled.
 #[derive(Clone)]
-pub(crate) struct AbortHandle(Arc<Lock<Task>>);
+pub(crate) struct AbortHandle(Arc<Shared>);
+
+struct Shared {
+    aborted: AtomicBool,
+    task: Lock<Task>,
+}
 
 struct Task {
     /// `None` once it is done.
@@ -143,8 +148,25 @@ struct Task {
 }
 
 impl AbortHandle {
+    fn new(future: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(Arc::new(Shared {
+            aborted: AtomicBool::new(false),
+            task: Lock::new(Task {
+                future: Some(Box::pin(future)),
+                waker: None,
+            }),
+        }))
+    }
+
     pub(crate) fn abort(&self) {
-        let mut task = self.0.lock().unwrap();
+        self.0.aborted.store(true, Ordering::SeqCst);
+        // Who polls it looks at the flag when they have let go of the lock.
+        if let Ok(task) = self.0.task.try_lock() {
+            Self::end(task);
+        }
+    }
+
+    fn end(mut task: MutexGuard<'_, Task>) {
         let (future, waker) = (task.future.take(), task.waker.take());
         drop(task);
         drop(future);
@@ -152,11 +174,23 @@ impl AbortHandle {
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut task = self.0.lock().unwrap();
+        let polled = self.poll_once(cx);
+        if self.0.aborted.load(Ordering::SeqCst) {
+            Self::end(self.0.task.lock().unwrap());
+            return Poll::Ready(());
+        }
+        polled
+    }
+
+    fn poll_once(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut task = self.0.task.lock().unwrap();
         task.waker = Some(cx.waker().clone());
         let Some(future) = &mut task.future else {
             return Poll::Ready(());
         };
+        if self.0.aborted.load(Ordering::SeqCst) {
+            return Poll::Pending;
+        }
         let polled = future.as_mut().poll(cx);
         if polled.is_ready() {
             task.future = None;
@@ -173,9 +207,9 @@ impl std::fmt::Debug for AbortHandle {
 
 /// For tokio's: there is always a runtime, and a task is a thread of its own.
 pub(crate) mod runtime {
-    use std::{future::poll_fn, sync::Arc};
+    use std::future::poll_fn;
 
-    use super::{AbortHandle, Lock, Task};
+    use super::AbortHandle;
 
     pub(crate) struct NoRuntime;
 
@@ -187,10 +221,7 @@ pub(crate) mod runtime {
         }
 
         pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Spawned {
-            let task = AbortHandle(Arc::new(Lock::new(Task {
-                future: Some(Box::pin(future)),
-                waker: None,
-            })));
+            let task = AbortHandle::new(future);
             let driven = task.clone();
             loom::thread::spawn(move || {
                 loom::future::block_on(poll_fn(|cx| driven.poll(cx)));
@@ -214,7 +245,10 @@ pub(crate) mod time {
 
     pub(crate) struct Elapsed;
 
-    pub(crate) async fn sleep(_: Duration) {}
+    /// Lets the others go on: what is waited for is theirs to do.
+    pub(crate) async fn sleep(_: Duration) {
+        loom::thread::yield_now();
+    }
 
     pub(crate) async fn timeout<F: Future>(_: Duration, future: F) -> Result<F::Output, Elapsed> {
         Ok(future.await)

@@ -1,0 +1,291 @@
+//! Drives a flight: the wait before it and its attempts.
+
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tower::{Service, util::BoxService};
+
+use super::{
+    bound::{ATTEMPT_GRACE, Bound, FETCH_GRACE, TICK, bounded},
+    clock::Now,
+    core::Core,
+    driving::{Begun, Driver, Driving, Progress},
+    flight::{Flight, Outcome},
+    prepared::PreparedToken,
+    status::Counters,
+    sync::time,
+    telemetry,
+};
+use crate::{
+    error::{BoxError, FetchError},
+    token::{Token, TokenRequest},
+};
+
+/// The user's fetcher with its type erased. It is `Send`, and neither `Clone` nor `Sync`.
+pub(crate) type Fetcher = BoxService<TokenRequest, Token, BoxError>;
+
+/// A call of the fetcher's that is under way.
+type Call = <Fetcher as Service<TokenRequest>>::Future;
+
+/// The waits before the attempts that follow a token without life, whatever number of attempts the policy allows. An
+/// endpoint that keeps a token until its end hands it out for up to a second after its last whole second; one that keeps
+/// it for a second too long, for up to two. No more than two attempts fall into one second.
+const WAITS_FOR_LIFE: [Duration; 3] = [
+    Duration::from_millis(500),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+];
+
+/// How long to leave a fetcher alone that another driver is inside of.
+const OCCUPIED: Duration = Duration::from_millis(50);
+
+/// A task that is to drive a flight.
+///
+/// # Invariants
+///
+/// 1. Nobody waits for a flight that cannot land: a driver that is dropped loses its flight, and so does a task that is
+///    dropped before anyone has begun.
+/// 2. Whatever a driver changes (the cell, the state, the flight's outcome) it changes in a step that found it driving,
+///    or after one. A driver that was replaced has no say, and makes no further attempt.
+/// 3. The fetcher is locked for one poll, never across an await. A driver that is no longer polled does not hold it. Only
+///    one that is stuck inside the fetcher's own code does, and then nobody can go on.
+pub(super) struct FlightTask {
+    pub(super) core: Arc<Core>,
+    pub(super) flight: Arc<Flight>,
+    /// `None` before it has begun.
+    driver: Option<Driver>,
+    pub(super) progress: Progress,
+    last_failure: Option<FetchError>,
+    rng: fastrand::Rng,
+}
+
+pub(super) enum Failure {
+    Fetch(FetchError),
+    /// The fetcher's readiness failed: by Tower's contract it must not be called again.
+    Closed(BoxError),
+    Panicked,
+    /// Another drives in its place, or nobody does: there is nothing to be done any more.
+    Replaced,
+}
+
+impl FlightTask {
+    pub(super) fn new(core: Arc<Core>, flight: Arc<Flight>) -> Self {
+        let rng = core.step(|state| state.fork_rng());
+        Self {
+            core,
+            flight,
+            driver: None,
+            progress: Progress::default(),
+            last_failure: None,
+            rng,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let begin = |driving: &mut Driving| driving.begin();
+        let begun = self
+            .core
+            .step(|state| state.driving(&self.flight).and_then(begin));
+        if let Some(begun) = begun {
+            self.drive(begun).await;
+        }
+    }
+
+    async fn drive(&mut self, begun: Begun) {
+        let (core, flight, driver) = (self.core.clone(), self.flight.clone(), begun.driver);
+        self.driver = Some(driver);
+        self.progress = begun.progress;
+        let delay = begun.start.saturating_sub(core.now().monotonic);
+        let delayed = beating((&core, &flight, driver), Duration::MAX, wait(delay)).await;
+        if delayed.is_err() {
+            return;
+        }
+        if begun.is_first() {
+            core.counters.count_flight(flight.cause);
+        }
+        let started = core.now();
+        let bound = core.policy.flight_timeout;
+        let result = match beating((&core, &flight, driver), bound, self.attempts()).await {
+            Ok(result) => result,
+            Err(Stopped::OutOfTime) => Err(Failure::Fetch(self.out_of_time())),
+            Err(Stopped::Replaced) => return,
+        };
+        self.land(driver, result, started);
+    }
+
+    /// Attempts until one succeeds, one fails for a reason that another cannot cure, or there are no more.
+    async fn attempts(&mut self) -> Result<PreparedToken, Failure> {
+        loop {
+            let error = match caught(self.attempt()).await {
+                Err(Failure::Fetch(error)) => error,
+                ended => return ended,
+            };
+            let Some(pause) = self.wait_after(&error) else {
+                return Err(Failure::Fetch(error));
+            };
+            telemetry::attempt_failed(self.progress.attempts, &error, pause);
+            self.last_failure = Some(error);
+            wait(pause).await;
+        }
+    }
+
+    async fn attempt(&mut self) -> Result<PreparedToken, Failure> {
+        // Not bounded by the attempt's time-out: a rate limit around the fetcher may hold it back for longer.
+        let (anchor, call) = self.call().await?;
+        let bound = (self.core.policy.attempt_timeout, ATTEMPT_GRACE);
+        let token = match bounded(&self.core.clock, bound, call).await {
+            Ok(answer) => answer.map_err(FetchError::from_fetcher),
+            Err(_) => Err(self.core.timed_out("attempt_timeout", bound.0)),
+        };
+        token
+            .and_then(|token| self.core.prepare(token, anchor, &mut self.rng))
+            .map_err(Failure::Fetch)
+    }
+
+    /// Calls the fetcher as soon as it is ready, and says when that was.
+    async fn call(&mut self) -> Result<(Now, Call), Failure> {
+        loop {
+            match poll_fn(|cx| self.poll_call(cx)).await {
+                Some(called) => return called,
+                None => time::sleep(OCCUPIED).await,
+            }
+        }
+    }
+
+    /// `None`: a driver that was replaced is still inside the fetcher.
+    fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(Now, Call), Failure>>> {
+        let core = self.core.clone();
+        let Some(mut place) = core.fetcher.try_lock() else {
+            return Poll::Ready(None);
+        };
+        let Some(fetcher) = place.as_mut() else {
+            return Poll::Ready(Some(Err(Failure::Replaced)));
+        };
+        if let Err(error) = ready!(fetcher.poll_ready(cx)) {
+            return Poll::Ready(Some(Err(Failure::Closed(error))));
+        }
+        // Just before the request is sent: a slow answer must not lengthen the token's life.
+        let anchor = core.now();
+        let called = self
+            .request(anchor)
+            .map(|request| (anchor, fetcher.call(request)));
+        Poll::Ready(Some(called))
+    }
+
+    /// The request of the next attempt, if this driver may still make one.
+    fn request(&mut self, anchor: Now) -> Result<TokenRequest, Failure> {
+        self.progress.attempts += 1;
+        let (driver, progress) = (self.driver, self.progress);
+        let drives = self.core.step(|state| {
+            let driving = state.driven_by(&self.flight, driver)?;
+            driving.attempt(progress);
+            Some(())
+        });
+        drives.ok_or(Failure::Replaced)?;
+        Counters::count(&self.core.counters.fetches);
+        let (attempt, cause) = (progress.attempts, self.flight.cause);
+        Ok(TokenRequest::new(attempt, cause, anchor.wall_time()))
+    }
+
+    /// How long to wait before another attempt, if there is to be one.
+    fn wait_after(&mut self, error: &FetchError) -> Option<Duration> {
+        let policy = &self.core.policy;
+        let Progress {
+            attempts,
+            without_life,
+        } = self.progress;
+        let counted = attempts - without_life;
+        if error.is_without_life() {
+            return match error.retry_after() {
+                Some(wait) => (counted < policy.attempts.max(2)).then_some(wait),
+                None => self.wait_for_life(),
+            };
+        }
+        if counted >= policy.attempts || !error.may_retry_within_flight() {
+            return None;
+        }
+        match error.retry_after() {
+            None => Some(policy.wait_between_attempts(counted, self.rng.f64())),
+            Some(asked) if asked <= policy.max_retry_after_in_flight => {
+                Some(policy.believed_retry_after(asked, self.rng.f64()))
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// How long to wait before another attempt after a token without life.
+    fn wait_for_life(&mut self) -> Option<Duration> {
+        let wait = WAITS_FOR_LIFE.get(self.progress.without_life as usize)?;
+        self.progress.without_life += 1;
+        Some(*wait)
+    }
+
+    /// The flight's own bound passed. What its last attempt failed with says more than that, if there was one.
+    fn out_of_time(&mut self) -> FetchError {
+        let bound = self.core.policy.flight_timeout;
+        let timed_out = || self.core.timed_out("flight_timeout", bound);
+        self.last_failure.take().unwrap_or_else(timed_out)
+    }
+}
+
+/// Why a part of a driver's work was given up.
+enum Stopped {
+    OutOfTime,
+    Replaced,
+}
+
+/// Does a part of a driver's work, for no longer than `bound`, and shows those who wait that it lives.
+async fn beating<F: Future>(
+    (core, flight, driver): (&Core, &Arc<Flight>, Driver),
+    bound: Duration,
+    work: F,
+) -> Result<F::Output, Stopped> {
+    let mut bound = Bound::new(&core.clock, bound, FETCH_GRACE);
+    let mut work = pin!(work);
+    while !bound.is_over() {
+        if let Some(output) = bound.tick(TICK, work.as_mut()).await {
+            return Ok(output);
+        }
+        let beat = |driving: &mut Driving| driving.beat();
+        core.step(|state| state.driven_by(flight, Some(driver)).map(beat))
+            .ok_or(Stopped::Replaced)?;
+    }
+    Err(Stopped::OutOfTime)
+}
+
+/// A timer takes a millisecond even for nothing, and most fetches have nothing to wait for.
+async fn wait(duration: Duration) {
+    if !duration.is_zero() {
+        time::sleep(duration).await;
+    }
+}
+
+/// Catches a panic of the fetcher's where it happens. A panic that ends the task from elsewhere (a runtime dropped by
+/// an unwinding thread) is no fault of the fetcher's, and the flight is lost like any other.
+async fn caught<T>(attempt: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut attempt = pin!(attempt);
+    poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx)))
+            .unwrap_or(Poll::Ready(Err(Failure::Panicked)))
+    })
+    .await
+}
+
+impl Drop for FlightTask {
+    fn drop(&mut self) {
+        let lost = self.core.step(|state| {
+            state.driven_by(&self.flight, self.driver)?;
+            state.lost();
+            Some(())
+        });
+        if lost.is_some() {
+            self.tell(Outcome::Lost);
+        }
+    }
+}

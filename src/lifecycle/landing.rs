@@ -1,0 +1,109 @@
+//! How a flight that was driven to its end lands.
+
+use std::time::Duration;
+
+use super::{
+    clock::Now,
+    driver::{Failure, FlightTask},
+    driving::Driver,
+    flight::Outcome,
+    prepared::PreparedToken,
+    status::Counters,
+    telemetry,
+};
+use crate::error::{BoxError, FailureClass, OAuthError, Reason};
+
+impl FlightTask {
+    pub(super) fn land(
+        &mut self,
+        driver: Driver,
+        result: Result<PreparedToken, Failure>,
+        started: Now,
+    ) {
+        match result {
+            Ok(prepared) => self.succeed(driver, prepared, started),
+            Err(failure) => self.fail(driver, failure, started),
+        }
+    }
+
+    /// Those who wait are told before the user's subscriber is, which may panic.
+    pub(super) fn tell(&self, outcome: Outcome) {
+        self.flight.land(outcome);
+        self.core.changes.send_replace(());
+    }
+
+    fn succeed(&self, driver: Driver, prepared: PreparedToken, started: Now) {
+        let lifetime = prepared.lifetime();
+        let Some((issued, repeated)) = self.core.install(prepared, (&self.flight, driver)) else {
+            return;
+        };
+        let attempts = self.progress.attempts;
+        Counters::add(&self.core.counters.failures, attempts - 1);
+        self.tell(Outcome::Landed);
+        let took = self.took(started);
+        telemetry::fetched(attempts, issued.generation, lifetime, repeated, took);
+    }
+
+    fn fail(&self, driver: Driver, failure: Failure, started: Now) {
+        let attempts = self.progress.attempts;
+        let error = match failure {
+            Failure::Replaced => None,
+            Failure::Closed(source) => self.close(driver, source),
+            Failure::Fetch(error) => {
+                let class = error.class();
+                let retry_after = error.retry_after();
+                let kind = Reason::Fetch { error, attempts };
+                self.back_off(driver, kind, (class, retry_after))
+            }
+            Failure::Panicked => {
+                let kind = Reason::FetcherPanicked(attempts);
+                self.back_off(driver, kind, (FailureClass::Unclear, None))
+            }
+        };
+        let Some(error) = error else { return };
+        // Also one that the flight's bound cut short, or that panicked.
+        Counters::add(&self.core.counters.failures, attempts);
+        self.tell(Outcome::Failed(error.clone()));
+        telemetry::fetch_failed(&error, self.took(started));
+    }
+
+    fn close(&self, driver: Driver, source: BoxError) -> Option<OAuthError> {
+        let core = &self.core;
+        let error = core.error(Reason::FetcherClosed(source));
+        let now = core.now();
+        core.step(|state| {
+            state.driven_by(&self.flight, Some(driver))?;
+            state.fetcher_closed(now, error.clone());
+            core.reinstate();
+            Some(())
+        })?;
+        // Without the lock: dropping it runs the user's code. Who is stuck inside it keeps it.
+        let closed = core.fetcher.try_lock().and_then(|mut place| place.take());
+        drop(closed);
+        Some(error)
+    }
+
+    /// Ends the flight and puts the back-off in force in one step: nobody can start a flight in between, nor have a
+    /// newer token suspended, which would then be reinstated in place of the one that this flight was for.
+    fn back_off(
+        &self,
+        driver: Driver,
+        reason: Reason,
+        failure: (FailureClass, Option<Duration>),
+    ) -> Option<OAuthError> {
+        let core = &self.core;
+        let now = core.now();
+        core.step(|state| {
+            state.driven_by(&self.flight, Some(driver))?;
+            let wait = state.failed(failure, &core.policy);
+            let error = core.failure(reason, now, wait);
+            state.back_off(now, wait, error.clone());
+            core.reinstate();
+            Some(error)
+        })
+    }
+
+    fn took(&self, started: Now) -> Duration {
+        self.core.now().monotonic.saturating_sub(started.monotonic)
+    }
+}

@@ -1,0 +1,229 @@
+//! A token that has arrived, checked and made ready, before it is known which generation it is.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    cell::{Issued, Standing},
+    clock::{COARSE_LAG, Moment, Now, since_epoch},
+    core::Core,
+    policy::Policy,
+    sync::AtomicU8,
+};
+use crate::{
+    error::FetchError,
+    headers::Rendered,
+    token::{Generation, Life, Token},
+};
+
+/// By how much two answers may differ about the end of one token: an endpoint that counts down whole seconds rounds, and
+/// the time on the wire comes to it.
+const SAME_END: Duration = Duration::from_secs(2);
+
+pub(crate) struct PreparedToken {
+    token: Token,
+    headers: Rendered,
+    lifetime: Duration,
+    span: Span,
+}
+
+/// The moments of a token's life.
+#[derive(Clone, Copy)]
+struct Span {
+    /// By the wall clock.
+    issued_at: SystemTime,
+    refresh_at: Moment,
+    use_until: Moment,
+    expires_at: Moment,
+    /// `expires_at` as the first answer that brought this token had it.
+    first_said: Moment,
+}
+
+impl Core {
+    /// Checks and prepares a token that an attempt begun at `anchor` brought.
+    pub(crate) fn prepare(
+        &self,
+        token: Token,
+        anchor: Now,
+        rng: &mut fastrand::Rng,
+    ) -> Result<PreparedToken, FetchError> {
+        if token.expose().is_empty() {
+            return Err(FetchError::malformed("the token is empty"));
+        }
+        let headers = self.headers.render(&token)?;
+        let (lifetime, stated) = self.stated(&token, anchor, rng);
+        let current = self.current_if_same(&token);
+        let now = self.now();
+        let span = match &current {
+            Some(current) => stated.repeating(current, now),
+            None => stated,
+        };
+        if span.expires_at.is_reached(now) {
+            return Err(over(stated, anchor, now));
+        }
+        let mut span = span.beyond_leeway(&self.policy, now);
+        if current.is_some() {
+            // Asked before, the endpoint would hand it out once more.
+            span.refresh_at = span.use_until;
+        }
+        Ok(PreparedToken {
+            token,
+            headers,
+            lifetime,
+            span,
+        })
+    }
+
+    /// The token's lifetime, and what comes of it by the answer alone.
+    fn stated(&self, token: &Token, anchor: Now, rng: &mut fastrand::Rng) -> (Duration, Span) {
+        let age = token.issued().map_or(Duration::ZERO, |at| {
+            anchor.wall.saturating_sub(since_epoch(at))
+        });
+        let lifetime = match token.life() {
+            Life::Unstated => self.policy.default_lifetime,
+            Life::For(lifetime) => lifetime,
+            Life::Until(end) => age + since_epoch(end).saturating_sub(anchor.wall),
+        };
+        // Of a token of some age, what is left is what must be believed.
+        let lifetime = lifetime.min(age.saturating_add(self.policy.max_lifetime));
+        let window = self.policy.window(lifetime, rng.f64());
+        let start = anchor.earlier(age);
+        let expires_at = start.after(lifetime);
+        let span = Span {
+            issued_at: start.wall_time(),
+            refresh_at: start.after(window.refresh_after),
+            use_until: start.after(window.use_for),
+            expires_at,
+            first_said: expires_at,
+        };
+        (lifetime, span)
+    }
+
+    /// The current token, if this is the very same.
+    pub(super) fn current_if_same(&self, token: &Token) -> Option<Arc<Issued>> {
+        let current = self.cell.get()?;
+        current.token.is_same_as(token).then_some(current)
+    }
+}
+
+/// The token has no life left. One that had some when it was sent is asked for again at once: its time passed on the
+/// way, and the endpoint has another.
+fn over(stated: Span, anchor: Now, now: Now) -> FetchError {
+    let had_life = !stated.expires_at.is_reached(anchor);
+    if had_life && stated.expires_at.is_reached(now) {
+        return FetchError::without_life("the token had no life left when it arrived")
+            .with_retry_after(Duration::ZERO);
+    }
+    FetchError::without_life(
+        "the token's stated life is over; if it never ends, state no lifetime and set `default_lifetime`",
+    )
+}
+
+impl Span {
+    /// The endpoint handed out the token we have. What the first answer said of its end holds, also where a later one
+    /// says a little more: it may have been rounded up. Only one that says much more lengthens the life, and not while
+    /// the first word holds.
+    fn repeating(self, current: &Issued, now: Now) -> Self {
+        let is_used_up = current.use_until.is_reached(now);
+        if is_used_up && self.expires_at.is_later(current.first_said, SAME_END) {
+            return self;
+        }
+        Self {
+            use_until: self.use_until.earlier_of(current.use_until),
+            expires_at: self.expires_at.earlier_of(current.first_said),
+            first_said: current.first_said,
+            ..self
+        }
+    }
+
+    /// A token that its endpoint hands out in its last seconds is used beyond the usual leeway: there is no other.
+    fn beyond_leeway(self, policy: &Policy, now: Now) -> Self {
+        if !self.use_until.is_reached(now) {
+            return self;
+        }
+        let left = self.expires_at.remaining(now);
+        Self {
+            use_until: self.expires_at.before(policy.leeway(left)),
+            ..self
+        }
+    }
+}
+
+impl PreparedToken {
+    /// How long it lives in all.
+    pub(crate) fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    pub(super) fn token(&self) -> &Token {
+        &self.token
+    }
+
+    pub(super) fn issue(self, generation: Generation) -> Issued {
+        self.with(generation, Standing::Good)
+    }
+
+    /// The same generation, and with the mark of a refusal if it bore one.
+    pub(super) fn repeat(self, current: &Issued) -> Issued {
+        let standing = match current.standing() {
+            Standing::Good => Standing::Good,
+            _ => Standing::Repeated,
+        };
+        self.with(current.generation, standing)
+    }
+
+    fn with(self, generation: Generation, standing: Standing) -> Issued {
+        Issued {
+            generation,
+            surely_fresh_until: self.span.refresh_at.before(COARSE_LAG),
+            refresh_at: self.span.refresh_at,
+            use_until: self.span.use_until,
+            expires_at: self.span.expires_at,
+            issued_at: self.span.issued_at,
+            lifetime: self.lifetime,
+            first_said: self.span.first_said,
+            token: self.token,
+            headers: self.headers,
+            standing: AtomicU8::new(standing as u8),
+        }
+    }
+}
+
+#[cfg(all(test, not(tower_oauth_loom)))]
+mod tests {
+    use tower::{service_fn, util::BoxService};
+
+    use super::{
+        super::{clock::Clock, core::Parts},
+        *,
+    };
+    use crate::{headers::TokenHeaders, origin::AllowedOrigins, refusal::RefusalRule};
+
+    fn issued(lifetime: Duration) -> Issued {
+        let core = Core::new(
+            Parts {
+                name: "test".into(),
+                endpoint: None,
+                policy: Policy::default(),
+                clock: Clock::system(),
+                headers: TokenHeaders::bearer(),
+                origins: AllowedOrigins::default(),
+                refusal: RefusalRule::default(),
+            },
+            BoxService::new(service_fn(async |_| Ok(Token::new("never")))),
+            fastrand::Rng::with_seed(1),
+        );
+        let token = Token::new("abc").expires_in(lifetime);
+        let prepared = core.prepare(token, core.now(), &mut fastrand::Rng::with_seed(1));
+        prepared.expect("a token").issue(Generation(1))
+    }
+
+    #[test]
+    fn a_coarse_clock_is_asked_only_as_long_before_the_renewal_as_it_may_lag() {
+        let issued = issued(Duration::from_secs(3600));
+        let expected = issued.refresh_at.before(COARSE_LAG);
+        assert_eq!(issued.surely_fresh_until, expected);
+    }
+}
