@@ -171,114 +171,133 @@ fn a_renewal_without_traffic_takes_over_a_fetch_that_stands_still() {
     assert_eq!(fetches.load(Ordering::SeqCst), 2);
 }
 
-/// A source whose first attempt blocks its thread, in the fetcher's call or in the future that it returned, and then
-/// brings `token-1`; the later ones bring `token-2` and so on at once.
-fn blocking(inside_the_call: bool) -> (TokenSource, Arc<AtomicUsize>, mpsc::Sender<()>) {
-    let (release, released) = mpsc::channel();
-    let released = Arc::new(Mutex::new(released));
-    let fetches = Arc::new(AtomicUsize::new(0));
-    let counted = fetches.clone();
-    let fetcher = service_fn(move |_: TokenRequest| {
-        let number = counted.fetch_add(1, Ordering::SeqCst) + 1;
-        let released = released.clone();
-        let block = move || {
-            if number == 1 {
-                released.lock().unwrap().recv().unwrap();
-            }
-        };
-        let later = match inside_the_call {
-            true => {
-                block();
-                None
-            }
-            false => Some(block),
-        };
-        async move {
-            later.into_iter().for_each(|block| block());
-            let token = Token::new(format!("token-{number}"));
-            Ok::<_, BoxError>(token.expires_in(secs(3600)))
-        }
-    });
-    let builder = TokenSource::builder(fetcher);
-    let builder = builder.policy(|policy| policy.min_flight_interval = millis(1));
-    (builder.build().unwrap(), fetches, release)
+/// What an attempt waits for with its thread.
+#[derive(Clone)]
+struct Barrier {
+    entered: mpsc::Sender<()>,
+    released: Arc<Mutex<mpsc::Receiver<()>>>,
 }
 
-/// Starts a fetch on a runtime of its own, whose thread it blocks.
-fn start_blocked(source: &TokenSource, fetches: &AtomicUsize) -> thread::JoinHandle<Runtime> {
-    let asking = source.clone();
-    let blocked = thread::spawn(move || {
-        let runtime = runtime();
-        runtime.block_on(async {
-            assert!(at_once(&asking).is_none());
-            settle().await;
-        });
-        runtime
-    });
-    while fetches.load(Ordering::SeqCst) == 0 {
-        thread::yield_now();
+impl Barrier {
+    fn block(&self) {
+        self.entered.send(()).unwrap();
+        self.released.lock().unwrap().recv().unwrap();
     }
-    blocked
+}
+
+/// A runtime of its own that starts a source's fetch, and whose thread the first attempt blocks.
+struct Blocked {
+    thread: thread::JoinHandle<Runtime>,
+    release: mpsc::Sender<()>,
+}
+
+impl Blocked {
+    /// Starts the fetch of the source that is made of the barrier, and returns when the thread is blocked.
+    fn start(source: impl FnOnce(Barrier) -> TokenSource) -> (Self, TokenSource) {
+        let (entered, has_entered) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        let released = Arc::new(Mutex::new(released));
+        let source = source(Barrier { entered, released });
+        let asking = source.clone();
+        let thread = thread::spawn(move || {
+            let runtime = runtime();
+            runtime.block_on(async {
+                assert!(at_once(&asking).is_none());
+                settle().await;
+            });
+            runtime
+        });
+        has_entered.recv().unwrap();
+        (Self { thread, release }, source)
+    }
+
+    /// Lets the thread go on until there is nothing left for it to do.
+    fn end(self) {
+        self.release.send(()).unwrap();
+        self.thread.join().unwrap().block_on(settle());
+    }
+}
+
+fn token(number: u32) -> Result<Token, BoxError> {
+    Ok(Token::new(format!("token-{number}")).expires_in(secs(3600)))
+}
+
+/// A source over a fetcher that is told the number of each call, and the barrier.
+fn numbered<F>(
+    barrier: Barrier,
+    mut fetch: impl FnMut(u32, Barrier) -> F + Send + 'static,
+) -> TokenSource
+where
+    F: Future<Output = Result<Token, BoxError>> + Send + 'static,
+{
+    let mut number = 0;
+    let fetcher = service_fn(move |_: TokenRequest| {
+        number += 1;
+        fetch(number, barrier.clone())
+    });
+    let builder = TokenSource::builder(fetcher);
+    let builder = builder.policy(|policy| {
+        policy.min_flight_interval = millis(1);
+        policy.retry_wait = secs(0);
+    });
+    builder.build().unwrap()
+}
+
+fn blocking_in_the_future(barrier: Barrier) -> TokenSource {
+    numbered(barrier, |number, barrier| async move {
+        if number == 1 {
+            barrier.block();
+        }
+        token(number)
+    })
+}
+
+fn blocking_in_the_call(barrier: Barrier) -> TokenSource {
+    numbered(barrier, |number, barrier| {
+        if number == 1 {
+            barrier.block();
+        }
+        async move { token(number) }
+    })
+}
+
+/// As far as its driver knows, the first attempt is to be tried again in the same poll.
+fn blocking_and_failing(barrier: Barrier) -> TokenSource {
+    numbered(barrier, |number, barrier| async move {
+        if number == 1 {
+            barrier.block();
+            return Err(FetchError::transient("busy").into());
+        }
+        token(number)
+    })
 }
 
 #[test]
 fn who_comes_back_after_its_fetch_was_taken_over_counts_for_nothing() {
-    let (source, fetches, release) = blocking(false);
-    let blocked = start_blocked(&source, &fetches);
-    let (token, took) = ask_impatiently(&source);
-    assert_eq!(token, "token-2");
-    assert!(took <= secs(1), "{took:?}");
-    // The first attempt's token comes after all.
-    release.send(()).unwrap();
-    let runtime = blocked.join().unwrap();
-    runtime.block_on(settle());
-    assert_eq!(served(&source), "token-2");
-    let status = source.status();
-    assert_eq!((status.generation, status.fetching), (Some(1), false));
-    let counters = status.counters;
-    assert_eq!(
-        (counters.fetches, counters.flights, counters.failures),
-        (2, 1, 0)
-    );
-}
-
-#[test]
-fn who_comes_back_makes_no_further_attempt() {
-    let (release, released) = mpsc::channel();
-    let released = Arc::new(Mutex::new(released));
-    let fetches = Arc::new(AtomicUsize::new(0));
-    let counted = fetches.clone();
-    let fetcher = service_fn(move |_: TokenRequest| {
-        let number = counted.fetch_add(1, Ordering::SeqCst) + 1;
-        let released = released.clone();
-        async move {
-            if number > 1 {
-                return Ok(Token::new(format!("token-{number}")));
-            }
-            released.lock().unwrap().recv().unwrap();
-            // To be tried again in the same poll, as far as the first driver knows.
-            Err::<_, BoxError>(FetchError::transient("busy").into())
-        }
-    });
-    let builder = TokenSource::builder(fetcher).policy(|policy| policy.retry_wait = secs(0));
-    let source = builder.build().unwrap();
-    let blocked = start_blocked(&source, &fetches);
-    assert_eq!(ask_impatiently(&source).0, "token-2");
-    release.send(()).unwrap();
-    blocked.join().unwrap().block_on(settle());
-    assert_eq!(fetches.load(Ordering::SeqCst), 2);
-    assert_eq!(source.status().counters.failures, 0);
+    for source in [blocking_in_the_future, blocking_and_failing] {
+        let (blocked, source) = Blocked::start(source);
+        let (token, took) = ask_impatiently(&source);
+        assert_eq!(token, "token-2");
+        assert!(took <= secs(1), "{took:?}");
+        blocked.end();
+        assert_eq!(served(&source), "token-2");
+        let status = source.status();
+        assert_eq!((status.generation, status.fetching), (Some(1), false));
+        let counters = status.counters;
+        assert_eq!(
+            (counters.fetches, counters.flights, counters.failures),
+            (2, 1, 0)
+        );
+    }
 }
 
 #[test]
 fn a_fetcher_that_blocks_inside_its_call_costs_waiters_their_bound_and_recovers() {
-    let (source, fetches, release) = blocking(true);
-    let blocked = start_blocked(&source, &fetches);
+    let (blocked, source) = Blocked::start(blocking_in_the_call);
     let error = impatient().block_on(source.token()).unwrap_err();
     assert!(error.is_timeout());
-    assert_eq!(fetches.load(Ordering::SeqCst), 1);
-    release.send(()).unwrap();
-    blocked.join().unwrap().block_on(settle());
+    assert_eq!(source.status().counters.fetches, 1);
+    blocked.end();
     assert_eq!(source.status().generation, None, "its token came too late");
     source.retry_now();
     assert_eq!(ask_impatiently(&source).0, "token-2");
