@@ -1,11 +1,11 @@
 //! A header's name, kept so that its clones cost as little as they can.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use http::HeaderName;
 
 /// The name of a header that carries the token.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Name {
     /// Its clones count no references.
     Static(HeaderName),
@@ -49,6 +49,12 @@ impl PartialEq for Name {
 }
 
 impl Eq for Name {}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.header().fmt(f)
+    }
+}
 
 /// What frames a message or belongs to one connection (RFC 9110 §6.6, §7.2, §7.6.1): the HTTP client sets it, and another
 /// value makes the server see another request.

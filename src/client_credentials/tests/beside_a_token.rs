@@ -148,7 +148,7 @@ async fn an_error_that_says_something_is_one() {
         let body = format!(r#"{{"error":{error},"access_token":"abc"}}"#);
         let denied = ask(plain(), answer(200, &body)).await.unwrap_err();
         assert_eq!(denied.code(), code, "{error}");
-        assert!(denied.to_string().contains("refused"), "{denied}");
+        assert!(denied.to_string().contains("denied"), "{denied}");
     }
 }
 
