@@ -146,7 +146,7 @@ async fn a_slow_waiter_is_not_failed_while_a_later_flight_has_brought_a_token() 
 
 #[tokio::test(start_paused = true)]
 async fn an_invalidation_joins_the_flight_under_way() {
-    let endpoint = Endpoint::new().lifetime(secs(1000)).latency(secs(2));
+    let endpoint = Endpoint::new().lifetime(secs(1000)).latency(secs(1));
     let source = endpoint.source();
     source.ready().await.unwrap();
     tokio::time::advance(secs(850)).await;

@@ -267,10 +267,11 @@ impl Moment {
         }
     }
 
-    /// Whether it lies later than another by more than that, on both clocks: a step of one says nothing.
+    /// Whether it lies later than another by more than that, on either clock: after a suspend only the wall clock has
+    /// moved on.
     pub(crate) fn is_later(self, than: Self, by: Duration) -> bool {
         self.monotonic > than.monotonic.saturating_add(by)
-            && self.wall > than.wall.saturating_add(by)
+            || self.wall > than.wall.saturating_add(by)
     }
 
     pub(crate) fn earlier_of(self, other: Self) -> Self {

@@ -127,7 +127,9 @@ proptest! {
         for way in every_way_to_tell() {
             let error = repeated(&way, &secret, repeat);
             let expected = [&repeat(way.before), "[elided]", &repeat(way.after)].concat();
-            prop_assert_eq!(error.description(), Some(expected.as_str()));
+            // Which shows no long word at all, whatever it is.
+            let description = error.description().unwrap_or_default();
+            prop_assert!(!description.contains(&secret), "{description}");
 
             let visible = expected.chars().filter(char::is_ascii_graphic);
             let code: String = visible.take(64).collect();

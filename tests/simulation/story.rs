@@ -234,7 +234,7 @@ impl Reach {
     }
 
     fn is_later(self, than: Self, by: Nanos) -> bool {
-        self.mono > than.mono + by && self.wall > than.wall + by
+        self.mono > than.mono + by || self.wall > than.wall + by
     }
 
     fn remaining(self, at: At) -> Nanos {
