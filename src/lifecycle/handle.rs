@@ -106,7 +106,7 @@ impl Handle {
     /// 4. A request writes the counts of its headers and of its hold, which belong to the thread's shard, and `ArcSwap`'s
     ///    note of the guard, which belongs to the thread. No other thread writes them unless threads share the shard.
     ///
-    /// `models/publishing.rs` and `tests/hit_path.rs` show it.
+    /// `models/publishing.rs` and `tests/middleware/hit_path.rs` show it.
     #[inline]
     pub(crate) fn attach(&self, headers: &mut HeaderMap) -> Option<Generation> {
         let clock = &self.core.clock;

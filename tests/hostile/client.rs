@@ -13,7 +13,7 @@ use tower_oauth::{
     testing::Authority,
 };
 
-use crate::papers::rustls_config;
+use crate::support::tls::rustls_config;
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Client {

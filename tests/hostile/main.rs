@@ -3,8 +3,8 @@
 //!
 //! `.ci/hostile` runs it and prints what was tried.
 
-#[path = "../support/papers.rs"]
-mod papers;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod client;
 mod misdeeds;

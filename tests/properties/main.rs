@@ -1,5 +1,11 @@
 //! What holds for any input: what is written can be read back, by strangers and by the crate itself.
 
+#[path = "../support/mod.rs"]
+mod support;
+
+mod architecture;
+mod no_secrets;
+
 #[allow(unreachable_pub, reason = "the fuzz targets' own crate exports it")]
 mod decode;
 mod dialects;

@@ -3,6 +3,9 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod layered;
+pub mod logs;
+pub mod presets;
+pub mod tls;
 
 use std::{
     collections::VecDeque,

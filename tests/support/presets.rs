@@ -14,7 +14,7 @@ use tower_oauth::{
     testing::{Bank, BankBuilder},
 };
 
-pub(crate) const BANKS: [fn() -> BankBuilder; 4] = [
+pub const BANKS: [fn() -> BankBuilder; 4] = [
     Bank::anbima,
     Bank::avista,
     Bank::conta_simples,
@@ -22,15 +22,15 @@ pub(crate) const BANKS: [fn() -> BankBuilder; 4] = [
 ];
 
 /// Longer than anything here takes, so that a test fails instead of hanging.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 const BACK_OFF: BackOff = BackOff::new(PATIENCE, PATIENCE);
 
 /// A client whose responses are read to their ends.
-pub(crate) type Http = BoxCloneSyncService<Request<Full<Bytes>>, Response<Bytes>, BoxError>;
+pub type Http = BoxCloneSyncService<Request<Full<Bytes>>, Response<Bytes>, BoxError>;
 
 /// The preset of a bank, pointed at the embedded one, with waits that no test has to sit through and back-offs that none outlasts.
-pub(crate) fn preset(bank: &Bank) -> ClientCredentialsBuilder {
+pub fn preset(bank: &Bank) -> ClientCredentialsBuilder {
     let id = ClientId::new(bank.client_id()).unwrap();
     let secret = ClientSecret::new(bank.client_secret());
     let builder = match bank.name() {
@@ -43,7 +43,7 @@ pub(crate) fn preset(bank: &Bank) -> ClientCredentialsBuilder {
 }
 
 /// Points a builder at a bank.
-pub(crate) fn at(bank: &Bank, builder: ClientCredentialsBuilder) -> ClientCredentialsBuilder {
+pub fn at(bank: &Bank, builder: ClientCredentialsBuilder) -> ClientCredentialsBuilder {
     builder
         .token_url(bank.token_url())
         .origin(bank.api_origin())
@@ -56,7 +56,7 @@ pub(crate) fn at(bank: &Bank, builder: ClientCredentialsBuilder) -> ClientCreden
         })
 }
 
-pub(crate) fn read_to_end<S, B>(client: S) -> Http
+pub fn read_to_end<S, B>(client: S) -> Http
 where
     S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,
     S::Error: Into<BoxError>,

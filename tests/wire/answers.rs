@@ -7,7 +7,7 @@ use tower_oauth::testing::{Bank, BankBuilder, ExpiresIn, Fault};
 
 use crate::{
     stack::{BANKS, CLIENTS, Stack, every_stack_of, preset},
-    told::Told,
+    support::logs::Logs,
 };
 
 const TWO_HOURS: Duration = Duration::from_secs(7200);
@@ -90,7 +90,7 @@ async fn an_expiry_beyond_a_day_is_not_believed() {
 /// The token is used all the same, for as long as when nothing had been said, and the log says what to do.
 #[tokio::test]
 async fn an_expiry_that_cannot_be_read_has_a_default() {
-    let (told, _listening) = Told::listen();
+    let (logs, _listening) = Logs::listen();
     for (json, shape, set) in [
         (r#""""#, "an empty text", "ignored"),
         (r#""c4n4ry""#, "a text of 6 characters", "response.expiry"),
@@ -112,14 +112,14 @@ async fn an_expiry_that_cannot_be_read_has_a_default() {
     ] {
         let open = |bank: BankBuilder| bank.expires_in(ExpiresIn::Raw(json.into()));
         for stack in every_stack_of(&BANKS, open).await {
-            let before = told.with("cannot be read").len();
+            let before = logs.with("cannot be read").len();
             assert_eq!(stack.get(&stack.bank.api_url()).await, StatusCode::OK);
             let left = stack.source.status().expires_in;
             let case = format!("{} with {json}", stack.case());
             assert_about(left, default_of(stack.bank.name()), &case);
             stack.assert_fetches(1);
 
-            let said = told.with("cannot be read");
+            let said = logs.with("cannot be read");
             assert_eq!(said.len(), before + 1, "{case}");
             let said = said.last().unwrap();
             assert!(
@@ -134,7 +134,7 @@ async fn an_expiry_that_cannot_be_read_has_a_default() {
 
 #[tokio::test]
 async fn white_space_around_a_token_is_said_once() {
-    let (told, _listening) = Told::listen();
+    let (logs, _listening) = Logs::listen();
     for client in CLIENTS {
         let bank = Bank::avista().start().await.unwrap();
         let builder = preset(&bank).policy(|policy| {
@@ -143,7 +143,7 @@ async fn white_space_around_a_token_is_said_once() {
         let stack = Stack::of(bank, client, builder);
         let spaced = Fault::access_token(r#""\tc4n4ry-1\r\n""#);
         stack.bank.token_fault_always(spaced);
-        let before = told.with("white space").len();
+        let before = logs.with("white space").len();
         for fetches in 1..=3 {
             let token = stack.source.token().await.unwrap();
             assert_eq!(token.expose_token(), "c4n4ry-1", "{}", stack.case());
@@ -152,10 +152,10 @@ async fn white_space_around_a_token_is_said_once() {
                 .clock
                 .step_wall_forward(Duration::from_secs(48 * 3600));
         }
-        let said = told.with("white space").len() - before;
+        let said = logs.with("white space").len() - before;
         assert_eq!(said, 1, "{}", stack.case());
     }
-    assert_eq!(told.with("c4n4ry"), Vec::<String>::new());
+    assert_eq!(logs.with("c4n4ry"), Vec::<String>::new());
 }
 
 /// Between members that are no JSON, and behind a byte order mark.

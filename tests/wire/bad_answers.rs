@@ -12,7 +12,7 @@ use tower_oauth::{
 use crate::{
     catalogue::{Bad, CANARY, TOKEN, every_bad_answer},
     stack::{BANKS, CLIENTS, Stack, UNTIL_STALE},
-    told::Told,
+    support::logs::Logs,
 };
 
 /// Every bad answer by each client, each at the next of the four banks.
@@ -151,14 +151,14 @@ async fn a_denial_in_another_encoding_is_a_denial() {
 
 #[tokio::test]
 async fn a_wait_that_cannot_be_read_is_said_to_be_none() {
-    let (told, _listening) = Told::listen();
+    let (logs, _listening) = Logs::listen();
     for client in CLIENTS {
         let stack = Stack::open(Bank::avista(), client).await;
         let asked = Fault::retry_after(StatusCode::TOO_MANY_REQUESTS, CANARY);
         stack.bank.token_fault_always(asked);
         stack.error().await;
     }
-    let said = told.with("`Retry-After` is neither");
+    let said = logs.with("`Retry-After` is neither");
     assert_eq!(said.len(), CLIENTS.len(), "{said:#?}");
     assert!(said.iter().all(|it| it.contains("length=6")), "{said:#?}");
     assert!(said.iter().all(|it| !it.contains(CANARY)), "{said:#?}");

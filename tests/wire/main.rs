@@ -1,13 +1,12 @@
 //! The whole stack over real sockets: a provider's preset, its token source, the layer and a client, against the
 //! embedded banks; everything once with hyper-util's client and once with reqwest.
 
-#[path = "../support/presets.rs"]
-mod presets;
-#[path = "../support/told.rs"]
-mod told;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod catalogue;
 mod fifth_bank;
+mod mtls;
 mod stack;
 
 mod answers;

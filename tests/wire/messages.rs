@@ -23,7 +23,7 @@ use crate::{
     stack::{CLIENTS, Stack, preset},
 };
 
-struct Told {
+struct Logs {
     fault: Fault,
     class: FailureClass,
     suggested: u16,
@@ -31,8 +31,8 @@ struct Told {
     says: &'static str,
 }
 
-fn every_answer() -> Vec<Told> {
-    let told = |fault, class, suggested, says| Told {
+fn every_answer() -> Vec<Logs> {
+    let logs = |fault, class, suggested, says| Logs {
         fault,
         class,
         suggested,
@@ -42,71 +42,71 @@ fn every_answer() -> Vec<Told> {
     let error = |status, code| Fault::oauth_error(StatusCode::from_u16(status).unwrap(), code);
     let expired = r#"{"error":"invalid_client","error_description":"client secret is expired"}"#;
     vec![
-        told(
+        logs(
             error(401, "invalid_client"),
             Permanent,
             500,
             "token request denied: invalid_client (HTTP 401). Check client id, secret and environment.",
         ),
-        told(
+        logs(
             Fault::answer(StatusCode::UNAUTHORIZED, expired),
             Permanent,
             500,
             "token request denied: invalid_client (HTTP 401): \"client secret is expired\". \
              Check client id, secret and environment.",
         ),
-        told(
+        logs(
             error(400, "invalid_scope"),
             Permanent,
             500,
             "token request denied: invalid_scope (HTTP 400). Check the scopes, and that the client may have them.",
         ),
-        told(
+        logs(
             error(400, "unsupported_grant_type"),
             Permanent,
             500,
             "token request denied: unsupported_grant_type (HTTP 400). Check `grant`.",
         ),
-        told(
+        logs(
             error(400, "ERR-4711"),
             Unclear,
             503,
             "token request denied: ERR-4711 (HTTP 400). \
              See what the server's documentation says about this code.",
         ),
-        told(
+        logs(
             status(400),
             Unclear,
             503,
             "token request denied (HTTP 400). Check `credentials` (the place, and for Basic `basic_encoded` or \
              `basic_raw`), `body`, `grant` and `token_params`.",
         ),
-        told(
+        logs(
             status(404),
             Permanent,
             500,
             "token request denied: there is no token endpoint at this path of {place} (HTTP 404). Check the token URL.",
         ),
-        told(
+        logs(
             status(405),
             Permanent,
             500,
             "token request denied: there is no token endpoint at this path of {place} (HTTP 405). Check the token URL.",
         ),
-        told(
+        logs(
             Fault::retry_after(StatusCode::TOO_MANY_REQUESTS, "60"),
             Transient,
             503,
             "token request denied: too many requests (HTTP 429). \
              If it stays, look for other processes that use the same client id.",
         ),
-        told(
+        logs(
             status(503),
             Transient,
             503,
             "the token endpoint is out of order (HTTP 503). There is nothing to fix on this side. Tried 3 times.",
         ),
-        told(
+        logs(
             error(400, "temporarily_unavailable"),
             Transient,
             503,
@@ -129,16 +129,16 @@ fn assert_reads(error: &OAuthError, says: &str, case: &str) {
 #[tokio::test]
 async fn every_answer_says_who_where_why_what_to_do_and_when() {
     for client in CLIENTS {
-        for told in every_answer() {
+        for logs in every_answer() {
             let stack = Stack::open(Bank::avista(), client).await;
             let place = stack.bank.api_origin().replace("http://", "");
-            let says = told.says.replace("{place}", &place);
-            stack.bank.token_fault_always(told.fault);
+            let says = logs.says.replace("{place}", &place);
+            stack.bank.token_fault_always(logs.fault);
             let error = stack.error().await;
             let error = OAuthError::find(&*error).unwrap();
             assert_reads(error, &says, &stack.case());
-            assert_eq!(error.class(), Some(told.class), "{says}");
-            assert_eq!(error.suggested_status().as_u16(), told.suggested, "{says}");
+            assert_eq!(error.class(), Some(logs.class), "{says}");
+            assert_eq!(error.suggested_status().as_u16(), logs.suggested, "{says}");
             let left = error.retry_after().unwrap();
             let until = error.retry_at().unwrap();
             let until = until.duration_since(stack.clock.wall()).unwrap();

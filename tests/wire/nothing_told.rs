@@ -12,7 +12,7 @@ use crate::{
     bad_answers::everything,
     catalogue::{CANARY, TOKEN, every_bad_answer},
     stack::{BANKS, CLIENTS, Stack, UNTIL_STALE, every_stack_of},
-    told::Told,
+    support::logs::Logs,
 };
 
 const ID: &str = "the-id";
@@ -29,24 +29,24 @@ fn canaries() -> [String; 3] {
 }
 
 /// Says all that there is to be said of the stack.
-fn tell_all(told: &Told, stack: &Stack) {
+fn tell_all(logs: &Logs, stack: &Stack) {
     let status = stack.source.status();
     let json = serde_json::to_string(&status).unwrap();
-    told.tell(
+    logs.tell(
         &format!("{status:?} {json} {:?} {:?}", stack.source, stack.api),
         |_| {},
     );
 }
 
 #[track_caller]
-fn assert_nothing_told(told: &Told) {
+fn assert_nothing_told(logs: &Logs) {
     for canary in canaries() {
-        assert_eq!(told.with(&canary), Vec::<String>::new());
+        assert_eq!(logs.with(&canary), Vec::<String>::new());
     }
 }
 
 /// A token, a refused one, a renewed one, an expired one.
-async fn a_day_at(stack: &Stack, told: &Told) {
+async fn a_day_at(stack: &Stack, logs: &Logs) {
     let url = stack.bank.api_url();
     for trouble in 0..4 {
         match trouble {
@@ -57,8 +57,8 @@ async fn a_day_at(stack: &Stack, told: &Told) {
         }
         let answer = stack.call(Method::GET, &url, "").await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{}", stack.case());
-        told.tell(&format!("{answer:?}"), |_| {});
-        tell_all(told, stack);
+        logs.tell(&format!("{answer:?}"), |_| {});
+        tell_all(logs, stack);
     }
     stack
         .wait_until(|status| status.generation == Some(4))
@@ -67,39 +67,39 @@ async fn a_day_at(stack: &Stack, told: &Told) {
 
 #[tokio::test]
 async fn a_day_without_trouble_tells_nothing() {
-    let (told, _listening) = Told::listen();
+    let (logs, _listening) = Logs::listen();
     for stack in every_stack_of(&BANKS, with_canary).await {
-        a_day_at(&stack, &told).await;
+        a_day_at(&stack, &logs).await;
     }
-    assert_nothing_told(&told);
+    assert_nothing_told(&logs);
     // Everyone has been listened to.
     for talker in ["token fetched", "client/legacy/pool.rs", "reqwest::connect"] {
         assert!(
-            !told.with(talker).is_empty(),
+            !logs.with(talker).is_empty(),
             "{talker}: {:#?}",
-            told.lines()
+            logs.lines()
         );
     }
 }
 
 #[tokio::test]
 async fn no_bad_answer_is_told() {
-    let (told, _listening) = Told::listen();
+    let (logs, _listening) = Logs::listen();
     for client in CLIENTS {
         for (bad, bank) in every_bad_answer().into_iter().zip(BANKS.iter().cycle()) {
             let stack = Stack::open(with_canary(bank()), client).await;
             stack.bank.token_fault_always(bad.fault);
-            told.tell(&everything(&*stack.error().await), |_| {});
-            tell_all(&told, &stack);
+            logs.tell(&everything(&*stack.error().await), |_| {});
+            tell_all(&logs, &stack);
         }
     }
-    assert_nothing_told(&told);
+    assert_nothing_told(&logs);
 }
 
 /// A bank that repeats what it was sent, in every place where an answer has room for it.
 #[tokio::test]
 async fn an_echoed_secret_is_not_told() {
-    let (told, _listening) = Told::listen();
+    let (logs, _listening) = Logs::listen();
     let [.., basic] = canaries();
     for stack in every_stack_of(&BANKS, with_canary).await {
         let sent = match stack.bank.name() {
@@ -113,7 +113,7 @@ async fn an_echoed_secret_is_not_told() {
         let error = OAuthError::find(&*error).unwrap().fetch_error().unwrap();
         assert_eq!(error.code(), Some("[elided]"), "{}", stack.case());
         assert_eq!(error.description(), Some("no [elided]"), "{}", stack.case());
-        tell_all(&told, &stack);
+        tell_all(&logs, &stack);
     }
-    assert_nothing_told(&told);
+    assert_nothing_told(&logs);
 }

@@ -19,7 +19,7 @@ use tower_oauth::{
     transport::ReqwestService,
 };
 
-pub(crate) use crate::presets::{BANKS, Http, PATIENCE, at, preset, read_to_end};
+pub(crate) use crate::support::presets::{BANKS, Http, PATIENCE, at, preset, read_to_end};
 
 /// Long enough for every preset to renew a token of an hour, and not long enough for any to give it up.
 pub(crate) const UNTIL_STALE: Duration = Duration::from_secs(3310);

@@ -1,0 +1,5 @@
+//! The examples as a user runs them.
+
+mod axum_service;
+mod call;
+mod soak;

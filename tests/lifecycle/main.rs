@@ -1,0 +1,28 @@
+//! What a token source promises, on a paused clock: freshness, one fetch at a time, back-off, rejections.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod ambiguous_rejection;
+mod back_off;
+mod clocks;
+mod countdown;
+mod ending;
+mod errors;
+mod fetcher;
+mod freezes;
+mod freshness;
+mod keep_fresh;
+mod last_fetch;
+mod lifetimes;
+mod rejection;
+mod repeated_tokens;
+mod restraint;
+mod retry;
+mod runtimes;
+mod single_flight;
+mod status;
+mod stopped;
+mod taken_over;
+mod time_outs;
+mod tracing;

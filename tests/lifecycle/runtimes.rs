@@ -1,0 +1,253 @@
+//! Sources that several runtimes share, outlive, or have none at hand. Real clocks, and nothing waits for them.
+
+use std::{
+    sync::{
+        Arc, Barrier, LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use crate::support::{at_once, millis, secs, served, text};
+use futures_util::{FutureExt, future::join_all};
+use tokio::runtime::{Builder, Runtime};
+use tower::service_fn;
+use tower_oauth::{BoxError, Token, TokenRequest, TokenSource, TokenSourceBuilder};
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_time().build().unwrap()
+}
+
+fn threads(number: usize) -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder
+        .worker_threads(number)
+        .enable_time()
+        .build()
+        .unwrap()
+}
+
+/// A source whose first fetches hang, and whose later ones bring `token-<fetch>` at once.
+fn hanging_at_first(hanging: usize) -> (TokenSourceBuilder, Arc<AtomicUsize>) {
+    let fetches = Arc::new(AtomicUsize::new(0));
+    let counted = fetches.clone();
+    let fetcher = service_fn(move |_: TokenRequest| {
+        let number = counted.fetch_add(1, Ordering::SeqCst) + 1;
+        async move {
+            if number <= hanging {
+                std::future::pending::<()>().await;
+            }
+            let token = Token::new(format!("token-{number}"));
+            Ok::<_, BoxError>(token.expires_in(secs(3600)))
+        }
+    });
+    let builder = TokenSource::builder(fetcher);
+    let builder = builder.policy(|policy| policy.min_flight_interval = millis(1));
+    (builder, fetches)
+}
+
+fn quick() -> (TokenSource, Arc<AtomicUsize>) {
+    let (builder, fetches) = hanging_at_first(0);
+    (builder.build().unwrap(), fetches)
+}
+
+/// Runs a runtime until as many fetches have begun.
+fn drive_until(runtime: &Runtime, fetches: &AtomicUsize, begun: usize) {
+    runtime.block_on(async {
+        while fetches.load(Ordering::SeqCst) < begun {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn a_source_built_outside_a_runtime_works_inside_one() {
+    let (source, fetches) = quick();
+    assert_eq!(runtime().block_on(text(&source)), "token-1");
+    assert_eq!(runtime().block_on(text(&source)), "token-1");
+    assert_eq!(fetches.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn without_a_runtime_a_token_is_served_and_none_is_fetched() {
+    let (source, fetches) = quick();
+    let error = at_once(&source).unwrap().unwrap_err();
+    assert_eq!(error.kind().as_str(), "no_runtime");
+    runtime().block_on(source.ready()).unwrap();
+    assert_eq!(served(&source), "token-1");
+    assert_eq!(fetches.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_runtime_that_is_gone_is_an_error_and_no_endless_loop() {
+    let (source, fetches) = quick();
+    let gone = runtime();
+    let handle = gone.handle().clone();
+    drop(gone);
+    {
+        let _inside = handle.enter();
+        let error = at_once(&source).unwrap().unwrap_err();
+        assert_eq!(error.kind().as_str(), "no_runtime");
+    }
+    assert_eq!(runtime().block_on(text(&source)), "token-1");
+    assert_eq!(fetches.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_static_source_outlives_the_runtime_that_fetched_its_token() {
+    static FETCHES: AtomicUsize = AtomicUsize::new(0);
+    static SOURCE: LazyLock<TokenSource> = LazyLock::new(|| {
+        let fetcher = service_fn(|_: TokenRequest| async {
+            FETCHES.fetch_add(1, Ordering::SeqCst);
+            Ok::<_, BoxError>(Token::new("static"))
+        });
+        TokenSource::builder(fetcher).build().unwrap()
+    });
+    for _ in 0..3 {
+        assert_eq!(runtime().block_on(text(&SOURCE)), "static");
+    }
+    assert_eq!(FETCHES.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn several_sources_on_several_runtimes_fetch_once_each() {
+    let sources: Vec<_> = (0..3).map(|_| quick()).collect();
+    let together = Barrier::new(4);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let runtime = runtime();
+                together.wait();
+                let tokens = join_all(sources.iter().map(|(source, _)| text(source)));
+                assert_eq!(runtime.block_on(tokens), ["token-1"; 3]);
+                // No runtime goes before everyone has what it drives.
+                together.wait();
+            });
+        }
+    });
+    for (_, fetches) in sources {
+        assert_eq!(fetches.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[test]
+fn the_driving_runtime_gone_a_live_waiter_starts_the_fetch_anew_once() {
+    let (builder, fetches) = hanging_at_first(1);
+    let source = builder.build().unwrap();
+    let (driving, living) = (runtime(), runtime());
+    let mut waiters: Vec<_> = (0..20).map(|_| Box::pin(text(&source))).collect();
+    {
+        let _inside = driving.enter();
+        assert!(at_once(&source).is_none());
+    }
+    drive_until(&driving, &fetches, 1);
+    {
+        let _inside = living.enter();
+        for waiter in &mut waiters {
+            assert!(waiter.as_mut().now_or_never().is_none());
+        }
+    }
+    drop(driving);
+    assert!(!source.status().fetching);
+    let tokens = living.block_on(join_all(waiters));
+    assert!(tokens.iter().all(|token| token == "token-2"));
+    assert_eq!(fetches.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn the_driving_runtime_gone_a_renewal_without_traffic_is_started_anew() {
+    let (builder, fetches) = hanging_at_first(1);
+    let source = builder.build().unwrap();
+    let driving = runtime();
+    let mut builder = Builder::new_current_thread();
+    let living = builder.enable_time().start_paused(true).build().unwrap();
+    {
+        let _inside = driving.enter();
+        assert!(at_once(&source).is_none());
+    }
+    drive_until(&driving, &fetches, 1);
+    living.spawn(source.keep_fresh());
+    living.block_on(tokio::task::yield_now());
+    drop(driving);
+    let took = living.block_on(async {
+        let started = tokio::time::Instant::now();
+        while fetches.load(Ordering::SeqCst) < 2 {
+            tokio::time::sleep(millis(1)).await;
+        }
+        started.elapsed()
+    });
+    // The loss was noticed, and not only the next look at the clocks.
+    assert!(took < secs(1), "{took:?}");
+    living.block_on(async { assert_eq!(text(&source).await, "token-2") });
+    assert_eq!(fetches.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_herd_on_real_threads_makes_one_fetch() {
+    let runtime = threads(4);
+    for _ in 0..50 {
+        let (source, fetches) = quick();
+        runtime.block_on(async {
+            let together = Arc::new(tokio::sync::Barrier::new(100));
+            let herd = (0..100).map(|_| {
+                let (source, together) = (source.clone(), together.clone());
+                tokio::spawn(async move {
+                    together.wait().await;
+                    text(&source).await
+                })
+            });
+            let tokens = join_all(herd).await;
+            assert!(tokens.iter().all(|it| it.as_ref().unwrap() == "token-1"));
+        });
+        assert_eq!(fetches.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[test]
+fn refusals_on_real_threads_make_one_fetch_for_each_token() {
+    let runtime = threads(4);
+    for _ in 0..50 {
+        let (source, fetches) = quick();
+        runtime.block_on(async {
+            let refused = source.token().await.unwrap().generation();
+            let together = Arc::new(tokio::sync::Barrier::new(100));
+            let herd = (0..100).map(|_| {
+                let (source, together) = (source.clone(), together.clone());
+                tokio::spawn(async move {
+                    together.wait().await;
+                    source.invalidate(refused);
+                    text(&source).await
+                })
+            });
+            let tokens = join_all(herd).await;
+            assert!(tokens.iter().all(|it| it.as_ref().unwrap() == "token-2"));
+        });
+        assert_eq!(fetches.load(Ordering::SeqCst), 2);
+    }
+}
+
+#[test]
+fn a_shutdown_at_the_moment_of_a_start_leaves_no_fetch_behind() {
+    let runtime = threads(2);
+    for _ in 0..2000 {
+        let (builder, _) = hanging_at_first(1);
+        let source = builder.build().unwrap();
+        let together = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let _inside = runtime.enter();
+                together.wait();
+                at_once(&source)
+            });
+            together.wait();
+            source.shutdown();
+        });
+        // Ends at once, or only with the flight's own time-out.
+        let fetching = || source.status().fetching;
+        let aborted = (0..1_000_000).any(|_| {
+            thread::yield_now();
+            !fetching()
+        });
+        assert!(aborted, "the fetch goes on after the shutdown");
+    }
+}

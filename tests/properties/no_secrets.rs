@@ -1,0 +1,260 @@
+//! No `Debug`, `Display`, chain of causes or panic shows a secret or a token.
+
+use std::{
+    collections::BTreeSet,
+    error::Error,
+    fmt::Debug,
+    fs,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex},
+};
+
+use crate::support::{
+    Answer, Api, Endpoint, get,
+    layered::{plain, refuse, send},
+    secs,
+};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_oauth::{
+    BackOff, BoxError, ClientId, ClientSecret, Clock, FetchCause, FetchError, Margin, OAuthLayer,
+    OAuthMiddleware, Origin, Policy, RefusalRule, SecretRef, Token, TokenHeaders, TokenRequest,
+    TokenSource,
+    client_credentials::{ClientCredentialsBuilder, Dialect},
+};
+
+/// Part of every secret in this file.
+const CANARY: &str = "canary";
+
+fn token() -> Token {
+    let token = Token::new("canary-token").secondary("jwt_token", "canary-secondary");
+    token.expires_in(secs(3600))
+}
+
+fn headers() -> TokenHeaders {
+    TokenHeaders::bearer()
+        .with("jwt_token", "{jwt_token}")
+        .unwrap()
+}
+
+async fn source_with_a_token() -> (Endpoint, TokenSource) {
+    let endpoint = Endpoint::new();
+    endpoint.then(Answer::Token(token()));
+    let source = endpoint.builder().headers(headers()).build().unwrap();
+    source.ready().await.unwrap();
+    (endpoint, source)
+}
+
+/// A type's name and how a value of it prints, both ways.
+fn shown(value: &(impl Debug + ?Sized)) -> (&'static str, String) {
+    let name = std::any::type_name_of_val(value);
+    let name = name.split('<').next().unwrap_or(name);
+    let name = name.rsplit("::").next().unwrap_or(name);
+    (name, format!("{value:?} {value:#?}"))
+}
+
+/// A value of each public type, holding whatever secret such a value can hold.
+async fn every_public_type() -> Vec<(&'static str, String)> {
+    let (endpoint, source) = source_with_a_token().await;
+    let issued = source.token().await.unwrap();
+    let status = source.status();
+    let layer = OAuthLayer::new(source.clone()).replay();
+    let mut service = layer.layer(Api::ok().service());
+    let call = service.call(get("/"));
+    let bad_secret = ClientId::new("canary-id\n").unwrap_err();
+    let denied = FetchError::permanent("no");
+    endpoint.then(Answer::Token(Token::new("canary\r\ntoken")));
+    let failing = endpoint.source();
+    let error = failing.token().await.unwrap_err();
+    let endpoint_status = failing.status();
+    vec![
+        shown(&BackOff::new(secs(1), secs(2))),
+        shown(&source.changes()),
+        shown(&ClientId::new("id").unwrap()),
+        shown(&ClientSecret::new("canary-secret")),
+        shown(&Clock::tokio()),
+        shown(&bad_secret),
+        shown(&status.counters),
+        shown(&denied.class()),
+        shown(&denied.kind()),
+        shown(&error.kind()),
+        shown(&endpoint_status.last_failure.unwrap()),
+        shown(&FetchCause::Ahead),
+        shown(&denied),
+        shown(&issued.generation()),
+        shown(&issued),
+        shown(&Margin::Fraction(0.1)),
+        shown(&OAuthLayer::new(source.clone())),
+        shown(&OAuthMiddleware::new(source.clone())),
+        shown(&service),
+        shown(&error),
+        shown(&"https://api.example".parse::<Origin>().unwrap()),
+        shown(&Policy::default()),
+        shown(&tower_oauth::Refusal::Definite),
+        shown(&RefusalRule::default()),
+        shown(&call),
+        shown(&SecretRef::Env("VARIABLE".into())),
+        shown(&status.state),
+        shown(&status),
+        shown(&token()),
+        shown(&headers()),
+        shown(&TokenRequest::first(Clock::tokio().wall())),
+        shown(&source),
+        shown(&endpoint.builder().headers(headers())),
+    ]
+}
+
+/// What `lib.rs` exports at its root, by name.
+fn exported_types() -> BTreeSet<String> {
+    let root = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/lib.rs")).unwrap();
+    let exports = root
+        .split("pub use ")
+        .skip(1)
+        .filter_map(|it| it.split(';').next());
+    let names = exports.flat_map(|it| it.split(|c: char| !c.is_alphanumeric()));
+    let types = names.filter(|it| it.starts_with(char::is_uppercase));
+    types.map(str::to_owned).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_debug_of_no_public_type_shows_a_secret() {
+    let walked = every_public_type().await;
+    for (name, text) in &walked {
+        assert!(!text.contains(CANARY), "{name}: {text}");
+    }
+    let mut missed = exported_types();
+    for (name, _) in &walked {
+        missed.remove(*name);
+    }
+    // An alias of a box, and the layer's two modes, which hold nothing and are printed with it.
+    for known in ["BoxError", "NoReplay", "Replay"] {
+        missed.remove(known);
+    }
+    assert!(
+        missed.is_empty(),
+        "add a value to `every_public_type`: {missed:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_serializes_without_a_secret() {
+    let (_endpoint, source) = source_with_a_token().await;
+    let text = serde_json::to_string(&source.status()).unwrap();
+    assert!(text.contains("fresh") && !text.contains(CANARY), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_and_all_its_causes_quote_no_token() {
+    for bad in ["canary\r\n", "canary-ü", "canary\0"] {
+        let endpoint = Endpoint::new();
+        endpoint.then(Answer::Token(Token::new(bad).expires_in(secs(3600))));
+        let source = endpoint.source();
+        let error = refuse(&plain(&source, &Api::ok()), get("/")).await;
+        let mut link: Option<&dyn Error> = Some(&error);
+        while let Some(cause) = link {
+            let text = format!("{cause} {cause:?}");
+            assert!(!text.contains(CANARY), "{text}");
+            link = cause.source();
+        }
+        let status = serde_json::to_string(&source.status()).unwrap();
+        assert!(!status.contains(CANARY), "{status}");
+    }
+}
+
+/// What `unwrap` and its like print of a result that they did not want.
+fn panic_message(panics: impl FnOnce()) -> String {
+    let payload = catch_unwind(AssertUnwindSafe(panics)).unwrap_err();
+    *payload.downcast::<String>().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_over_a_result_quotes_no_token() {
+    let (endpoint, source) = source_with_a_token().await;
+    let issued = source.token().await;
+    let message = panic_message(|| drop(issued.expect_err("no token")));
+    assert!(message.contains("IssuedToken"), "{message}");
+    assert!(!message.contains(CANARY), "{message}");
+
+    endpoint.then(Answer::Token(Token::new("canary\r\n")));
+    let refused = endpoint.source().token().await;
+    let message = panic_message(|| drop(refused.expect("a token")));
+    assert!(message.contains("the token holds bytes"), "{message}");
+    assert!(!message.contains(CANARY), "{message}");
+}
+
+/// Its words are the panic hook's to print, and nobody else's.
+#[tokio::test]
+async fn what_a_fetcher_panics_with_is_not_repeated() {
+    let fetcher = service_fn(async |_: TokenRequest| -> Result<Token, BoxError> {
+        panic!("canary-panic");
+    });
+    let source = TokenSource::builder(fetcher).build().unwrap();
+    let error = source.token().await.unwrap_err();
+    let text = format!("{error} {error:?} {:?}", source.status());
+    assert!(
+        text.contains("panicked") && !text.contains(CANARY),
+        "{text}"
+    );
+    assert!(error.source().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_prints_its_token_headers_as_sensitive() {
+    let (_endpoint, source) = source_with_a_token().await;
+    let api = Api::ok();
+    send(&plain(&source, &api), get("/")).await;
+    let arrived: Request<String> = api.requests().remove(0);
+    assert_eq!(arrived.headers()["authorization"], "Bearer canary-token");
+    assert_eq!(arrived.headers()["jwt_token"], "canary-secondary");
+    let text = format!("{arrived:?}");
+    assert!(
+        text.contains("Sensitive") && !text.contains(CANARY),
+        "{text}"
+    );
+}
+
+#[test]
+fn configuration_refers_to_a_secret_and_never_holds_one() {
+    let text = r#"{"env":"BANK_API_KEY"}"#;
+    let reference: SecretRef = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_string(&reference).unwrap(), text);
+    assert!(serde_json::from_str::<SecretRef>(r#""canary""#).is_err());
+    assert!(serde_json::from_str::<SecretRef>(r#"{"literal":"canary"}"#).is_err());
+}
+
+/// Against an answer that repeats all that it was sent, and more.
+#[tokio::test]
+async fn a_record_of_an_attempt_shows_no_secret() {
+    let records = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&records);
+    let transport = service_fn(async |request: Request<Full<Bytes>>| {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let answer = serde_json::json!({
+            "access_token": "canary-token",
+            "error": "canary-secret",
+            "error_description": String::from_utf8_lossy(&body),
+            "x": ["canary-token", {"canary-token": "canary-secret"}],
+        });
+        let mut answer = http::Response::new(Full::<Bytes>::from(answer.to_string()));
+        *answer.headers_mut() = head.headers;
+        Ok::<_, BoxError>(answer)
+    });
+    let dialect = Dialect::new("bank", "https://login.example/token?key=canary");
+    let fetcher = ClientCredentialsBuilder::new(dialect, ClientId::new("id").unwrap())
+        .secret(ClientSecret::new("canary-secret"))
+        .token_param("pin", ClientSecret::new("canary-pin"))
+        .on_attempt(move |record| {
+            let text = format!("{record} {record:?} {record:#?}");
+            into.lock().unwrap().push(text);
+        })
+        .fetcher(transport)
+        .unwrap();
+    let request = TokenRequest::first(Clock::tokio().wall());
+    assert!(fetcher.oneshot(request).await.is_err());
+    let records = records.lock().unwrap();
+    assert_eq!(records.len(), 1);
+    assert!(!records[0].contains(CANARY), "{}", records[0]);
+}
