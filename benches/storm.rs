@@ -47,7 +47,7 @@ impl Endpoint {
         let endpoint = self.clone();
         TokenSource::builder(service_fn(move |_: TokenRequest| endpoint.clone().answer()))
             .policy(|policy| {
-                policy.min_flight_interval = Duration::from_millis(1);
+                policy.min_fetch_interval = Duration::from_millis(1);
                 policy.unclear_back_off = BackOff::new(LATENCY, LATENCY);
             })
             .clock(clock)
@@ -65,7 +65,7 @@ impl Endpoint {
         }
     }
 
-    fn fetches(&self) -> usize {
+    fn attempts(&self) -> usize {
         self.fetches.load(Ordering::SeqCst)
     }
 
@@ -176,7 +176,7 @@ impl Storm {
             Before::Nothing => None,
             Before::Expired | Before::Rejected => Some(source.token().await.expect("a token")),
         };
-        let before = endpoint.fetches();
+        let before = endpoint.attempts();
         endpoint.fails.store(self.fails, Ordering::SeqCst);
         clock.step_wall_forward(Duration::from_secs(24 * 3600));
         if let (Before::Rejected, Some(token)) = (&self.before, token) {
@@ -184,14 +184,14 @@ impl Storm {
         }
         if self.leader_gives_up {
             leader_gives_up(&source);
-            while endpoint.fetches() == before {
+            while endpoint.attempts() == before {
                 tokio::task::yield_now().await;
             }
         }
         let mut late = late(&endpoint, &source, waiters).await;
         late.sort();
         Late {
-            fetches: endpoint.fetches() - before,
+            fetches: endpoint.attempts() - before,
             p50: late[waiters / 2],
             p99: late[waiters * 99 / 100],
             last: late[waiters - 1],

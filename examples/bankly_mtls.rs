@@ -49,9 +49,9 @@ async fn main() -> Result<(), BoxError> {
         "A token without a secret, and an API call with it: {}.",
         response.status()
     );
-    match (response.status(), bank.counters().token_refusals) {
+    match (response.status(), bank.counters().token_rejections) {
         (StatusCode::OK, 0) => Ok(()),
-        _ => Err("the bank refused something".into()),
+        _ => Err("the bank rejected something".into()),
     }
 }
 

@@ -15,7 +15,7 @@
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), BoxError> {
 //! let source = TokenSource::builder(service_fn(|_: TokenRequest| async {
-//!     Ok::<_, BoxError>(Token::new("abc").expires_in(Duration::from_secs(300)))
+//!     Ok::<_, BoxError>(Token::new("abc").with_lifetime(Duration::from_secs(300)))
 //! }))
 //! .origin("https://api.example")
 //! .build()?;
@@ -47,7 +47,7 @@
 //! ```text
 //! request ──> middleware ──> lifecycle ──(Service<TokenRequest, Response = Token>)──> client_credentials ──> transport
 //!             origin check,   one token,    the seam: any fetcher                       dialect, request,     any Tower
-//!             attach, replay  one fetch                                                 answer                HTTP service
+//!             attach, retry  one fetch                                                 answer                HTTP service
 //!                                                                                          ^
 //!                                                                                 provider: data only
 //! ```
@@ -55,7 +55,7 @@
 //! | a token is | and a request |
 //! |---|---|
 //! | fresh | takes it and goes: no lock, no await |
-//! | stale | takes it and goes; the first to see it starts a renewal behind itself |
+//! | stale | takes it and goes; the first to see it starts a refresh behind itself |
 //! | missing or expired | waits for the one fetch under way, at most `acquire_timeout` |
 //! | suspended by a rejection | waits for it at most `suspended_wait`, then takes the suspended token and goes |
 //! | missing, and the source is backing off | fails at once with the error of the last fetch, which says when the next may be made |
@@ -110,7 +110,7 @@ mod lifecycle;
 mod margin;
 mod middleware;
 mod origin;
-mod refusal;
+mod rejection;
 #[cfg(feature = "reqwest-middleware")]
 mod reqwest_middleware;
 mod secret;
@@ -130,9 +130,9 @@ pub use lifecycle::{
     Status, TokenSource, TokenSourceBuilder,
 };
 pub use margin::Margin;
-pub use middleware::{NoReplay, OAuth, OAuthLayer, Replay, ResponseFuture};
+pub use middleware::{NoRetry, OAuth, OAuthLayer, ResponseFuture, RetryRejected};
 pub use origin::Origin;
-pub use refusal::{Refusal, RefusalRule};
+pub use rejection::{Rejection, RejectionRule};
 pub use secret::{ClientId, ClientSecret, SecretRef};
 pub use token::{FetchCause, Generation, Token, TokenRequest};
 

@@ -1,4 +1,4 @@
-//! How long before a token's expiry its renewal begins.
+//! How long before a token's expiry its refresh begins.
 
 use std::{fmt, time::Duration};
 
@@ -9,9 +9,9 @@ use serde::{
 
 use crate::{duration, error::ConfigError, table::Table};
 
-const SHAPE: &str = r#"`renewal_margin = "5m"`, `"20%"`, `renewal_margin = { fixed = "5m" }` or `{ fraction = 0.2 }`"#;
+const SHAPE: &str = r#"`refresh_margin = "5m"`, `"20%"`, `refresh_margin = { fixed = "5m" }` or `{ fraction = 0.2 }`"#;
 
-/// How long before its expiry a token is renewed: a time, or a part of its lifetime. It is clamped below half of the
+/// How long before its expiry a token is refreshed: a time, or a part of its lifetime. It is clamped below half of the
 /// lifetime when a token turns out to be short-lived.
 ///
 /// In configuration: `"5m"` or `{ fixed = "5m" }`, `"20%"` or `{ fraction = 0.2 }`.
@@ -29,7 +29,7 @@ const SHAPE: &str = r#"`renewal_margin = "5m"`, `"20%"`, `renewal_margin = { fix
 #[non_exhaustive]
 pub enum Margin {
     /// The same time for every token, where the provider names one. Not for short tokens: one of 300 s would be
-    /// renewed at half of its life.
+    /// refreshed at half of its life.
     Fixed(Duration),
     /// A part of the token's lifetime: above 0, at most 0.5.
     Fraction(f64),
@@ -50,9 +50,9 @@ impl Margin {
         };
         Err(match self {
             Self::Fixed(margin) => {
-                ConfigError::new("renewal_margin", rule).given_value(&duration::words(margin))
+                ConfigError::new("refresh_margin", rule).given_value(&duration::words(margin))
             }
-            Self::Fraction(part) => ConfigError::new("renewal_margin", rule).given_value(&part),
+            Self::Fraction(part) => ConfigError::new("refresh_margin", rule).given_value(&part),
         })
     }
 }

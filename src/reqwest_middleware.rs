@@ -9,9 +9,9 @@ use reqwest_middleware::{Middleware, Next, Result};
 
 use crate::{
     error::BoxError,
-    lifecycle::{Hold, TokenSource},
+    lifecycle::{Guard, TokenSource},
     middleware::{
-        Replay,
+        RetryRejected,
         carried::{Carried, Head},
     },
 };
@@ -60,7 +60,7 @@ use crate::{
 /// let api: Origin = bank.api_origin().parse()?;
 /// let service = ReqwestService::new(reqwest::Client::builder(), &api)?;
 /// let client = ClientBuilder::new(service.client().clone())
-///     .with(OAuthMiddleware::new(source).replay())
+///     .with(OAuthMiddleware::new(source).retry_rejected())
 ///     .build();
 ///
 /// let response = client.get(bank.url("/cob/1")).send().await?;
@@ -72,41 +72,41 @@ use crate::{
 pub struct OAuthMiddleware {
     source: TokenSource,
     expose_generation: bool,
-    replay: Option<Replay>,
+    retry: Option<RetryRejected>,
 }
 
 impl OAuthMiddleware {
-    /// A middleware over a source. A refused request is not sent again unless [`replay`](Self::replay) is said.
+    /// A middleware over a source. A rejected request is not sent again unless [`retry`](Self::retry_rejected) is said.
     pub fn new(source: TokenSource) -> Self {
         Self {
             source,
             expose_generation: false,
-            replay: None,
+            retry: None,
         }
     }
 
-    /// Sends a refused request once more, with a newer token, where its body can be cloned.
+    /// Sends a rejected request once more, with a newer token, where its body can be cloned.
     ///
-    /// A body that is a stream cannot: the refused response is handed on, and the next request has a new token. After
-    /// an *ambiguous* refusal (ANBIMA's 403) only GET, HEAD and OPTIONS are sent again.
+    /// A body that is a stream cannot: the rejected response is handed on, and the next request has a new token. After
+    /// an *ambiguous* rejection (ANBIMA's 403) only GET, HEAD and OPTIONS are sent again.
     #[must_use]
-    pub fn replay(mut self) -> Self {
+    pub fn retry_rejected(mut self) -> Self {
         let unsafe_methods = false;
-        self.replay.get_or_insert(Replay { unsafe_methods });
+        self.retry.get_or_insert(RetryRejected { unsafe_methods });
         self
     }
 
-    /// Replays requests of any method also after an *ambiguous* refusal: a 403 may come after something was done. Do
+    /// Retries requests of any method also after an *ambiguous* rejection: a 403 may come after something was done. Do
     /// not use it where a request done twice does harm.
     #[must_use]
-    pub fn replay_unsafe(mut self) -> Self {
+    pub fn danger_retry_any_method(mut self) -> Self {
         let unsafe_methods = true;
-        self.replay = Some(Replay { unsafe_methods });
+        self.retry = Some(RetryRejected { unsafe_methods });
         self
     }
 
     /// Puts the [`Generation`](crate::Generation) into the extensions of every response, for callers that find an error
-    /// inside a 200 and want to [`invalidate`](TokenSource::invalidate) its token. Without it only refused responses
+    /// inside a 200 and want to [`invalidate`](TokenSource::invalidate) its token. Without it only rejected responses
     /// carry theirs.
     #[must_use]
     pub fn expose_generation(mut self) -> Self {
@@ -119,7 +119,7 @@ impl OAuthMiddleware {
         &self.source
     }
 
-    async fn attach(&self, source: Hold, headers: &mut HeaderMap) -> Result<Carried> {
+    async fn attach(&self, source: Guard, headers: &mut HeaderMap) -> Result<Carried> {
         let generation = match source.attach(headers) {
             Some(generation) => generation,
             None => {
@@ -134,20 +134,20 @@ impl OAuthMiddleware {
         })
     }
 
-    /// The kept request with a newer token, if the response refuses the one that it carried.
-    async fn renewed(
+    /// The kept request with a newer token, if the response rejects the one that it carried.
+    async fn refreshed(
         &self,
         kept: Option<Request>,
         carried: &mut Carried,
         response: &mut Response,
     ) -> Option<Request> {
-        // The source hears of every refusal; only then is it asked whether this request may be sent again.
-        let refused = carried.settle(response)?;
+        // The source hears of every rejection; only then is it asked whether this request may be sent again.
+        let rejected = carried.settle(response)?;
         let mut request = kept?;
-        if !self.replay?.covers(refused.refusal(), request.method()) {
+        if !self.retry?.covers(rejected.rejection(), request.method()) {
             return None;
         }
-        let token = carried.source.replacement(refused).await?;
+        let token = carried.source.replacement(rejected).await?;
         carried.generation = token.0.attach(request.headers_mut());
         Some(request)
     }
@@ -161,12 +161,12 @@ impl Middleware for OAuthMiddleware {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        let source = self.source.hold();
+        let source = self.source.guard();
         source.permits_url(request.url()).map_err(not_sent)?;
-        let kept = self.replay.and_then(|_| request.try_clone());
+        let kept = self.retry.and_then(|_| request.try_clone());
         let mut carried = self.attach(source, request.headers_mut()).await?;
         let mut response = next.clone().run(request, extensions).await?;
-        let Some(request) = self.renewed(kept, &mut carried, &mut response).await else {
+        let Some(request) = self.refreshed(kept, &mut carried, &mut response).await else {
             return Ok(response);
         };
         drop(response);

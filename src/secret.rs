@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_whose_name_forges_a_line_is_refused() {
+    fn a_place_whose_name_forges_a_line_is_rejected() {
         for place in [
             SecretRef::Env("KEY\u{1b}[2J".into()),
             SecretRef::File("/run/\u{202e}key".into()),

@@ -11,8 +11,8 @@ use crate::secret::seal;
 
 /// Which of a source's tokens this is: 1 for the first, one more for each that differs from the one before.
 ///
-/// Every response that the API refused carries the generation of the token it was sent with in its extensions, so that
-/// a late refusal of an old token cannot evict a newer one.
+/// Every response that the API rejected carries the generation of the token it was sent with in its extensions, so that
+/// a late rejection of an old token cannot evict a newer one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub(crate) u64);
 
@@ -34,8 +34,8 @@ impl fmt::Display for Generation {
 
 /// What a fetcher returns: the token's text, and what is known of its life.
 ///
-/// Its life begins when the attempt that got it was started, unless [`issued_at`](Self::issued_at) says otherwise.
-/// Without [`expires_in`](Self::expires_in) or [`expires_at`](Self::expires_at), the source's default lifetime counts
+/// Its life begins when the attempt that got it was started, unless [`issued_at`](Self::with_issued_at) says otherwise.
+/// Without [`expires_in`](Self::with_lifetime) or [`expires_at`](Self::with_expiry), the source's default lifetime counts
 /// (5 minutes unless set).
 ///
 /// # Examples
@@ -44,7 +44,7 @@ impl fmt::Display for Generation {
 /// use std::time::Duration;
 /// use tower_oauth::Token;
 ///
-/// let token = Token::new("eyJhbGciOi…").expires_in(Duration::from_secs(300));
+/// let token = Token::new("eyJhbGciOi…").with_lifetime(Duration::from_secs(300));
 /// assert!(!format!("{token:?}").contains("eyJ"));
 /// ```
 #[derive(Clone)]
@@ -52,7 +52,7 @@ pub struct Token {
     value: SecretString,
     life: Life,
     issued_at: Option<SystemTime>,
-    secondaries: Vec<(Box<str>, SecretString)>,
+    extras: Vec<(Box<str>, SecretString)>,
 }
 
 /// How a fetcher said when the token ends.
@@ -70,21 +70,21 @@ impl Token {
             value: seal(value.into()),
             life: Life::Unstated,
             issued_at: None,
-            secondaries: Vec::new(),
+            extras: Vec::new(),
         }
     }
 
     /// The whole lifetime, counted from when the token was issued. One of zero is an error of the fetch.
     #[must_use]
-    pub fn expires_in(mut self, lifetime: Duration) -> Self {
+    pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
         self.life = Life::For(lifetime);
         self
     }
 
-    /// The moment of expiry, by the wall clock. Prefer [`expires_in`](Self::expires_in) where the answer has both: it
+    /// The moment of expiry, by the wall clock. Prefer [`expires_in`](Self::with_lifetime) where the answer has both: it
     /// does not depend on clocks that agree.
     #[must_use]
-    pub fn expires_at(mut self, at: SystemTime) -> Self {
+    pub fn with_expiry(mut self, at: SystemTime) -> Self {
         self.life = Life::Until(at);
         self
     }
@@ -92,7 +92,7 @@ impl Token {
     /// When the token was issued, for a fetcher that keeps tokens itself and hands out one of some age. A moment in
     /// the future counts as now.
     #[must_use]
-    pub fn issued_at(mut self, at: SystemTime) -> Self {
+    pub fn with_issued_at(mut self, at: SystemTime) -> Self {
         self.issued_at = Some(at);
         self
     }
@@ -100,9 +100,9 @@ impl Token {
     /// A further value that came with the token and that header templates may use by its name, such as Serpro's
     /// `jwt_token`.
     #[must_use]
-    pub fn secondary(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn with_extra(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let value = seal(value.into());
-        self.secondaries.push((name.into().into(), value));
+        self.extras.push((name.into().into(), value));
         self
     }
 
@@ -110,11 +110,8 @@ impl Token {
         self.value.expose_secret()
     }
 
-    pub(crate) fn expose_secondary(&self, name: &str) -> Option<&str> {
-        let (_, value) = self
-            .secondaries
-            .iter()
-            .find(|(known, _)| &**known == name)?;
+    pub(crate) fn expose_extra(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.extras.iter().find(|(known, _)| &**known == name)?;
         Some(value.expose_secret())
     }
 
@@ -129,22 +126,22 @@ impl Token {
     /// Whether an endpoint has handed out this very token again.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         self.expose() == other.expose()
-            && self.secondaries.len() == other.secondaries.len()
+            && self.extras.len() == other.extras.len()
             && self
-                .secondaries
+                .extras
                 .iter()
-                .all(|(name, value)| other.expose_secondary(name) == Some(value.expose_secret()))
+                .all(|(name, value)| other.expose_extra(name) == Some(value.expose_secret()))
     }
 }
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let secondaries: Vec<_> = self.secondaries.iter().map(|(name, _)| name).collect();
+        let extras: Vec<_> = self.extras.iter().map(|(name, _)| name).collect();
         f.debug_struct("Token")
             .field("value", &"[secret elided]")
             .field("life", &self.life)
             .field("issued_at", &self.issued_at)
-            .field("secondaries", &secondaries)
+            .field("extras", &extras)
             .finish()
     }
 }
@@ -157,12 +154,12 @@ pub enum FetchCause {
     Missing,
     /// The one there was has reached the end of its use.
     Expired,
-    /// It is renewed ahead of its expiry, behind the requests.
+    /// It is refreshed ahead of its expiry, behind the requests.
     Ahead,
-    /// The API refused the token in so many words (a 401).
-    Refused,
+    /// The API rejected the token in so many words (a 401).
+    Rejected,
     /// The API answered something that may or may not mean that the token is bad (ANBIMA's 403).
-    MaybeRefused,
+    MaybeRejected,
 }
 
 impl FetchCause {
@@ -172,8 +169,8 @@ impl FetchCause {
             Self::Missing => "missing",
             Self::Expired => "expired",
             Self::Ahead => "ahead",
-            Self::Refused => "refused",
-            Self::MaybeRefused => "maybe_refused",
+            Self::Rejected => "rejected",
+            Self::MaybeRejected => "maybe_rejected",
         }
     }
 }
@@ -212,7 +209,7 @@ impl TokenRequest {
         }
     }
 
-    /// Which attempt of its flight this is, from 1.
+    /// Which attempt of its fetch this is, from 1.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }

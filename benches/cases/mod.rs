@@ -72,12 +72,12 @@ pub(crate) fn groups() -> Vec<Group> {
             ],
         },
         Group {
-            title: "with replay (the request is cloned)",
+            title: "with retry (the request is cloned)",
             cases: vec![
                 Case::per_thread("SetRequestHeaderLayer (the floor)", one_static()),
                 Case::per_thread("no layer at all", Bank),
                 Case::per_thread("tower's Retry over the floor", retry()),
-                Case::per_thread("tower-oauth, replay", ours_with_replay(&bearer())),
+                Case::per_thread("tower-oauth, retry", ours_with_retry(&bearer())),
             ],
         },
     ]
@@ -216,9 +216,9 @@ fn ours_to_any_origin() -> impl Api {
     OAuthLayer::new(source(&bearer(), None)).layer(Bank)
 }
 
-fn ours_with_replay(headers: &TokenHeaders) -> impl Api + use<> {
+fn ours_with_retry(headers: &TokenHeaders) -> impl Api + use<> {
     OAuthLayer::new(source(headers, Some(API)))
-        .replay()
+        .retry_rejected()
         .layer(Bank)
 }
 
@@ -228,7 +228,8 @@ const API: &str = "https://api.example";
 fn source(headers: &TokenHeaders, origin: Option<&str>) -> TokenSource {
     let fetcher = tower::service_fn(|_: TokenRequest| async {
         Ok::<_, BoxError>(
-            Token::new("t".repeat(TOKEN_LENGTH)).expires_in(std::time::Duration::from_secs(3600)),
+            Token::new("t".repeat(TOKEN_LENGTH))
+                .with_lifetime(std::time::Duration::from_secs(3600)),
         )
     });
     let builder = TokenSource::builder(fetcher).headers(headers.clone());
@@ -280,7 +281,7 @@ fn retry() -> impl Api {
     RetryLayer::new(Once).layer(one_static())
 }
 
-/// Retries refused requests, as the layer's replay does.
+/// Retries rejected requests, as the layer's retry does.
 #[derive(Clone)]
 struct Once;
 
@@ -292,9 +293,9 @@ impl Policy<Request<Body>, Response<()>, BoxError> for Once {
         _: &mut Request<Body>,
         result: &mut Result<Response<()>, BoxError>,
     ) -> Option<Ready<()>> {
-        let refused =
+        let rejected =
             matches!(result, Ok(response) if response.status() == StatusCode::UNAUTHORIZED);
-        refused.then(|| ready(()))
+        rejected.then(|| ready(()))
     }
 
     fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {

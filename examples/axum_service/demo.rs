@@ -3,14 +3,14 @@
 use tokio::{net::TcpListener, sync::oneshot};
 use tower_oauth::{BoxError, transport::ReqwestService};
 
-use crate::{ROUTES, service, street::Street};
+use crate::{ROUTES, environment::Environment, service};
 
 pub(crate) async fn run() -> Result<(), BoxError> {
-    let street = Street::open().await?;
+    let environment = Environment::open().await?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let base = format!("http://{}", listener.local_addr()?);
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(service::serve(listener, street.banks.clone(), async {
+    let serving = tokio::spawn(service::serve(listener, environment.banks.clone(), async {
         // A sender that is gone says the same as one that was used.
         let _ = stopped.await;
     }));

@@ -12,15 +12,15 @@
 //! Exit status 1 if something failed, 2 for wrong usage.
 
 mod demo;
+mod environment;
 mod service;
-mod street;
 
 use std::{env, process::ExitCode};
 
 use tokio::{net::TcpListener, signal};
 use tower_oauth::BoxError;
 
-use self::street::Street;
+use self::environment::Environment;
 
 /// One per bank, and two for whoever runs the service.
 const ROUTES: [&str; 6] = [
@@ -53,14 +53,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), BoxError> {
-    let street = Street::open().await?;
+    let environment = Environment::open().await?;
     let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".into());
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
     for route in ROUTES {
         println!("curl -i http://{address}{route}");
     }
-    service::serve(listener, street.banks.clone(), told_to_stop()).await?;
+    service::serve(listener, environment.banks.clone(), told_to_stop()).await?;
     Ok(())
 }
 

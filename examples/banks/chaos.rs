@@ -1,4 +1,4 @@
-//! Trouble at a bank, drawn at random from a seed: for clients that are to be tried for long.
+//! TransportError at a bank, drawn at random from a seed: for clients that are to be tried for long.
 //!
 //! Every kind but one leaves a client that does all it can without a lost request: the token endpoint stumbles no more
 //! often than one fetch may try, and tokens are revoked no more often than they may be fetched anew. In an outage the
@@ -13,7 +13,7 @@ use tower_oauth::testing::{Bank, Fault};
 
 use crate::log::Log;
 
-/// A client may fetch three tokens because of refusals, and one more per 20 seconds.
+/// A client may fetch three tokens because of rejections, and one more per 20 seconds.
 const BETWEEN_REVOCATIONS: Duration = Duration::from_secs(25);
 
 /// Long enough that no fetch is under way any more which began before the token.

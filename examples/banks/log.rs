@@ -79,7 +79,7 @@ impl Log {
             "token_faults": seen.token_faults,
             "tokens_issued": seen.tokens_issued,
             "api_requests": seen.api_requests,
-            "api_refused": seen.api_unauthorized + seen.api_forbidden,
+            "api_rejected": seen.api_unauthorized + seen.api_forbidden,
             "faults": { "api": api, "token": self.token, "outages": self.outages },
             "revocations": self.revocations,
             "without_token_s": self.without_token,

@@ -115,7 +115,7 @@ async fn open(args: &Args) -> io::Result<Vec<Bank>> {
             .lifetime()
             .into_iter()
             .fold(builder, BankBuilder::lifetime);
-        // Chaos has a report of its own, and its revocations refuse many a request.
+        // Chaos has a report of its own, and its revocations reject many a request.
         let builder = match args.chaos {
             None => builder.on_unserved(|unserved| eprintln!("{unserved}")),
             Some(_) => builder,

@@ -105,13 +105,13 @@ impl<'a> Advice<'a> {
 
     fn on_tls(&self, tls: Tls) -> String {
         let remedy = match (tls, self.has_cert) {
-            (Tls::ClientRefused, true) => GOOD_CERT,
-            (Tls::ClientRefused, false) => "Give a client certificate with --cert and --key.",
-            (Tls::ServerRefused, _) => {
+            (Tls::ClientRejected, true) => GOOD_CERT,
+            (Tls::ClientRejected, false) => "Give a client certificate with --cert and --key.",
+            (Tls::ServerRejected, _) => {
                 "The server's certificate is not trusted. Check --cacert, the host name and the clock."
             }
             (Tls::Failed | Tls::HungUp, true) => {
-                return format!("The server may have refused the client certificate. {GOOD_CERT}");
+                return format!("The server may have rejected the client certificate. {GOOD_CERT}");
             }
             (Tls::Failed | Tls::HungUp, false) => {
                 "The server may want a client certificate (--cert and --key), or the connection broke."

@@ -96,9 +96,14 @@ where
 
 fn guarded(args: &RequestArgs, source: TokenSource, client: Client) -> Client {
     let layer = OAuthLayer::new(source);
-    match (args.no_replay, args.replay_unsafe) {
+    match (args.no_retry, args.danger_retry_any_method) {
         (true, _) => BoxCloneSyncService::new(layer.layer(client)),
-        (false, false) => BoxCloneSyncService::new(layer.replay().layer(client)),
-        (false, true) => BoxCloneSyncService::new(layer.replay().replay_unsafe().layer(client)),
+        (false, false) => BoxCloneSyncService::new(layer.retry_rejected().layer(client)),
+        (false, true) => BoxCloneSyncService::new(
+            layer
+                .retry_rejected()
+                .danger_retry_any_method()
+                .layer(client),
+        ),
     }
 }

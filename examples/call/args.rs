@@ -111,12 +111,12 @@ pub(crate) struct RequestArgs {
     /// The body
     #[arg(long)]
     pub(crate) data: Option<String>,
-    /// Hand a refused request's answer on, and do not send it again with a new token
+    /// Hand a rejected request's answer on, and do not send it again with a new token
     #[arg(long)]
-    pub(crate) no_replay: bool,
-    /// Send a request of any method again, also after an ambiguous refusal (ANBIMA's 403)
-    #[arg(long, conflicts_with = "no_replay")]
-    pub(crate) replay_unsafe: bool,
+    pub(crate) no_retry: bool,
+    /// Send a request of any method again, also after an ambiguous rejection (ANBIMA's 403)
+    #[arg(long, conflicts_with = "no_retry")]
+    pub(crate) danger_retry_any_method: bool,
 }
 
 /// Without `-n` and `--duration`: one request, whose response body goes to standard error.

@@ -26,9 +26,9 @@ pub(crate) struct Cause {
 #[derive(Clone, Copy)]
 pub(crate) enum Tls {
     /// The server does not take the client's certificate, or wants one.
-    ClientRefused,
+    ClientRejected,
     /// The client does not take the server's certificate.
-    ServerRefused,
+    ServerRejected,
     /// The server ended the handshake or the connection, and did not say why.
     Failed,
     /// The same, without any word.
@@ -106,8 +106,8 @@ fn text(error: &(dyn Error + 'static)) -> String {
 
 fn words(cause: &(dyn Error + 'static)) -> String {
     match (cause.downcast_ref(), tls(cause)) {
-        (Some(TlsError::AlertReceived(alert)), Some(Tls::ClientRefused)) => {
-            format!("the server refused the client certificate ({alert:?})")
+        (Some(TlsError::AlertReceived(alert)), Some(Tls::ClientRejected)) => {
+            format!("the server rejected the client certificate ({alert:?})")
         }
         (_, Some(Tls::HungUp)) => HUNG_UP.to_owned(),
         // It has the words of what it carries.
@@ -119,7 +119,7 @@ fn words(cause: &(dyn Error + 'static)) -> String {
 fn tls(cause: &(dyn Error + 'static)) -> Option<Tls> {
     match cause.downcast_ref() {
         Some(TlsError::AlertReceived(alert)) => alert_of(*alert),
-        Some(TlsError::InvalidCertificate(_)) => Some(Tls::ServerRefused),
+        Some(TlsError::InvalidCertificate(_)) => Some(Tls::ServerRejected),
         // rustls says so in an error that is not its own.
         _ if cause
             .to_string()
@@ -142,7 +142,7 @@ fn alert_of(alert: AlertDescription) -> Option<Tls> {
         | CertificateUnknown
         | CertificateRequired
         | UnknownCA
-        | AccessDenied => Some(Tls::ClientRefused),
+        | AccessDenied => Some(Tls::ClientRejected),
         // TLS 1.2's word for a certificate that is missing, and for much else.
         HandshakeFailure => Some(Tls::Failed),
         _ => None,

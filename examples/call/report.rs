@@ -21,11 +21,11 @@ struct Report {
 
 #[derive(Serialize)]
 struct TokenReport {
-    fetches: u64,
+    attempts: u64,
     failures: u64,
     refreshes_ahead: u64,
     rejections: u64,
-    replays: u64,
+    retries: u64,
     generation: Option<u64>,
     expires_in_s: Option<f64>,
 }
@@ -59,11 +59,11 @@ pub(crate) fn figures(tally: &Tally, status: &Status) -> io::Result<()> {
 fn token(status: &Status) -> TokenReport {
     let counters = status.counters;
     TokenReport {
-        fetches: counters.fetches,
+        attempts: counters.attempts,
         failures: counters.failures,
         refreshes_ahead: counters.refreshes_ahead,
         rejections: counters.rejections,
-        replays: counters.replays,
+        retries: counters.retries,
         generation: status.generation,
         expires_in_s: status.expires_in.map(|left| left.as_secs_f64()),
     }

@@ -32,10 +32,10 @@ pub(crate) struct Ticket(pub(crate) usize);
 #[derive(Clone)]
 pub(crate) struct Bank {
     started: Instant,
-    books: Arc<Mutex<Books>>,
+    state: Arc<Mutex<BankState>>,
 }
 
-struct Books {
+struct BankState {
     /// When each token was issued.
     issued: Vec<Instant>,
     /// The token requests of each second.
@@ -48,41 +48,41 @@ pub(crate) struct Down;
 
 impl Bank {
     pub(crate) fn open() -> Self {
-        let books = Books {
+        let state = BankState {
             issued: Vec::new(),
             fetches: vec![0; DAY],
         };
         Self {
             started: Instant::now(),
-            books: Arc::new(Mutex::new(books)),
+            state: Arc::new(Mutex::new(state)),
         }
     }
 
     /// Issues a token, unless the endpoint is down.
     pub(crate) async fn issue(&self) -> Result<Ticket, Down> {
         let second = self.second();
-        if let Some(count) = self.books.lock().unwrap().fetches.get_mut(second) {
+        if let Some(count) = self.state.lock().unwrap().fetches.get_mut(second) {
             *count += 1;
         }
         sleep(LATENCY).await;
         if OUTAGE.contains(&second) {
             return Err(Down);
         }
-        let mut books = self.books.lock().unwrap();
-        books.issued.push(Instant::now());
-        Ok(Ticket(books.issued.len() - 1))
+        let mut state = self.state.lock().unwrap();
+        state.issued.push(Instant::now());
+        Ok(Ticket(state.issued.len() - 1))
     }
 
     /// Whether the API takes a token.
     pub(crate) fn takes(&self, Ticket(number): Ticket) -> bool {
-        let issued = self.books.lock().unwrap().issued[number];
+        let issued = self.state.lock().unwrap().issued[number];
         let revoked = self.second() >= REVOCATION
             && issued < self.started + Duration::from_secs(REVOCATION as u64);
         issued.elapsed() < LIFETIME && !revoked
     }
 
-    pub(crate) fn fetches(&self) -> Vec<u32> {
-        self.books.lock().unwrap().fetches.clone()
+    pub(crate) fn attempts(&self) -> Vec<u32> {
+        self.state.lock().unwrap().fetches.clone()
     }
 
     fn second(&self) -> usize {

@@ -33,7 +33,7 @@ const BEATS: usize = 10;
 pub(crate) struct Day {
     /// The token requests of each second.
     pub(crate) fetches: Vec<u32>,
-    /// Requests that got no token, or were refused twice.
+    /// Requests that got no token, or were rejected twice.
     pub(crate) lost: u64,
 }
 
@@ -73,7 +73,7 @@ async fn live(kind: Kind) -> Day {
         }
     }
     Day {
-        fetches: bank.fetches(),
+        fetches: bank.attempts(),
         lost: lost.load(Ordering::Relaxed),
     }
 }
@@ -103,7 +103,7 @@ impl Replica {
         }
     }
 
-    /// A request, sent once more if its token was refused.
+    /// A request, sent once more if its token was rejected.
     async fn send(self: Arc<Self>) {
         for _ in 0..2 {
             let Some(held) = self.manager.token().await else {
@@ -112,7 +112,7 @@ impl Replica {
             if self.bank.takes(held.ticket) {
                 return;
             }
-            self.manager.refused(&held).await;
+            self.manager.rejected(&held).await;
         }
         self.lost.fetch_add(1, Ordering::Relaxed);
     }

@@ -75,8 +75,8 @@ impl Manager {
         }
     }
 
-    /// The API refused this token.
-    pub(crate) async fn refused(&self, held: &Held) {
+    /// The API rejected this token.
+    pub(crate) async fn rejected(&self, held: &Held) {
         match (self, held.generation) {
             (Self::Source(source), Some(generation)) => source.invalidate(generation),
             (Self::ByHand(cache), _) => cache.forget(held.ticket).await,
@@ -88,7 +88,7 @@ impl Manager {
 async fn fetch(bank: Bank) -> Result<Token, BoxError> {
     let issued = bank.issue().await;
     let Ticket(number) = issued.map_err(|_| FetchError::transient("the bank is down"))?;
-    Ok(Token::new(number.to_string()).expires_in(LIFETIME))
+    Ok(Token::new(number.to_string()).with_lifetime(LIFETIME))
 }
 
 fn no_manners() -> Policy {
@@ -96,13 +96,13 @@ fn no_manners() -> Policy {
     let mut policy = Policy::default();
     policy.jitter = 0.0;
     policy.retry_wait = Duration::ZERO;
-    policy.min_flight_interval = SHORTEST;
+    policy.min_fetch_interval = SHORTEST;
     policy.transient_back_off = BackOff::new(SHORTEST, SHORTEST);
     policy
 }
 
-/// What is often written in place of a library: a token under a lock, renewed five minutes before its end by the request
-/// that finds it so old. A failed renewal is that request's error, and the next request tries again.
+/// What is often written in place of a library: a token under a lock, refreshed five minutes before its end by the request
+/// that finds it so old. A failed refresh is that request's error, and the next request tries again.
 pub(crate) struct ByHand {
     bank: Bank,
     token: Mutex<Option<(Ticket, Instant)>>,
@@ -130,8 +130,8 @@ impl ByHand {
         }
     }
 
-    async fn forget(&self, refused: Ticket) {
+    async fn forget(&self, rejected: Ticket) {
         let mut token = self.token.lock().await;
-        token.take_if(|(ticket, _)| *ticket == refused);
+        token.take_if(|(ticket, _)| *ticket == rejected);
     }
 }

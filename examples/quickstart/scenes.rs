@@ -24,8 +24,8 @@ pub(crate) async fn refresh_under_load(setup: Setup) -> Result<Finding, BoxError
     let load = setup.load_for(Duration::from_secs(4)).await;
     let counters = setup.source.status().counters;
     let passed = load.all(StatusCode::OK)
-        && counters.flights >= 2
-        && counters.flights == counters.refreshes_ahead + 1;
+        && counters.fetches >= 2
+        && counters.fetches == counters.refreshes_ahead + 1;
     let what = format!("{} refreshes, none waited for", counters.refreshes_ahead);
     Ok(setup.finding(&load, passed, what))
 }

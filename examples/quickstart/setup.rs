@@ -140,7 +140,7 @@ where
     C: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     let client = ServiceBuilder::new()
-        .layer(OAuthLayer::new(source.clone()).replay())
+        .layer(OAuthLayer::new(source.clone()).retry_rejected())
         .concurrency_limit(32)
         .service(client);
     // The body is read to its end, so that the connection can be used again.

@@ -1,5 +1,5 @@
-//! What a request waits for its token while tokens are renewed all the time: this crate, and the manager that is usually
-//! written by hand (a mutex held across the fetch, renewal at expiry), at the same load. It draws both.
+//! What a request waits for its token while tokens are refreshed all the time: this crate, and the manager that is usually
+//! written by hand (a mutex held across the fetch, refresh at expiry), at the same load. It draws both.
 //!
 //! ```sh
 //! cargo run --release --example refresh_timeline -- docs/refresh_timeline.svg
@@ -50,7 +50,7 @@ async fn main() -> Result<(), BoxError> {
     // None should; a machine that stands still for a while makes some.
     match waited < 0.05 {
         true => Ok(()),
-        false => Err("requests waited for renewals".into()),
+        false => Err("requests waited for refreshes".into()),
     }
 }
 
@@ -146,12 +146,12 @@ fn ours(
 > {
     let fetcher = service_fn(move |_: TokenRequest| {
         let fetch = endpoint.clone().fetch();
-        async { Ok::<_, BoxError>(Token::new(fetch.await).expires_in(LIFETIME)) }
+        async { Ok::<_, BoxError>(Token::new(fetch.await).with_lifetime(LIFETIME)) }
     });
     let source = TokenSource::builder(fetcher)
         .origin("https://api.example")
         // The default second between two fetches is longer than these tokens live.
-        .policy(|policy| policy.min_flight_interval = Duration::from_millis(100))
+        .policy(|policy| policy.min_fetch_interval = Duration::from_millis(100))
         .build()?;
     Ok(OAuthLayer::new(source).layer(service_fn(answer)))
 }

@@ -9,7 +9,7 @@ use super::{
     credentials::{BodyEncoding, Client, CredentialPlacement},
     dialect::Dialect,
     encode::form_urlencoded,
-    request::Extra,
+    request::ResolvedParam,
     scope::ScopeFormat,
 };
 use crate::ConfigError;
@@ -38,7 +38,7 @@ struct Fields<'a>(Vec<(&'a str, Value<'a>)>);
 pub(super) fn encode(
     dialect: &Dialect,
     client: &Client,
-    extra: &[Extra<'_>],
+    extra: &[ResolvedParam<'_>],
 ) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
     let fields = Fields::of(dialect, client, extra);
     match dialect.body {
@@ -50,7 +50,7 @@ pub(super) fn encode(
 
 impl<'a> Fields<'a> {
     /// In the order in which the providers' documents show them.
-    fn of(dialect: &'a Dialect, client: &'a Client, extra: &'a [Extra<'_>]) -> Self {
+    fn of(dialect: &'a Dialect, client: &'a Client, extra: &'a [ResolvedParam<'_>]) -> Self {
         let mut fields = Self(Vec::new());
         if let Some((name, value)) = dialect.grant.pair() {
             fields.push(name, value);

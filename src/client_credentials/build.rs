@@ -17,7 +17,7 @@ use super::{
     validate,
 };
 use crate::{
-    ClientId, ClientSecret, ConfigError, Origin, RefusalRule,
+    ClientId, ClientSecret, ConfigError, Origin, RejectionRule,
     lifecycle::{Clock, Policy, TokenSource},
     origin::AllowedOrigins,
 };
@@ -65,7 +65,7 @@ pub struct ClientCredentialsBuilder {
     /// What replaces the dialect's own. The first mistake is kept for the last step to report.
     origins: Origins,
     plain_http: Origins,
-    refusal: Option<RefusalRule>,
+    rejection: Option<RejectionRule>,
     policy: Policy,
     clock: Clock,
     observer: Option<Observer>,
@@ -84,7 +84,7 @@ impl ClientCredentialsBuilder {
             },
             origins: Ok(Vec::new()),
             plain_http: Ok(Vec::new()),
-            refusal: None,
+            rejection: None,
             clock: Clock::system(),
             observer: None,
         }
@@ -147,9 +147,9 @@ impl ClientCredentialsBuilder {
         self.token_header("user-agent", user_agent.into())
     }
 
-    /// What counts as a refusal of the token, where the dialect's statuses do not tell. It replaces them.
-    pub fn refusal(mut self, rule: RefusalRule) -> Self {
-        self.refusal = Some(rule);
+    /// What counts as a rejection of the token, where the dialect's statuses do not tell. It replaces them.
+    pub fn rejection(mut self, rule: RejectionRule) -> Self {
+        self.rejection = Some(rule);
         self
     }
 
@@ -244,9 +244,9 @@ impl ClientCredentialsBuilder {
     }
 
     fn source_over(self, exchange: Exchange) -> Result<TokenSource, ConfigError> {
-        let refusal = match self.refusal {
+        let rejection = match self.rejection {
             Some(rule) => rule,
-            None => self.dialect.refusal.rule()?,
+            None => self.dialect.rejection.rule()?,
         };
         let name = self.dialect.name.clone();
         let headers = self.dialect.headers.clone().bind(&self.client.id);
@@ -267,7 +267,7 @@ impl ClientCredentialsBuilder {
             .endpoint(&endpoint)
             .headers(headers)
             .origins(origins)
-            .refusal(refusal)
+            .rejection(rejection)
             .policy(|policy| *policy = self.policy)
             .clock(self.clock)
             .build()
@@ -372,7 +372,7 @@ fn allowed_origins(dialect: &Dialect) -> AllowedOrigins {
 fn policy_of(dialect: &Dialect) -> Policy {
     let default = Policy::default();
     Policy {
-        renewal_margin: dialect.renewal_margin.unwrap_or(default.renewal_margin),
+        refresh_margin: dialect.refresh_margin.unwrap_or(default.refresh_margin),
         default_lifetime: dialect.default_lifetime.unwrap_or(default.default_lifetime),
         max_lifetime: dialect.max_lifetime.unwrap_or(default.max_lifetime),
         // A wait that the dialect names is honoured in full.

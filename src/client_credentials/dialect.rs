@@ -6,7 +6,7 @@ use super::{
     credentials::{BodyEncoding, CredentialPlacement, Grant, SecretLength},
     failure::FailureRow,
     params::ParamValue,
-    refusal::RefusalStatuses,
+    rejection::RejectionStatuses,
     response::ResponseFields,
     scope::ScopeRule,
     validate,
@@ -21,11 +21,11 @@ use crate::{ConfigError, Margin, Origin, TokenHeaders, text::url_without_secrets
 /// token.
 ///
 /// Durations are words with units, up to hours: `"90s"`, `"5m"`, `"1h 30m"`. A secret is only ever a reference
-/// ([`SecretRef`](crate::SecretRef)). An unknown key is refused, and so is a list where a table belongs.
+/// ([`SecretRef`](crate::SecretRef)). An unknown key is rejected, and so is a list where a table belongs.
 ///
 /// # In a configuration of your own
 ///
-/// Give the dialect a table of its own, or put `#[serde(flatten)]` on it: a misspelt key is refused there too. The struct
+/// Give the dialect a table of its own, or put `#[serde(flatten)]` on it: a misspelt key is rejected there too. The struct
 /// may have further fields beside it, but not a second flattened one, whose keys the dialect would not know.
 ///
 /// An error of the `toml` crate shows the line of the file that it is about, and its `Debug` the whole file. If the file
@@ -46,7 +46,7 @@ use crate::{ConfigError, Margin, Origin, TokenHeaders, text::url_without_secrets
 ///     grant = { field = { name = "grantType", value = "client_credentials" } }
 ///     default_lifetime = "30m"
 ///     max_lifetime = "12h"
-///     renewal_margin = { fraction = 0.1 }
+///     refresh_margin = { fraction = 0.1 }
 ///     wait_after_429 = "1m"
 ///     secret_length = { min = 16, max = 64 }
 ///
@@ -70,9 +70,9 @@ use crate::{ConfigError, Margin, Origin, TokenHeaders, text::url_without_secrets
 ///     token = "accessToken"
 ///     expiry = "expiraEm"
 ///     expiry_format = { local_time = { utc_offset_minutes = -180 } }
-///     secondaries = ["jwt_token"]
+///     extras = ["jwt_token"]
 ///
-///     [refusal]
+///     [rejection]
 ///     definite = [401]
 ///     ambiguous = [403]
 ///
@@ -127,14 +127,14 @@ pub struct Dialect {
     pub default_lifetime: Option<Duration>,
     /// The longest lifetime that an answer is believed. The source has a bound of its own (24 hours).
     pub max_lifetime: Option<Duration>,
-    /// How long before its expiry a token is renewed. Without it, the source's own default counts (20 %, at most 1 h).
-    pub renewal_margin: Option<Margin>,
+    /// How long before its expiry a token is refreshed. Without it, the source's own default counts (20 %, at most 1 h).
+    pub refresh_margin: Option<Margin>,
     /// Whether a new token kills the client's older one: then none is fetched ahead, and two processes need to share
-    /// one source. Default: `false`; not for a bank whose tokens live side by side, since requests wait for each renewal.
+    /// one source. Default: `false`; not for a bank whose tokens live side by side, since requests wait for each refresh.
     pub single_active: bool,
-    /// Which answers of the API refuse the token. Default: 401. Not 403 where it speaks of scopes alone: a new token
+    /// Which answers of the API reject the token. Default: 401. Not 403 where it speaks of scopes alone: a new token
     /// has the same.
-    pub refusal: RefusalStatuses,
+    pub rejection: RejectionStatuses,
     /// How long to leave the token endpoint alone after a 429 that carries no `Retry-After`. Default: as after any
     /// transient failure. At most a day. More than 5 minutes raises
     /// [`Policy::max_retry_after`](crate::Policy::max_retry_after) to it, so that it is honoured; what you set there
@@ -165,9 +165,9 @@ impl Dialect {
             response: ResponseFields::default(),
             default_lifetime: None,
             max_lifetime: None,
-            renewal_margin: None,
+            refresh_margin: None,
             single_active: false,
-            refusal: RefusalStatuses::default(),
+            rejection: RejectionStatuses::default(),
             wait_after_429: None,
             failures: Vec::new(),
             secret_length: None,
@@ -203,9 +203,9 @@ impl fmt::Debug for Dialect {
             response,
             default_lifetime,
             max_lifetime,
-            renewal_margin,
+            refresh_margin,
             single_active,
-            refusal,
+            rejection,
             wait_after_429,
             failures,
             secret_length,
@@ -225,9 +225,9 @@ impl fmt::Debug for Dialect {
             .field("response", response)
             .field("default_lifetime", default_lifetime)
             .field("max_lifetime", max_lifetime)
-            .field("renewal_margin", renewal_margin)
+            .field("refresh_margin", refresh_margin)
             .field("single_active", single_active)
-            .field("refusal", refusal)
+            .field("rejection", rejection)
             .field("wait_after_429", wait_after_429)
             .field("failures", failures)
             .field("secret_length", secret_length)

@@ -6,7 +6,7 @@ use super::{
     credentials::CredentialPlacement,
     dialect::Dialect,
     failure::CHECK_URL,
-    trouble::{BROKE, CHECK_CERTIFICATE},
+    transport_error::{BROKE, CHECK_CERTIFICATE},
 };
 use crate::{FetchError, FetchErrorKind};
 
@@ -43,7 +43,7 @@ impl Endpoint {
             false => error,
             true if self.by_certificate => error.with_advice(CHECK_CERTIFICATE),
             true => error.with_advice(
-                "If it stays, check the client certificate: a server that refuses it may close the connection",
+                "If it stays, check the client certificate: a server that rejects it may close the connection",
             ),
         }
     }
@@ -53,7 +53,7 @@ impl Endpoint {
 mod tests {
     use std::io;
 
-    use super::{super::trouble::classify, *};
+    use super::{super::transport_error::classify, *};
     use crate::{BoxError, error::CHECK_NETWORK};
 
     /// Some servers close the connection in place of an alert, and some clients see no more than that of one.

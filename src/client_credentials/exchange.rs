@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower::{Service, ServiceExt, util::BoxService};
 use zeroize::Zeroizing;
 
-use super::trouble;
+use super::transport_error;
 use crate::{BoxError, FetchError};
 
 /// No token answer known is longer than a few kilobytes.
@@ -61,7 +61,7 @@ pub trait HttpService<ReqBody>:
     Service<
         Request<ReqBody>,
         Response = Response<<Self as HttpService<ReqBody>>::ResBody>,
-        Error = <Self as HttpService<ReqBody>>::Trouble,
+        Error = <Self as HttpService<ReqBody>>::TransportError,
         Future = <Self as HttpService<ReqBody>>::Pending,
     > + Send
     + 'static
@@ -69,9 +69,11 @@ pub trait HttpService<ReqBody>:
     /// The body of its responses.
     type ResBody: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static;
     /// Its error.
-    type Trouble: Into<BoxError>;
+    type TransportError: Into<BoxError>;
     /// Its future.
-    type Pending: Future<Output = Result<Response<Self::ResBody>, Self::Trouble>> + Send + 'static;
+    type Pending: Future<Output = Result<Response<Self::ResBody>, Self::TransportError>>
+        + Send
+        + 'static;
 }
 
 impl<T, ReqBody, ResBody> HttpService<ReqBody> for T
@@ -82,7 +84,7 @@ where
     ResBody: http_body::Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     type ResBody = ResBody;
-    type Trouble = T::Error;
+    type TransportError = T::Error;
     type Pending = T::Future;
 }
 
@@ -92,7 +94,7 @@ where
     B: From<Bytes> + 'static,
 {
     transport
-        .map_err(|error: T::Trouble| trouble::classify(error.into()))
+        .map_err(|error: T::TransportError| transport_error::classify(error.into()))
         .map_request(|request: Request<Bytes>| request.map(B::from))
         .and_then(async |response| Ok(read(response).await))
         .boxed()
@@ -142,6 +144,6 @@ fn broken_off(bytes: Zeroizing<Vec<u8>>, error: BoxError) -> Body {
     }
     Body {
         bytes,
-        end: End::Broken(trouble::classify(error)),
+        end: End::Broken(transport_error::classify(error)),
     }
 }

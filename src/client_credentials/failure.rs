@@ -34,7 +34,7 @@ pub(super) const CHECK_URL: &str = "Check the token URL";
 
 /// A provider's own word on how one kind of failure is treated.
 ///
-/// Do not call a refusal of credentials transient: a bank locks a client out that tries them again.
+/// Do not call a rejection of credentials transient: a bank locks a client out that tries them again.
 ///
 /// # Examples
 ///

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     BodyEncoding, CredentialPlacement, Dialect, ExpiryFormat, FailureRow, Grant, ParamValue,
-    RefusalStatuses, ResponseFields, ScopeFormat, ScopeRule, SecretLength,
+    RejectionStatuses, ResponseFields, ScopeFormat, ScopeRule, SecretLength,
 };
 use crate::{
     FailureClass, Margin, Origin, TokenHeaders, duration,
@@ -58,11 +58,11 @@ struct DialectKeys {
     )]
     max_lifetime: Option<Duration>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    renewal_margin: Option<Margin>,
+    refresh_margin: Option<Margin>,
     #[serde(default)]
     single_active: bool,
     #[serde(default)]
-    refusal: RefusalStatuses,
+    rejection: RejectionStatuses,
     #[serde(
         default,
         with = "duration::option",
@@ -163,7 +163,7 @@ struct ScopeKeys {
 as_table!(
     ResponseFields,
     ResponseKeys,
-    r#"`response = { token = "access_token", expiry = "expires_in", expiry_format = "auto", secondaries = [], error = "error", error_description = "error_description" }`, each key optional"#
+    r#"`response = { token = "access_token", expiry = "expires_in", expiry_format = "auto", extras = [], error = "error", error_description = "error_description" }`, each key optional"#
 );
 
 #[derive(Serialize, Deserialize)]
@@ -176,7 +176,7 @@ struct ResponseKeys {
     token: String,
     expiry: String,
     expiry_format: ExpiryFormat,
-    secondaries: Vec<String>,
+    extras: Vec<String>,
     error: String,
     error_description: String,
 }
@@ -204,18 +204,18 @@ enum ExpiryKeys {
 }
 
 as_table!(
-    RefusalStatuses,
-    RefusalKeys,
-    "`refusal = { definite = [401], ambiguous = [403] }`, each key optional"
+    RejectionStatuses,
+    RejectionKeys,
+    "`rejection = { definite = [401], ambiguous = [403] }`, each key optional"
 );
 
 #[derive(Serialize, Deserialize)]
 #[serde(
-    remote = "RefusalStatuses",
-    default = "RefusalStatuses::default",
+    remote = "RejectionStatuses",
+    default = "RejectionStatuses::default",
     deny_unknown_fields
 )]
-struct RefusalKeys {
+struct RejectionKeys {
     definite: Vec<u16>,
     ambiguous: Vec<u16>,
 }

@@ -1,6 +1,6 @@
 //! Reads one JSON object as far as anybody asks: its own members.
 //!
-//! `serde_json` refuses the whole text for one byte that is no UTF-8, one bare line break or one number too large,
+//! `serde_json` rejects the whole text for one byte that is no UTF-8, one bare line break or one number too large,
 //! wherever it stands. A token endpoint's answer is read for a few members, and what the others hold must not cost the
 //! token. So that much is checked of them, and no more, as tells where each ends.
 

@@ -20,7 +20,7 @@ mod members;
 mod own_thread;
 mod params;
 mod reader;
-mod refusal;
+mod rejection;
 mod request;
 mod response;
 mod retry_after;
@@ -28,7 +28,7 @@ mod scope;
 mod scrub;
 #[cfg(test)]
 pub(crate) mod tests;
-mod trouble;
+mod transport_error;
 mod validate;
 
 pub use attempt_record::{AttemptRecord, RecordedValue};
@@ -40,6 +40,6 @@ pub use expiry::ExpiryFormat;
 pub use failure::FailureRow;
 pub use fetcher::ClientCredentials;
 pub use params::ParamValue;
-pub use refusal::RefusalStatuses;
+pub use rejection::RejectionStatuses;
 pub use response::ResponseFields;
 pub use scope::{ScopeFormat, ScopeRule};

@@ -90,10 +90,10 @@ impl Reader {
         check_type(members)?;
         let mut token = Token::new(value);
         if let Some(lifetime) = self.lifetime(answer, members, now)? {
-            token = token.expires_in(lifetime);
+            token = token.with_lifetime(lifetime);
         }
-        for name in &fields.secondaries {
-            token = token.secondary(name, self.header_text(members, name)?);
+        for name in &fields.extras {
+            token = token.with_extra(name, self.header_text(members, name)?);
         }
         Ok(token)
     }
@@ -218,7 +218,7 @@ impl Reader {
         }
         match stated.or(self.dialect.wait_after_429) {
             Some(wait) => error.with_retry_after(wait),
-            None => error.not_within_flight(),
+            None => error.not_within_fetch(),
         }
     }
 

@@ -21,7 +21,7 @@ use super::{
 use crate::{ClientSecret, ConfigError, origin::has_path_of_its_own, text::url_without_secrets};
 
 /// An extra field or header, its secret read.
-pub(super) struct Extra<'a> {
+pub(super) struct ResolvedParam<'a> {
     pub(super) name: &'a str,
     pub(super) value: ClientSecret,
     is_secret: bool,
@@ -58,14 +58,14 @@ pub(super) fn prepare(dialect: &Dialect, client: &Client) -> Result<Prepared, Co
 }
 
 pub(super) fn uri(dialect: &Dialect) -> Result<Uri, ConfigError> {
-    let refuse =
+    let reject =
         |rule| ConfigError::new("token_url", rule).given(&url_without_secrets(&dialect.token_url));
     let uri: Uri = dialect.token_url.parse().map_err(|error: InvalidUri| {
-        refuse("must be a URL such as https://login.example/token").because(error)
+        reject("must be a URL such as https://login.example/token").because(error)
     })?;
     match uri.scheme().is_none() || has_path_of_its_own(&uri) {
         true => Ok(uri),
-        false => Err(refuse("must have a path that begins with `/`")),
+        false => Err(reject("must have a path that begins with `/`")),
     }
 }
 
@@ -87,7 +87,7 @@ fn describe_body(headers: &mut HeaderMap, body: BodyEncoding, length: usize) {
 fn insert_credentials(
     headers: &mut HeaderMap,
     basic: Option<&Zeroizing<String>>,
-    extra: &[Extra<'_>],
+    extra: &[ResolvedParam<'_>],
 ) -> Result<(), ConfigError> {
     if let Some(basic) = basic {
         let value = Zeroizing::new(["Basic ", basic].concat());
@@ -104,9 +104,9 @@ fn insert_credentials(
 fn resolve<'a>(
     field: &str,
     values: &'a BTreeMap<String, ParamValue>,
-) -> Result<Vec<Extra<'a>>, ConfigError> {
+) -> Result<Vec<ResolvedParam<'a>>, ConfigError> {
     let resolve = |(name, value): (&'a String, &ParamValue)| {
-        let extra = Extra {
+        let extra = ResolvedParam {
             name,
             value: value.resolve()?,
             is_secret: value.is_secret(),
@@ -119,7 +119,7 @@ fn resolve<'a>(
     values.iter().map(resolve).collect()
 }
 
-impl Extra<'_> {
+impl ResolvedParam<'_> {
     fn header(&self) -> Result<(HeaderName, HeaderValue), ConfigError> {
         let field = format!("token_headers.{}", self.name);
         let name = self

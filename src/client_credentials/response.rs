@@ -16,7 +16,7 @@ pub struct ResponseFields {
     pub expiry_format: ExpiryFormat,
     /// Further values that come with the token and that [`Dialect::headers`](super::Dialect::headers) use by their
     /// names, such as Serpro's `jwt_token`. An answer without one of them is no token. Default: none.
-    pub secondaries: Vec<String>,
+    pub extras: Vec<String>,
     /// The member that holds the code of an error, a string or a number. Default: `error`. An answer is an error if this
     /// member is there and not empty, whatever the status; `""`, `false`, `null`, `0`, `[]` and `{}` count as empty. Do
     /// not name a member that is filled in good answers too, such as `"code": "OK"`.
@@ -31,7 +31,7 @@ impl Default for ResponseFields {
             token: "access_token".into(),
             expiry: "expires_in".into(),
             expiry_format: ExpiryFormat::default(),
-            secondaries: Vec::new(),
+            extras: Vec::new(),
             error: "error".into(),
             error_description: "error_description".into(),
         }

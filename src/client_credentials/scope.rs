@@ -13,7 +13,7 @@ pub struct ScopeRule {
     /// Whether at least one must be asked for. Default: `false`.
     pub required: bool,
     /// The most that may be asked for; 0 where the token request has no place for scopes, so that asking is an error
-    /// when built and not the bank's refusal. Default: any number.
+    /// when built and not the bank's rejection. Default: any number.
     pub most: Option<usize>,
 }
 

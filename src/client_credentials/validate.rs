@@ -36,10 +36,10 @@ pub(super) fn dialect(dialect: &Dialect) -> Checked {
     extras::headers(dialect)?;
     scope(dialect)?;
     response(dialect)?;
-    dialect.headers.check_for(&dialect.response.secondaries)?;
+    dialect.headers.check_for(&dialect.response.extras)?;
     numbers(dialect)?;
     secret_length(dialect)?;
-    dialect.refusal.rule()?;
+    dialect.rejection.rule()?;
     failures(dialect)
 }
 
@@ -162,7 +162,7 @@ fn scope(dialect: &Dialect) -> Checked {
 
 fn response(dialect: &Dialect) -> Checked {
     let fields = &dialect.response;
-    let secondaries = fields.secondaries.iter().map(String::as_str);
+    let extras = fields.extras.iter().map(String::as_str);
     distinct(
         "response",
         [
@@ -172,7 +172,7 @@ fn response(dialect: &Dialect) -> Checked {
             &fields.error_description,
         ]
         .into_iter()
-        .chain(secondaries),
+        .chain(extras),
     )?;
     match fields.expiry_format {
         ExpiryFormat::LocalTime { utc_offset_minutes }
@@ -200,13 +200,13 @@ fn numbers(dialect: &Dialect) -> Checked {
         return Err(ConfigError::new("default_lifetime", rule).given_value(&words(default)));
     }
     rule(
-        !dialect.single_active || dialect.renewal_margin.is_none(),
-        "renewal_margin",
-        "has no effect with `single_active`, which renews at expiry",
+        !dialect.single_active || dialect.refresh_margin.is_none(),
+        "refresh_margin",
+        "has no effect with `single_active`, which refreshes at expiry",
     )?;
     let lifetime = dialect.default_lifetime.or(dialect.max_lifetime);
     dialect
-        .renewal_margin
+        .refresh_margin
         .map_or(Ok(()), |margin| margin.check(lifetime))
 }
 

@@ -24,7 +24,7 @@ pub enum FailureClass {
     /// 403 to a client that asks too often.
     Unclear,
     /// Asking again cannot help until somebody fixes the configuration: a code such as `invalid_client`, a token URL
-    /// that does not exist (404, 405, 410), a client certificate that the server refuses.
+    /// that does not exist (404, 405, 410), a client certificate that the server rejects.
     Permanent,
 }
 
@@ -73,9 +73,9 @@ pub struct FetchError {
     code: Option<Box<str>>,
     description: Option<Box<str>>,
     advice: Option<&'static str>,
-    certificate_refused: bool,
+    certificate_rejected: bool,
     retry_after: Option<Duration>,
-    retry_within_flight: bool,
+    retry_within_fetch: bool,
     without_life: bool,
     source: Option<BoxError>,
 }
@@ -141,9 +141,9 @@ impl FetchError {
         self.retry_after
     }
 
-    /// Returns whether the server refused the client certificate, or missed one, while the connection was made.
-    pub fn is_certificate_refused(&self) -> bool {
-        self.certificate_refused
+    /// Returns whether the server rejected the client certificate, or missed one, while the connection was made.
+    pub fn is_certificate_rejected(&self) -> bool {
+        self.certificate_rejected
     }
 
     pub(crate) fn new(
@@ -159,9 +159,9 @@ impl FetchError {
             code: None,
             description: None,
             advice: None,
-            certificate_refused: false,
+            certificate_rejected: false,
             retry_after: None,
-            retry_within_flight: true,
+            retry_within_fetch: true,
             without_life: false,
             source: None,
         }
@@ -172,7 +172,7 @@ impl FetchError {
         Self::new(FailureClass::Unclear, FetchErrorKind::Malformed, what)
     }
 
-    /// The answer ended before it held a token, which is seldom so twice: tried again within the flight.
+    /// The answer ended before it held a token, which is seldom so twice: tried again within the fetch.
     pub(crate) fn cut_short(what: impl Into<Cow<'static, str>>) -> Self {
         Self::new(FailureClass::Transient, FetchErrorKind::Malformed, what)
     }
@@ -223,7 +223,7 @@ impl FetchError {
     }
 
     pub(crate) fn for_certificate(mut self) -> Self {
-        self.certificate_refused = true;
+        self.certificate_rejected = true;
         self
     }
 
@@ -237,9 +237,9 @@ impl FetchError {
         self
     }
 
-    /// Ends the flight whatever the class: for a 429 that does not say how long to wait.
-    pub(crate) fn not_within_flight(mut self) -> Self {
-        self.retry_within_flight = false;
+    /// Ends the fetch whatever the class: for a 429 that does not say how long to wait.
+    pub(crate) fn not_within_fetch(mut self) -> Self {
+        self.retry_within_fetch = false;
         self
     }
 
@@ -248,8 +248,8 @@ impl FetchError {
         self.without_life
     }
 
-    pub(crate) fn may_retry_within_flight(&self) -> bool {
-        self.retry_within_flight && self.class == FailureClass::Transient
+    pub(crate) fn may_retry_within_fetch(&self) -> bool {
+        self.retry_within_fetch && self.class == FailureClass::Transient
     }
 
     /// What it was caused by, in one line: of a custom fetcher's error everything, of a client's the innermost cause.

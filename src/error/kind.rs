@@ -26,7 +26,7 @@ pub enum FetchErrorKind {
     /// `timeout`: there was no answer in time.
     #[serde(rename = "timeout")]
     TimedOut,
-    /// `unavailable`: the token endpoint could not be reached, refused the connection, broke it off, or said that it
+    /// `unavailable`: the token endpoint could not be reached, rejected the connection, broke it off, or said that it
     /// is out of order.
     Unavailable,
     /// `fetcher`: an error of a custom fetcher, which did not say more.

@@ -49,12 +49,12 @@ struct Inner {
 
 #[derive(Debug)]
 pub(crate) enum Reason {
-    /// A flight ended without a token, after this many attempts.
+    /// A fetch ended without a token, after this many attempts.
     Fetch {
         error: FetchError,
         attempts: u32,
     },
-    /// The waiter's own bound passed; the flight goes on.
+    /// The waiter's own bound passed; the fetch goes on.
     AcquireTimeout(Duration),
     /// The request is for an origin that the token is not for; the text says which rule it broke.
     ForeignOrigin(String),

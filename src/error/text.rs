@@ -127,10 +127,10 @@ mod tests {
 
     #[test]
     fn a_chain_repeats_nothing_and_its_root_is_its_last() {
-        let inner = io::Error::other("refused\n(os error 111)");
+        let inner = io::Error::other("rejected\n(os error 111)");
         let outer = io::Error::other(io::Error::other(inner));
-        assert_eq!(chain(&outer), "refused (os error 111)");
-        assert_eq!(root(&outer), "refused (os error 111)");
+        assert_eq!(chain(&outer), "rejected (os error 111)");
+        assert_eq!(root(&outer), "rejected (os error 111)");
         assert_eq!(
             chain(&io::Error::other("x".repeat(600))).chars().count(),
             501

@@ -23,7 +23,7 @@ use template::{Placeholder, Template};
 
 /// The headers that an API wants to see the token in.
 ///
-/// A template is literal text with `{token}`, `{client_id}` or the name of a secondary value, such as `{jwt_token}`,
+/// A template is literal text with `{token}`, `{client_id}` or the name of a extra value, such as `{jwt_token}`,
 /// in braces. A header of the same name that the request already has is replaced.
 ///
 /// In configuration it is a table from header name to template:
@@ -110,16 +110,16 @@ impl TokenHeaders {
     }
 
     /// The same before a client id is known, where a token is known to bring these values and no others.
-    pub(crate) fn check_for(&self, secondaries: &[String]) -> Result<(), ConfigError> {
+    pub(crate) fn check_for(&self, extras: &[String]) -> Result<(), ConfigError> {
         let is_unknown = |it: &&Placeholder| match it {
-            Placeholder::Secondary(name) => !secondaries.iter().any(|known| **known == **name),
+            Placeholder::Extra(name) => !extras.iter().any(|known| **known == **name),
             Placeholder::Token | Placeholder::ClientId => false,
         };
         if let Some(unknown) = self.values().find(is_unknown) {
-            let secondaries = secondaries.iter().map(|name| format!(", `{{{name}}}`"));
-            let known = secondaries.collect::<String>();
+            let extras = extras.iter().map(|name| format!(", `{{{name}}}`"));
+            let known = extras.collect::<String>();
             let rule = format!(
-                "no token brings this; write `{{token}}`, `{{client_id}}`{known}, or name it in `response.secondaries`"
+                "no token brings this; write `{{token}}`, `{{client_id}}`{known}, or name it in `response.extras`"
             );
             return Err(ConfigError::new("headers", rule).given(&unknown.to_string()));
         }
@@ -233,11 +233,11 @@ mod tests {
     }
 
     #[test]
-    fn a_secondary_is_filled_or_missed() {
+    fn a_extra_is_filled_or_missed() {
         let headers = TokenHeaders::bearer()
             .with("jwt_token", "{jwt_token}")
             .unwrap();
-        let whole = Token::new("abc").secondary("jwt_token", "xyz");
+        let whole = Token::new("abc").with_extra("jwt_token", "xyz");
         assert_eq!(rendered(&headers, &whole)[1], pair("jwt_token", "xyz"));
         assert!(headers.render(&Token::new("abc")).is_err());
     }

@@ -17,7 +17,7 @@ enum Part {
 pub(super) enum Placeholder {
     Token,
     ClientId,
-    Secondary(Box<str>),
+    Extra(Box<str>),
 }
 
 impl Placeholder {
@@ -26,7 +26,7 @@ impl Placeholder {
             "token" => Ok(Self::Token),
             "client_id" => Ok(Self::ClientId),
             "" => Err(UNMATCHED),
-            name => Ok(Self::Secondary(name.into())),
+            name => Ok(Self::Extra(name.into())),
         }
     }
 
@@ -34,7 +34,7 @@ impl Placeholder {
         match self {
             Self::Token => "token",
             Self::ClientId => "client_id",
-            Self::Secondary(name) => name,
+            Self::Extra(name) => name,
         }
     }
 
@@ -42,7 +42,7 @@ impl Placeholder {
         match self {
             Self::Token => Ok(token.expose()),
             Self::ClientId => Err(FetchError::malformed("no client id to put into a header")),
-            Self::Secondary(name) => token.expose_secondary(name).ok_or_else(|| {
+            Self::Extra(name) => token.expose_extra(name).ok_or_else(|| {
                 FetchError::malformed(format!(
                     "the answer holds no `{name}`, which a header needs"
                 ))

@@ -15,7 +15,7 @@ use crate::{
     error::{BoxError, ConfigError},
     headers::TokenHeaders,
     origin::{AllowedOrigins, Origin},
-    refusal::RefusalRule,
+    rejection::RejectionRule,
     text::hidden,
     token::{Token, TokenRequest},
 };
@@ -44,7 +44,7 @@ pub struct TokenSourceBuilder {
     headers: TokenHeaders,
     /// The first mistake among the origins, kept for [`build`](Self::build) to report.
     origins: Result<AllowedOrigins, ConfigError>,
-    refusal: RefusalRule,
+    rejection: RejectionRule,
     policy: Policy,
     clock: Clock,
     rng: fastrand::Rng,
@@ -63,7 +63,7 @@ impl TokenSourceBuilder {
             endpoint: None,
             headers: TokenHeaders::bearer(),
             origins: Ok(AllowedOrigins::default()),
-            refusal: RefusalRule::default(),
+            rejection: RejectionRule::default(),
             policy: Policy::default(),
             clock: Clock::system(),
             rng: fastrand::Rng::new(),
@@ -94,9 +94,9 @@ impl TokenSourceBuilder {
         self.with_origin(&origin.into(), AllowedOrigins::danger_allow_http)
     }
 
-    /// What counts as a refusal of the token. Default: a `401`.
-    pub fn refusal(mut self, rule: RefusalRule) -> Self {
-        self.refusal = rule;
+    /// What counts as a rejection of the token. Default: a `401`.
+    pub fn rejection(mut self, rule: RejectionRule) -> Self {
+        self.rejection = rule;
         self
     }
 
@@ -147,7 +147,7 @@ impl TokenSourceBuilder {
             clock: self.clock,
             headers: self.headers,
             origins,
-            refusal: self.refusal,
+            rejection: self.rejection,
         };
         Ok(TokenSource::new(Core::new(parts, self.fetcher, self.rng)))
     }
@@ -179,7 +179,7 @@ impl fmt::Debug for TokenSourceBuilder {
             .field("name", &self.name)
             .field("headers", &self.headers)
             .field("origins", &self.origins)
-            .field("refusal", &self.refusal)
+            .field("rejection", &self.rejection)
             .field("policy", &self.policy)
             .field("clock", &self.clock)
             .finish_non_exhaustive()
@@ -190,32 +190,32 @@ impl fmt::Debug for TokenSourceBuilder {
 mod tests {
     use super::*;
 
-    fn refused(change: impl FnOnce(TokenSourceBuilder) -> TokenSourceBuilder) -> ConfigError {
+    fn rejected(change: impl FnOnce(TokenSourceBuilder) -> TokenSourceBuilder) -> ConfigError {
         let fetcher = tower::service_fn(async |_| Ok::<_, BoxError>(Token::new("abc")));
         change(TokenSource::builder(fetcher)).build().unwrap_err()
     }
 
     #[test]
-    fn a_name_that_forges_a_line_is_refused() {
+    fn a_name_that_forges_a_line_is_rejected() {
         for name in ["", "x\u{1b}[2J", "x\nINFO", "x\u{202e}", "x\u{200b}"] {
-            let error = refused(|it| it.name(name));
+            let error = rejected(|it| it.name(name));
             assert_eq!(error.field(), "name", "{name:?}");
             assert_eq!(hidden(&error.to_string()), None, "{error}");
         }
         assert_eq!(
-            refused(|it| it.name("x\u{1b}[2J")).rule(),
+            rejected(|it| it.name("x\u{1b}[2J")).rule(),
             "holds a control character (U+001B) at character 2; remove it"
         );
     }
 
     #[test]
     fn an_error_says_whose_setting_it_is_and_what_was_given() {
-        let error = refused(|it| it.policy(|policy| policy.attempts = 0).name("vault"));
+        let error = rejected(|it| it.policy(|policy| policy.attempts = 0).name("vault"));
         assert_eq!(
             error.to_string(),
             "vault: invalid `attempts` 0: must be at least 1"
         );
-        let error = refused(|it| it.origin("https://me:c4n4ry@api.example").name("vault"));
+        let error = rejected(|it| it.origin("https://me:c4n4ry@api.example").name("vault"));
         assert_eq!(error.source_name(), Some("vault"));
         assert!(!format!("{error:?}").contains("c4n4ry"), "{error:?}");
     }

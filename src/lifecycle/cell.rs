@@ -39,14 +39,14 @@ pub(crate) struct Issued {
 /// What the API has made of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Standing {
+pub(crate) enum TokenState {
     Good = 0,
-    /// Refused: requests wait for the fetch that is to replace it, until the fetch or `suspended_wait` is over.
+    /// Rejected: requests wait for the fetch that is to replace it, until the fetch or `suspended_wait` is over.
     Suspended = 1,
-    /// Refused, and the fetch failed or takes too long: it serves again, and its replacement is sought behind the
+    /// Rejected, and the fetch failed or takes too long: it serves again, and its replacement is sought behind the
     /// requests.
-    Reinstated = 2,
-    /// Refused, and the endpoint handed out the very same: it serves until its renewal is due anyway.
+    Restored = 2,
+    /// Rejected, and the endpoint handed out the very same: it serves until its refresh is due anyway.
     Repeated = 3,
 }
 
@@ -55,7 +55,7 @@ pub(crate) enum Standing {
 pub(crate) enum Phase {
     /// Attach it.
     Fresh,
-    /// Attach it, and see that a renewal is under way.
+    /// Attach it, and see that a refresh is under way.
     Stale,
     /// Wait for the fetch; should that fail, the token serves again.
     Suspended,
@@ -69,11 +69,11 @@ impl Issued {
         if self.use_until.is_reached(now) {
             return Phase::Expired;
         }
-        match self.standing() {
-            Standing::Suspended => Phase::Suspended,
-            Standing::Reinstated => Phase::Stale,
+        match self.token_state() {
+            TokenState::Suspended => Phase::Suspended,
+            TokenState::Restored => Phase::Stale,
             _ if self.refresh_at.is_reached(now) => Phase::Stale,
-            Standing::Good | Standing::Repeated => Phase::Fresh,
+            TokenState::Good | TokenState::Repeated => Phase::Fresh,
         }
     }
 
@@ -81,20 +81,20 @@ impl Issued {
     #[inline]
     pub(crate) fn is_surely_fresh(&self, coarse: Now) -> bool {
         !self.surely_fresh_until.is_reached(coarse)
-            && matches!(self.standing(), Standing::Good | Standing::Repeated)
+            && matches!(self.token_state(), TokenState::Good | TokenState::Repeated)
     }
 
     #[inline]
-    pub(crate) fn standing(&self) -> Standing {
+    pub(crate) fn token_state(&self) -> TokenState {
         match self.standing.load(Ordering::Relaxed) {
-            0 => Standing::Good,
-            1 => Standing::Suspended,
-            2 => Standing::Reinstated,
-            _ => Standing::Repeated,
+            0 => TokenState::Good,
+            1 => TokenState::Suspended,
+            2 => TokenState::Restored,
+            _ => TokenState::Repeated,
         }
     }
 
-    pub(crate) fn set_standing(&self, standing: Standing) {
+    pub(crate) fn set_token_state(&self, standing: TokenState) {
         self.standing.store(standing as u8, Ordering::Relaxed);
     }
 
@@ -110,7 +110,7 @@ impl fmt::Debug for Issued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Issued")
             .field("generation", &self.generation)
-            .field("standing", &self.standing())
+            .field("standing", &self.token_state())
             .finish_non_exhaustive()
     }
 }
@@ -147,7 +147,7 @@ impl IssuedToken {
     }
 
     pub(crate) fn is_suspended(&self) -> bool {
-        self.0.standing() == Standing::Suspended
+        self.0.token_state() == TokenState::Suspended
     }
 
     /// The token's text, for places that no header template reaches (a WebSocket's first message, say). Do not log it.
@@ -177,7 +177,7 @@ impl IssuedToken {
 ///
 /// 1. Once it holds a token it is never emptied: a new token takes the place of the old one in one step, so no
 ///    request ever finds nothing where there was something.
-/// 2. Only a landing flight writes it, under the state's lock; generations therefore never go back.
+/// 2. Only a landing fetch writes it, under the state's lock; generations therefore never go back.
 #[derive(Debug, Default)]
 pub(crate) struct Cell(ArcSwapOption<Issued>);
 

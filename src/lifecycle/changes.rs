@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::{handle::Handle, status::Status};
 
-/// The changes of a source, one at a time: a token came, a fetch failed, a token was refused, the source was shut
+/// The changes of a source, one at a time: a token came, a fetch failed, a token was rejected, the source was shut
 /// down.
 ///
 /// It does not keep the source alive. Changes that come faster than they are read are seen as one.

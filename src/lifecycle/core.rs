@@ -6,11 +6,11 @@ use tokio::sync::watch;
 
 use super::{
     bound::{Bound, WAITER_GRACE},
-    cell::{Cell, Issued, Phase, Standing},
+    cell::{Cell, Issued, Phase, TokenState},
     clock::{Clock, Now},
     driver::Fetcher,
     driving::Driver,
-    flight::{Flight, Outcome},
+    fetch::{Fetch, Outcome},
     policy::Policy,
     prepared::PreparedToken,
     state::{FetchGrant, Remedy, State},
@@ -21,7 +21,7 @@ use crate::{
     error::{CHECK_NETWORK, FetchError, NextAttempt, OAuthError, Reason},
     headers::TokenHeaders,
     origin::AllowedOrigins,
-    refusal::{Refusal, RefusalRule},
+    rejection::{Rejection, RejectionRule},
     token::{FetchCause, Generation},
 };
 
@@ -38,16 +38,16 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     pub(crate) headers: TokenHeaders,
     pub(crate) origins: AllowedOrigins,
-    pub(crate) refusal: RefusalRule,
+    pub(crate) rejection: RejectionRule,
     pub(crate) cell: Cell,
     pub(crate) counters: Counters,
     pub(crate) changes: watch::Sender<()>,
-    /// `None` once it is closed. It stays here, and whoever drives a flight calls it.
+    /// `None` once it is closed. It stays here, and whoever drives a fetch calls it.
     pub(super) fetcher: Mutex<Option<Fetcher>>,
     state: Mutex<State>,
-    /// [`State::renewal_closed_until`] in nanoseconds, so that a stale token costs requests no lock while nothing can
+    /// [`State::refresh_closed_until`] in nanoseconds, so that a stale token costs requests no lock while nothing can
     /// be done about it. It may lag behind the state, which decides.
-    renewal_closed_until: AtomicU64,
+    refresh_closed_until: AtomicU64,
     /// [`State::suspect`], 0 for none, and when it last succeeded, in nanoseconds on the monotonic clock.
     suspect: AtomicU64,
     last_success: AtomicU64,
@@ -61,7 +61,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) headers: TokenHeaders,
     pub(crate) origins: AllowedOrigins,
-    pub(crate) refusal: RefusalRule,
+    pub(crate) rejection: RejectionRule,
 }
 
 /// The way in for a request that found no token it may use.
@@ -87,11 +87,11 @@ impl Core {
             clock: parts.clock,
             headers: parts.headers,
             origins: parts.origins,
-            refusal: parts.refusal,
+            rejection: parts.rejection,
             cell: Cell::default(),
             counters: Counters::default(),
             changes: watch::Sender::new(()),
-            renewal_closed_until: AtomicU64::new(0),
+            refresh_closed_until: AtomicU64::new(0),
             suspect: AtomicU64::new(0),
             last_success: AtomicU64::new(0),
         }
@@ -110,7 +110,7 @@ impl Core {
         OAuthError::new(self.name.clone(), reason, None)
     }
 
-    /// The error of a flight that failed now, after which the source backs off.
+    /// The error of a fetch that failed now, after which the source backs off.
     pub(crate) fn failure(&self, reason: Reason, now: Now, back_off: Duration) -> OAuthError {
         let clock = self.clock.clone();
         let until = now.monotonic.saturating_add(back_off);
@@ -146,20 +146,20 @@ impl Core {
     }
 
     fn mirror(&self, state: &State) {
-        let closed_until = nanos(state.renewal_closed_until());
+        let closed_until = nanos(state.refresh_closed_until());
         let suspect = state.suspect().map_or(0, Generation::get);
-        self.renewal_closed_until
+        self.refresh_closed_until
             .store(closed_until, Ordering::Relaxed);
         self.suspect.store(suspect, Ordering::Relaxed);
     }
 
-    /// Whether there is any point in asking for a renewal now.
-    pub(crate) fn may_renew(&self, now: Now) -> bool {
-        nanos(now.monotonic) >= self.renewal_closed_until.load(Ordering::Relaxed)
+    /// Whether there is any point in asking for a refresh now.
+    pub(crate) fn may_refresh(&self, now: Now) -> bool {
+        nanos(now.monotonic) >= self.refresh_closed_until.load(Ordering::Relaxed)
     }
 
-    /// Looks at the cell once more, under the lock that a landing flight holds too, and only then asks for a fetch: a
-    /// flight that has just landed is never followed by a needless one.
+    /// Looks at the cell once more, under the lock that a landing fetch holds too, and only then asks for a fetch: a
+    /// fetch that has just landed is never followed by a needless one.
     ///
     /// A suspended token is restored here, by the first request to come when the wait is over, and for all.
     pub(crate) fn token_or_fetch(&self) -> TokenOrFetch {
@@ -170,7 +170,7 @@ impl Core {
             match (cause(phase), self.cell.get()) {
                 (FetchCause::Ahead, Some(issued)) => TokenOrFetch::Token(issued),
                 (_, Some(issued)) if wait == Some(Duration::ZERO) => {
-                    self.reinstate();
+                    self.restore();
                     TokenOrFetch::Restored(issued)
                 }
                 (cause, _) => TokenOrFetch::Fetch {
@@ -185,8 +185,8 @@ impl Core {
         self.cell.with(|issued| issued.phase(now))
     }
 
-    /// Asks for a renewal that nobody waits for, unless one has landed since it was seen to be due.
-    pub(crate) fn grant_renewal(&self) -> Option<FetchGrant> {
+    /// Asks for a refresh that nobody waits for, unless one has landed since it was seen to be due.
+    pub(crate) fn grant_refresh(&self) -> Option<FetchGrant> {
         let now = self.now();
         self.step(|state| match self.phase(now) {
             Some(Phase::Fresh) => None,
@@ -194,13 +194,13 @@ impl Core {
         })
     }
 
-    pub(crate) fn refused(&self, generation: Generation, refusal: Refusal) -> Remedy {
+    pub(crate) fn rejected(&self, generation: Generation, rejection: Rejection) -> Remedy {
         let now = self.now();
         let last_success = Duration::from_nanos(self.last_success.load(Ordering::Relaxed));
         self.step(|state| match self.cell.get() {
-            Some(current) => state.refused(
+            Some(current) => state.rejected(
                 &current,
-                (generation, refusal),
+                (generation, rejection),
                 last_success,
                 now,
                 &self.policy,
@@ -226,16 +226,16 @@ impl Core {
             .filter(|issued| issued.phase(now) != Phase::Expired)
     }
 
-    /// Puts a token into the cell and ends the flight, if this driver has it. The token is published first, and the
-    /// flight's outcome last: whoever learns that the flight has landed finds the token.
+    /// Puts a token into the cell and ends the fetch, if this driver has it. The token is published first, and the
+    /// fetch's outcome last: whoever learns that the fetch has landed finds the token.
     pub(crate) fn install(
         &self,
         prepared: PreparedToken,
-        (flight, driver): (&Arc<Flight>, Driver),
+        (fetch, driver): (&Arc<Fetch>, Driver),
     ) -> Option<(Arc<Issued>, bool)> {
         let now = self.now();
         self.step(|state| {
-            state.driven_by(flight, Some(driver))?;
+            state.driven_by(fetch, Some(driver))?;
             let same = self.current_if_same(prepared.token());
             let repeated = same.is_some();
             let issued = Arc::new(match same {
@@ -244,31 +244,31 @@ impl Core {
             });
             self.cell.put(issued.clone());
             let generation = issued.generation;
-            state.landed(flight.cause, (generation, repeated), now, &self.policy);
+            state.landed(fetch.cause, (generation, repeated), now, &self.policy);
             Some((issued, repeated))
         })
     }
 
     /// Lets a suspended token serve again, since nothing better is to be had. A part of a [`step`](Self::step).
-    pub(crate) fn reinstate(&self) {
+    pub(crate) fn restore(&self) {
         self.cell.with(|issued| {
-            if issued.standing() == Standing::Suspended {
-                issued.set_standing(Standing::Reinstated);
+            if issued.token_state() == TokenState::Suspended {
+                issued.set_token_state(TokenState::Restored);
             }
         });
     }
 
-    /// Ends what runs in the background, and lets nothing start again. A refused token serves again: the fetch that
+    /// Ends what runs in the background, and lets nothing start again. A rejected token serves again: the fetch that
     /// its requests would wait for can no longer come.
     pub(crate) fn shut_down(&self) {
         let error = self.error(Reason::ShutDown);
         let under_way = self.step(|state| {
-            self.reinstate();
+            self.restore();
             state.shut_down(error)
         });
-        // Without the lock: an abort may drop what drives the flight here and now, and that wants the lock.
-        if let Some((flight, tasks)) = under_way {
-            flight.land(Outcome::Lost);
+        // Without the lock: an abort may drop what drives the fetch here and now, and that wants the lock.
+        if let Some((fetch, tasks)) = under_way {
+            fetch.land(Outcome::Lost);
             tasks.iter().for_each(|task| task.abort());
         }
         self.changes.send_replace(());
@@ -280,7 +280,7 @@ fn cause(current: Option<Phase>) -> FetchCause {
     match current {
         None => FetchCause::Missing,
         Some(Phase::Expired) => FetchCause::Expired,
-        Some(Phase::Suspended) => FetchCause::Refused,
+        Some(Phase::Suspended) => FetchCause::Rejected,
         Some(Phase::Fresh | Phase::Stale) => FetchCause::Ahead,
     }
 }

@@ -1,4 +1,4 @@
-//! Drives a flight: the wait before it and its attempts.
+//! Drives a fetch: the wait before it and its attempts.
 
 use std::{
     future::poll_fn,
@@ -16,7 +16,7 @@ use super::{
     clock::Now,
     core::Core,
     driving::{Begun, Driver, Driving, Progress},
-    flight::{Flight, Outcome},
+    fetch::{Fetch, Outcome},
     prepared::PreparedToken,
     status::Counters,
     sync::time,
@@ -45,19 +45,19 @@ const WAITS_FOR_LIFE: [Duration; 3] = [
 /// How long to leave a fetcher alone that another driver is inside of.
 const OCCUPIED: Duration = Duration::from_millis(50);
 
-/// A task that is to drive a flight.
+/// A task that is to drive a fetch.
 ///
 /// # Invariants
 ///
-/// 1. Nobody waits for a flight that cannot land: a driver that is dropped loses its flight, and so does a task that is
+/// 1. Nobody waits for a fetch that cannot land: a driver that is dropped loses its fetch, and so does a task that is
 ///    dropped before anyone has begun.
-/// 2. Whatever a driver changes (the cell, the state, the flight's outcome) it changes in a step that found it driving,
+/// 2. Whatever a driver changes (the cell, the state, the fetch's outcome) it changes in a step that found it driving,
 ///    or after one. A driver that was replaced has no say, and makes no further attempt.
 /// 3. The fetcher is locked for one poll, never across an await. A driver that is no longer polled does not hold it. Only
 ///    one that is stuck inside the fetcher's own code does, and then nobody can go on.
-pub(super) struct FlightTask {
+pub(super) struct FetchTask {
     pub(super) core: Arc<Core>,
-    pub(super) flight: Arc<Flight>,
+    pub(super) fetch: Arc<Fetch>,
     /// `None` before it has begun.
     driver: Option<Driver>,
     pub(super) progress: Progress,
@@ -74,12 +74,12 @@ pub(super) enum Failure {
     Replaced,
 }
 
-impl FlightTask {
-    pub(super) fn new(core: Arc<Core>, flight: Arc<Flight>) -> Self {
+impl FetchTask {
+    pub(super) fn new(core: Arc<Core>, fetch: Arc<Fetch>) -> Self {
         let rng = core.step(|state| state.fork_rng());
         Self {
             core,
-            flight,
+            fetch,
             driver: None,
             progress: Progress::default(),
             last_failure: None,
@@ -91,27 +91,27 @@ impl FlightTask {
         let begin = |driving: &mut Driving| driving.begin();
         let begun = self
             .core
-            .step(|state| state.driving(&self.flight).and_then(begin));
+            .step(|state| state.driving(&self.fetch).and_then(begin));
         if let Some(begun) = begun {
             self.drive(begun).await;
         }
     }
 
     async fn drive(&mut self, begun: Begun) {
-        let (core, flight, driver) = (self.core.clone(), self.flight.clone(), begun.driver);
+        let (core, fetch, driver) = (self.core.clone(), self.fetch.clone(), begun.driver);
         self.driver = Some(driver);
         self.progress = begun.progress;
         let delay = begun.start.saturating_sub(core.now().monotonic);
-        let delayed = beating((&core, &flight, driver), Duration::MAX, wait(delay)).await;
+        let delayed = beating((&core, &fetch, driver), Duration::MAX, wait(delay)).await;
         if delayed.is_err() {
             return;
         }
         if begun.is_first() {
-            core.counters.count_flight(flight.cause);
+            core.counters.count_fetch(fetch.cause);
         }
         let started = core.now();
-        let bound = core.policy.flight_timeout;
-        let result = match beating((&core, &flight, driver), bound, self.attempts()).await {
+        let bound = core.policy.fetch_timeout;
+        let result = match beating((&core, &fetch, driver), bound, self.attempts()).await {
             Ok(result) => result,
             Err(Stopped::OutOfTime) => Err(Failure::Fetch(self.out_of_time())),
             Err(Stopped::Replaced) => return,
@@ -183,13 +183,13 @@ impl FlightTask {
         self.progress.attempts += 1;
         let (driver, progress) = (self.driver, self.progress);
         let drives = self.core.step(|state| {
-            let driving = state.driven_by(&self.flight, driver)?;
+            let driving = state.driven_by(&self.fetch, driver)?;
             driving.attempt(progress);
             Some(())
         });
         drives.ok_or(Failure::Replaced)?;
-        Counters::count(&self.core.counters.fetches);
-        let (attempt, cause) = (progress.attempts, self.flight.cause);
+        Counters::count(&self.core.counters.attempts);
+        let (attempt, cause) = (progress.attempts, self.fetch.cause);
         Ok(TokenRequest::new(attempt, cause, anchor.wall_time()))
     }
 
@@ -207,12 +207,12 @@ impl FlightTask {
                 None => self.wait_for_life(),
             };
         }
-        if counted >= policy.attempts || !error.may_retry_within_flight() {
+        if counted >= policy.attempts || !error.may_retry_within_fetch() {
             return None;
         }
         match error.retry_after() {
             None => Some(policy.wait_between_attempts(counted, self.rng.f64())),
-            Some(asked) if asked <= policy.max_retry_after_in_flight => {
+            Some(asked) if asked <= policy.max_retry_after_in_fetch => {
                 Some(policy.believed_retry_after(asked, self.rng.f64()))
             }
             Some(_) => None,
@@ -226,10 +226,10 @@ impl FlightTask {
         Some(*wait)
     }
 
-    /// The flight's own bound passed. What its last attempt failed with says more than that, if there was one.
+    /// The fetch's own bound passed. What its last attempt failed with says more than that, if there was one.
     fn out_of_time(&mut self) -> FetchError {
-        let bound = self.core.policy.flight_timeout;
-        let timed_out = || self.core.timed_out("flight_timeout", bound);
+        let bound = self.core.policy.fetch_timeout;
+        let timed_out = || self.core.timed_out("fetch_timeout", bound);
         self.last_failure.take().unwrap_or_else(timed_out)
     }
 }
@@ -242,7 +242,7 @@ enum Stopped {
 
 /// Does a part of a driver's work, for no longer than `bound`, and shows those who wait that it lives.
 async fn beating<F: Future>(
-    (core, flight, driver): (&Core, &Arc<Flight>, Driver),
+    (core, fetch, driver): (&Core, &Arc<Fetch>, Driver),
     bound: Duration,
     work: F,
 ) -> Result<F::Output, Stopped> {
@@ -253,7 +253,7 @@ async fn beating<F: Future>(
             return Ok(output);
         }
         let beat = |driving: &mut Driving| driving.beat();
-        core.step(|state| state.driven_by(flight, Some(driver)).map(beat))
+        core.step(|state| state.driven_by(fetch, Some(driver)).map(beat))
             .ok_or(Stopped::Replaced)?;
     }
     Err(Stopped::OutOfTime)
@@ -267,7 +267,7 @@ async fn wait(duration: Duration) {
 }
 
 /// Catches a panic of the fetcher's where it happens. A panic that ends the task from elsewhere (a runtime dropped by
-/// an unwinding thread) is no fault of the fetcher's, and the flight is lost like any other.
+/// an unwinding thread) is no fault of the fetcher's, and the fetch is lost like any other.
 async fn caught<T>(attempt: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let mut attempt = pin!(attempt);
     poll_fn(|cx| {
@@ -277,10 +277,10 @@ async fn caught<T>(attempt: impl Future<Output = Result<T, Failure>>) -> Result<
     .await
 }
 
-impl Drop for FlightTask {
+impl Drop for FetchTask {
     fn drop(&mut self) {
         let lost = self.core.step(|state| {
-            state.driven_by(&self.flight, self.driver)?;
+            state.driven_by(&self.fetch, self.driver)?;
             state.lost();
             Some(())
         });

@@ -1,14 +1,14 @@
-//! Who drives the flight under way, and how it changes hands. A part of the state, under its lock.
+//! Who drives the fetch under way, and how it changes hands. A part of the state, under its lock.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{flight::Flight, sync::AbortHandle};
+use super::{fetch::Fetch, sync::AbortHandle};
 
-/// The number of a driver within its flight, from 1.
+/// The number of a driver within its fetch, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Driver(u32);
 
-/// How far a flight has come, for the driver after this one.
+/// How far a fetch has come, for the driver after this one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Progress {
     /// The attempts that were begun.
@@ -40,18 +40,18 @@ pub(crate) enum Silence {
     Long,
 }
 
-/// The flight under way, as those see it who drive it.
+/// The fetch under way, as those see it who drive it.
 ///
 /// # Invariants
 ///
 /// 1. Tasks do not drive by being spawned, but by [beginning](Self::begin): the first that is polled begins, and the
-///    others find it begun. A flight that nobody has begun is therefore helped by spawning another task, and nothing that
+///    others find it begun. A fetch that nobody has begun is therefore helped by spawning another task, and nothing that
 ///    was spawned before is in vain: however slow the runtimes, one of them begins.
-/// 2. A flight that was begun changes hands only by being [taken over](Self::help), after which it is open to the first
+/// 2. A fetch that was begun changes hands only by being [taken over](Self::help), after which it is open to the first
 ///    that begins, and the driver before is none: it is aborted, and what it still does finds that it does not drive.
 /// 3. Each driver after the first repeats at most the attempt that the one before was in.
 pub(crate) struct Driving {
-    flight: Arc<Flight>,
+    fetch: Arc<Fetch>,
     start: Duration,
     progress: Progress,
     driver: Option<Driver>,
@@ -62,9 +62,9 @@ pub(crate) struct Driving {
 }
 
 impl Driving {
-    pub(crate) fn new(flight: Arc<Flight>, start: Duration) -> Self {
+    pub(crate) fn new(fetch: Arc<Fetch>, start: Duration) -> Self {
         Self {
-            flight,
+            fetch,
             start,
             progress: Progress::default(),
             driver: None,
@@ -73,8 +73,8 @@ impl Driving {
         }
     }
 
-    pub(crate) fn flight(&self) -> &Arc<Flight> {
-        &self.flight
+    pub(crate) fn fetch(&self) -> &Arc<Fetch> {
+        &self.fetch
     }
 
     pub(crate) fn driver(&self) -> Option<Driver> {
@@ -89,7 +89,7 @@ impl Driving {
         self.drivers += 1;
         let driver = Driver(self.drivers);
         self.driver = Some(driver);
-        self.flight.beat();
+        self.fetch.beat();
         Some(Begun {
             driver,
             start: self.start,
@@ -99,7 +99,7 @@ impl Driving {
 
     /// The driver lives.
     pub(crate) fn beat(&self) {
-        self.flight.beat();
+        self.fetch.beat();
     }
 
     /// The driver begins an attempt.
@@ -111,10 +111,10 @@ impl Driving {
     /// is. A driver that has been silent for long is replaced; the tasks are those to abort then.
     pub(crate) fn help(&mut self, seen: u64, silence: Silence) -> Option<Vec<AbortHandle>> {
         let waits_for_begin = self.driver.is_none();
-        if self.flight.beats() != seen || !(waits_for_begin || silence == Silence::Long) {
+        if self.fetch.beats() != seen || !(waits_for_begin || silence == Silence::Long) {
             return None;
         }
-        self.flight.beat();
+        self.fetch.beat();
         if waits_for_begin {
             return Some(Vec::new());
         }

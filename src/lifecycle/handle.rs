@@ -9,8 +9,8 @@ use super::{
     cell::{Issued, IssuedToken, Phase},
     clock::Now,
     core::{Core, TokenOrFetch},
-    flight::{Flight, Outcome},
-    refresh::{follow, launch},
+    fetch::{Fetch, Outcome},
+    follow::{follow, start},
     state::{FetchGrant, Remedy},
     status::Counters,
     sync::{runtime, time},
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     error::{ConfigError, OAuthError, Reason},
     origin::Origin,
-    refusal::{Refusal, RefusalRule},
+    rejection::{Rejection, RejectionRule},
     token::Generation,
 };
 
@@ -36,23 +36,23 @@ impl Drop for Handle {
     }
 }
 
-/// When there may be something to do for a renewal.
+/// When there may be something to do for a refresh.
 pub(super) enum Due {
     In(Duration),
-    /// When this flight has landed.
-    Fetching(Arc<Core>, Arc<Flight>),
+    /// When this fetch has landed.
+    Fetching(Arc<Core>, Arc<Fetch>),
 }
 
-/// A refused request that may be tried again: with the token that is there, or the one that this flight brings.
-pub(crate) struct Refused {
+/// A rejected request that may be tried again: with the token that is there, or the one that this fetch brings.
+pub(crate) struct Rejected {
     generation: Generation,
-    refusal: Refusal,
-    flight: Option<Arc<Flight>>,
+    rejection: Rejection,
+    fetch: Option<Arc<Fetch>>,
 }
 
-impl Refused {
-    pub(crate) fn refusal(&self) -> Refusal {
-        self.refusal
+impl Rejected {
+    pub(crate) fn rejection(&self) -> Rejection {
+        self.rejection
     }
 }
 
@@ -89,8 +89,8 @@ impl Handle {
     }
 
     #[inline]
-    pub(crate) fn refusal_rule(&self) -> &RefusalRule {
-        &self.core.refusal
+    pub(crate) fn rejection_rule(&self) -> &RejectionRule {
+        &self.core.rejection
     }
 
     /// The hit path: puts the current token on a request if it may be used, and says which it was.
@@ -101,8 +101,8 @@ impl Handle {
     ///    cannot be of two tokens. The guard keeps them until they have been copied.
     /// 2. The clocks are read after the token, so that it is judged by a time at which it was already there. Coarse ones
     ///    say no more than that it is fresh for longer than they lag; all else is decided by precise ones.
-    /// 3. A refusal changes the mark on the token itself. A request that read the mark before is one that was sent
-    ///    before the refusal was known.
+    /// 3. A rejection changes the mark on the token itself. A request that read the mark before is one that was sent
+    ///    before the rejection was known.
     /// 4. A request writes the counts of its headers and of its hold, which belong to the thread's shard, and `ArcSwap`'s
     ///    note of the guard, which belongs to the thread. No other thread writes them unless threads share the shard.
     ///
@@ -141,14 +141,14 @@ impl Handle {
         self.core.succeeded(generation);
     }
 
-    /// Whether a token may be attached without waiting; the first to see a stale one has it renewed.
+    /// Whether a token may be attached without waiting; the first to see a stale one has it refreshed.
     #[inline]
     fn serves(&self, issued: &Issued, now: Now) -> bool {
         match issued.phase(now) {
             Phase::Fresh => true,
             Phase::Stale => {
-                if self.core.may_renew(now) {
-                    self.renew_behind();
+                if self.core.may_refresh(now) {
+                    self.refresh_behind();
                 }
                 true
             }
@@ -157,7 +157,7 @@ impl Handle {
     }
 
     /// Starts what is due, and says when there may be something to do again.
-    pub(super) fn renew_if_due(&self) -> Due {
+    pub(super) fn refresh_if_due(&self) -> Due {
         let now = self.core.now();
         let current = self.core.cell.get();
         let due_in = current.as_deref().map(|issued| match issued.phase(now) {
@@ -166,23 +166,23 @@ impl Handle {
         });
         match due_in {
             Some(wait) if !wait.is_zero() => return Due::In(wait),
-            _ if self.core.may_renew(now) => self.renew_behind(),
+            _ if self.core.may_refresh(now) => self.refresh_behind(),
             _ => {}
         }
         match self.core.step(|state| state.under_way()) {
-            Some(flight) => Due::Fetching(self.core.clone(), flight),
+            Some(fetch) => Due::Fetching(self.core.clone(), fetch),
             None => Due::In(self.back_off_left().unwrap_or(Duration::MAX)),
         }
     }
 
-    /// Starts a renewal that nobody waits for, if there is a runtime to do it.
-    pub(crate) fn renew_behind(&self) {
+    /// Starts a refresh that nobody waits for, if there is a runtime to do it.
+    pub(crate) fn refresh_behind(&self) {
         if runtime::Handle::try_current().is_err() {
             return;
         }
-        if let Some(FetchGrant::Granted(flight)) = self.core.grant_renewal() {
-            // A runtime that is shutting down loses the flight; the next request starts another.
-            let _ = self.launch(flight);
+        if let Some(FetchGrant::Granted(fetch)) = self.core.grant_refresh() {
+            // A runtime that is shutting down loses the fetch; the next request starts another.
+            let _ = self.start(fetch);
         }
     }
 
@@ -190,7 +190,7 @@ impl Handle {
     /// be had: another wait would bring nothing better.
     pub(crate) async fn acquire(&self) -> Result<IssuedToken, OAuthError> {
         if runtime::Handle::try_current().is_err() {
-            self.core.step(|_| self.core.reinstate());
+            self.core.step(|_| self.core.restore());
             let error = || self.core.error(Reason::NoRuntime);
             return self.or_serviceable(error).map(IssuedToken);
         }
@@ -214,23 +214,23 @@ impl Handle {
                 }
                 TokenOrFetch::Fetch { grant, wait } => (grant, wait),
             };
-            let flight = match grant {
-                FetchGrant::Joined(flight) => flight,
-                FetchGrant::Granted(flight) => match self.launch(flight) {
-                    Ok(flight) => flight,
+            let fetch = match grant {
+                FetchGrant::Joined(fetch) => fetch,
+                FetchGrant::Granted(fetch) => match self.start(fetch) {
+                    Ok(fetch) => fetch,
                     Err(error) => return self.or_serviceable(|| error),
                 },
                 FetchGrant::Denied(error) => return self.or_serviceable(|| error),
             };
-            let outcome = follow(&self.core, &flight, patience);
+            let outcome = follow(&self.core, &fetch, patience);
             let outcome = match wait {
                 Some(wait) => time::timeout(wait, outcome).await,
                 None => Ok(outcome.await),
             };
             match outcome {
-                // The cell says whether the token has been refused, restored or has expired meanwhile; if the flight was
+                // The cell says whether the token has been rejected, restored or has expired meanwhile; if the fetch was
                 // lost, the first waiter to get here starts another.
-                Err(_) | Ok(Some(Outcome::Landed | Outcome::Lost)) => {}
+                Err(_) | Ok(Some(Outcome::Succeeded | Outcome::Lost)) => {}
                 Ok(Some(Outcome::Failed(error))) => return self.or_serviceable(|| error),
                 Ok(None) => {
                     let bound = self.core.policy.acquire_timeout;
@@ -241,12 +241,12 @@ impl Handle {
         }
     }
 
-    /// A flight that cannot be launched is one that failed: the token it was to replace serves again.
-    fn launch(&self, flight: Arc<Flight>) -> Result<Arc<Flight>, OAuthError> {
-        match launch(&self.core, &flight) {
-            Ok(()) => Ok(flight),
+    /// A fetch that cannot be started is one that failed: the token it was to replace serves again.
+    fn start(&self, fetch: Arc<Fetch>) -> Result<Arc<Fetch>, OAuthError> {
+        match start(&self.core, &fetch) {
+            Ok(()) => Ok(fetch),
             Err(error) => {
-                self.core.step(|_| self.core.reinstate());
+                self.core.step(|_| self.core.restore());
                 Err(error)
             }
         }
@@ -268,47 +268,51 @@ impl Handle {
         })
     }
 
-    /// Takes note of a refusal. `None`: hand the response on; otherwise a newer token is there or on its way.
-    pub(crate) fn refused(&self, generation: Generation, refusal: Refusal) -> Option<Refused> {
+    /// Takes note of a rejection. `None`: hand the response on; otherwise a newer token is there or on its way.
+    pub(crate) fn rejected(
+        &self,
+        generation: Generation,
+        rejection: Rejection,
+    ) -> Option<Rejected> {
         let core = &self.core;
         Counters::count(&core.counters.rejections);
-        let after = |flight| Refused {
+        let after = |fetch| Rejected {
             generation,
-            refusal,
-            flight,
+            rejection,
+            fetch,
         };
-        let refused = match core.refused(generation, refusal) {
+        let rejected = match core.rejected(generation, rejection) {
             Remedy::HandOn | Remedy::Fetch(FetchGrant::Denied(_)) => None,
             Remedy::Newer => Some(after(None)),
-            Remedy::Fetch(FetchGrant::Joined(flight)) => Some(after(Some(flight))),
-            Remedy::Fetch(FetchGrant::Granted(flight)) => {
-                let launched = self.launch(flight).ok();
-                launched.map(|flight| after(Some(flight)))
+            Remedy::Fetch(FetchGrant::Joined(fetch)) => Some(after(Some(fetch))),
+            Remedy::Fetch(FetchGrant::Granted(fetch)) => {
+                let started = self.start(fetch).ok();
+                started.map(|fetch| after(Some(fetch)))
             }
         };
-        let remedy = match &refused {
+        let remedy = match &rejected {
             None => "none",
-            Some(Refused { flight: None, .. }) => "newer_token",
+            Some(Rejected { fetch: None, .. }) => "newer_token",
             Some(_) => "fetch",
         };
-        telemetry::refused(core, generation, refusal, remedy);
+        telemetry::rejected(core, generation, rejection, remedy);
         core.changes.send_replace(());
-        refused
+        rejected
     }
 
-    /// The token to try a refused request again with, if one comes.
-    pub(crate) async fn replacement(&self, refused: Refused) -> Option<IssuedToken> {
-        if let Some(flight) = refused.flight
+    /// The token to try a rejected request again with, if one comes.
+    pub(crate) async fn replacement(&self, rejected: Rejected) -> Option<IssuedToken> {
+        if let Some(fetch) = rejected.fetch
             && let Outcome::Failed(_) =
-                follow(&self.core, &flight, &mut self.core.patience()).await?
+                follow(&self.core, &fetch, &mut self.core.patience()).await?
         {
             return None;
         }
         let issued = self.acquire().await.ok()?;
-        let newer = issued.generation() != refused.generation;
+        let newer = issued.generation() != rejected.generation;
         newer.then(|| {
-            Counters::count(&self.core.counters.replays);
-            telemetry::replayed(&self.core, refused.generation, issued.generation());
+            Counters::count(&self.core.counters.retries);
+            telemetry::retried(&self.core, rejected.generation, issued.generation());
             issued
         })
     }

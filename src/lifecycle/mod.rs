@@ -3,8 +3,8 @@
 //! ```text
 //! source ──> core ──> cell       what requests read
 //!              │ └──> state      what is decided under the lock, by policy, restraint and driving
-//!              └────> refresh    starts a flight, and waits for it
-//!                       └──> driver   what a flight does, on the fetcher; and how it lands
+//!              └────> follow    starts a fetch, and waits for it
+//!                       └──> driver   what a fetch does, on the fetcher; and how it lands
 //! ```
 
 mod bound;
@@ -15,15 +15,15 @@ mod clock;
 mod core;
 mod driver;
 mod driving;
-mod flight;
+mod ending;
+mod fetch;
+mod follow;
 mod handle;
 mod keep_fresh;
-mod landing;
 #[cfg(all(test, tower_oauth_loom))]
 mod models;
 mod policy;
 mod prepared;
-mod refresh;
 mod restraint;
 mod source;
 mod state;
@@ -35,8 +35,8 @@ pub use builder::TokenSourceBuilder;
 pub use cell::IssuedToken;
 pub use changes::Changes;
 pub use clock::Clock;
-pub(crate) use handle::Refused;
+pub(crate) use handle::Rejected;
 pub use policy::{BackOff, Policy};
-pub(crate) use source::Hold;
+pub(crate) use source::Guard;
 pub use source::TokenSource;
 pub use status::{CountersSnapshot, LastFailure, SourceState, Status};

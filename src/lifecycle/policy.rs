@@ -24,19 +24,19 @@ use crate::{
 ///     .policy(|policy| policy.acquire_timeout = Duration::from_secs(10))
 ///     .build()
 ///     .unwrap_err();
-/// assert_eq!(error.field(), "acquire_timeout"); // shorter than `flight_timeout`
+/// assert_eq!(error.field(), "acquire_timeout"); // shorter than `fetch_timeout`
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// How long before expiry a token is renewed. Default: 20 % of the lifetime.
+    /// How long before expiry a token is refreshed. Default: 20 % of the lifetime.
     ///
     /// Not to be made small: a token endpoint that is down for longer than the margin costs requests.
-    pub renewal_margin: Margin,
+    pub refresh_margin: Margin,
     /// The longest margin that [`Margin::Fraction`] may come to. Default: 1 hour.
-    pub max_renewal_margin: Duration,
-    /// The largest part of the lifetime by which renewal is moved ahead at random, once per token, so that replicas
-    /// started together do not renew together. Default: 0.1. Margin and jitter together never exceed half the lifetime.
+    pub max_refresh_margin: Duration,
+    /// The largest part of the lifetime by which refresh is moved ahead at random, once per token, so that replicas
+    /// started together do not refresh together. Default: 0.1. Margin and jitter together never exceed half the lifetime.
     pub jitter: f64,
     /// How long before its expiry a token is no longer attached, for clock skew and time on the wire. Default: 10 s,
     /// and never more than 5 % of the lifetime. Not to be zero: a token would expire on its way.
@@ -46,16 +46,16 @@ pub struct Policy {
     /// The longest lifetime that is believed, of a token of some age what is left of it. Default: 24 hours; at most
     /// 366 days.
     pub max_lifetime: Duration,
-    /// A new token ends the client's older ones: renewal then waits for `use_until`, and requests wait for it.
+    /// A new token ends the client's older ones: refresh then waits for `use_until`, and requests wait for it.
     /// Default: `false`; not for a bank whose tokens live side by side. More than one replica at such a bank needs one
     /// shared source.
     pub single_active: bool,
     /// The bound of one attempt, its body included. Default: 8 s.
     pub attempt_timeout: Duration,
-    /// The bound of one flight: all its attempts and the waits between them. Default: 20 s.
-    pub flight_timeout: Duration,
-    /// The bound of one request's wait for a token; the flight goes on without it. Default: 25 s. It must exceed
-    /// `flight_timeout` and `min_flight_interval` together, so that a waiter sees the flight's error and not its own
+    /// The bound of one fetch: all its attempts and the waits between them. Default: 20 s.
+    pub fetch_timeout: Duration,
+    /// The bound of one request's wait for a token; the fetch goes on without it. Default: 25 s. It must exceed
+    /// `fetch_timeout` and `min_fetch_interval` together, so that a waiter sees the fetch's error and not its own
     /// time-out.
     pub acquire_timeout: Duration,
     /// How long requests wait for the replacement of a suspended token, which is one that the API rejected. After it
@@ -66,31 +66,31 @@ pub struct Policy {
     /// Raise it if your token endpoint often takes longer: requests sent with a revoked token are rejected. Keep it short
     /// if one route may answer 401 while the token works for the others: they all wait for it.
     pub suspended_wait: Duration,
-    /// The attempts in one flight, of which all but the last end in a transient failure. Default: 3; 1 switches
+    /// The attempts in one fetch, of which all but the last end in a transient failure. Default: 3; 1 switches
     /// retries off.
     pub attempts: u32,
     /// The first wait between attempts is drawn from zero to this, and each further one from twice the range.
     /// Default: 200 ms.
     pub retry_wait: Duration,
-    /// The longest `Retry-After` that is waited for within a flight. Default: 5 s.
-    pub max_retry_after_in_flight: Duration,
+    /// The longest `Retry-After` that is waited for within a fetch. Default: 5 s.
+    pub max_retry_after_in_fetch: Duration,
     /// The longest `Retry-After` that is believed. Default: 5 minutes, or a dialect's
     /// [`wait_after_429`](crate::client_credentials::Dialect::wait_after_429) where that is longer; at most a day.
     pub max_retry_after: Duration,
-    /// Back-off after a flight that failed for a transient reason. Default: 1 s, doubling to 60 s.
+    /// Back-off after a fetch that failed for a transient reason. Default: 1 s, doubling to 60 s.
     pub transient_back_off: BackOff,
-    /// Back-off after a flight that failed for an unclear reason. Default: 5 s, doubling to 60 s.
+    /// Back-off after a fetch that failed for an unclear reason. Default: 5 s, doubling to 60 s.
     pub unclear_back_off: BackOff,
-    /// Back-off after a flight that the token endpoint refused for good. Default: 5 s, doubling to 5 minutes.
+    /// Back-off after a fetch that the token endpoint rejected for good. Default: 5 s, doubling to 5 minutes.
     pub permanent_back_off: BackOff,
-    /// The shortest time between the starts of two flights, whatever their causes. Default: 1 s; at least 1 ms, which
-    /// is for tests: at a bank whose new tokens are refused, it is what bounds the fetches.
-    pub min_flight_interval: Duration,
-    /// How many tokens may be fetched in a row because of definite refusals. Default: 3; zero makes none.
-    pub refusal_burst: u32,
+    /// The shortest time between the starts of two fetches, whatever their causes. Default: 1 s; at least 1 ms, which
+    /// is for tests: at a bank whose new tokens are rejected, it is what bounds the fetches.
+    pub min_fetch_interval: Duration,
+    /// How many tokens may be fetched in a row because of definite rejections. Default: 3; zero makes none.
+    pub rejection_burst: u32,
     /// The time in which one more such fetch is earned. Default: 20 s.
-    pub refusal_refill: Duration,
-    /// After an ambiguous refusal that a new token did not cure: how long until another fetch for that reason.
+    pub rejection_refill: Duration,
+    /// After an ambiguous rejection that a new token did not cure: how long until another fetch for that reason.
     /// Default: 30 s, doubling to 2 minutes.
     pub suspicion: BackOff,
 }
@@ -153,27 +153,27 @@ impl Default for Policy {
             Duration::from_secs(secs)
         }
         Self {
-            renewal_margin: Margin::Fraction(0.2),
-            max_renewal_margin: secs(3600),
+            refresh_margin: Margin::Fraction(0.2),
+            max_refresh_margin: secs(3600),
             jitter: 0.1,
             expiry_leeway: secs(10),
             default_lifetime: secs(300),
             max_lifetime: secs(24 * 3600),
             single_active: false,
             attempt_timeout: secs(8),
-            flight_timeout: secs(20),
+            fetch_timeout: secs(20),
             acquire_timeout: secs(25),
             suspended_wait: SUSPENDED_WAIT,
             attempts: 3,
             retry_wait: Duration::from_millis(200),
-            max_retry_after_in_flight: secs(5),
+            max_retry_after_in_fetch: secs(5),
             max_retry_after: secs(300),
             transient_back_off: BackOff::new(secs(1), secs(60)),
             unclear_back_off: BackOff::new(secs(5), secs(60)),
             permanent_back_off: BackOff::new(secs(5), secs(300)),
-            min_flight_interval: secs(1),
-            refusal_burst: 3,
-            refusal_refill: secs(20),
+            min_fetch_interval: secs(1),
+            rejection_burst: 3,
+            rejection_refill: secs(20),
             suspicion: BackOff::new(secs(30), secs(120)),
         }
     }
@@ -195,7 +195,7 @@ impl Policy {
         let refresh_after = if self.single_active {
             use_for
         } else {
-            (lifetime - self.renewal_ahead(lifetime, draw)).min(use_for)
+            (lifetime - self.refresh_ahead(lifetime, draw)).min(use_for)
         };
         Window {
             refresh_after,
@@ -210,16 +210,16 @@ impl Policy {
     }
 
     /// Margin and jitter, together at most half of the lifetime.
-    fn renewal_ahead(&self, lifetime: Duration, draw: f64) -> Duration {
-        let margin = match self.renewal_margin {
+    fn refresh_ahead(&self, lifetime: Duration, draw: f64) -> Duration {
+        let margin = match self.refresh_margin {
             Margin::Fixed(margin) => margin,
-            Margin::Fraction(part) => lifetime.mul_f64(part).min(self.max_renewal_margin),
+            Margin::Fraction(part) => lifetime.mul_f64(part).min(self.max_refresh_margin),
         };
         let jitter = lifetime.mul_f64(self.jitter * draw);
         margin.saturating_add(jitter).min(lifetime / 2)
     }
 
-    /// The wait before the attempt after number `attempt` of a flight: all of it random, from a range that doubles.
+    /// The wait before the attempt after number `attempt` of a fetch: all of it random, from a range that doubles.
     pub(crate) fn wait_between_attempts(&self, attempt: u32, draw: f64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
         self.retry_wait.saturating_mul(1 << doublings).mul_f64(draw)
@@ -232,7 +232,7 @@ impl Policy {
             .mul_f64(1.0 + RETRY_AFTER_SPREAD * draw)
     }
 
-    /// The back-off after that many failed flights in a row.
+    /// The back-off after that many failed fetches in a row.
     pub(crate) fn back_off(&self, class: FailureClass, failures: u32, draw: f64) -> Duration {
         let back_off = match class {
             FailureClass::Transient => self.transient_back_off,
@@ -264,16 +264,16 @@ impl Policy {
             "must be above zero",
         )?;
         rule(
-            "flight_timeout",
-            &self.flight_timeout,
-            self.flight_timeout >= self.attempt_timeout,
+            "fetch_timeout",
+            &self.fetch_timeout,
+            self.fetch_timeout >= self.attempt_timeout,
             "must be at least `attempt_timeout`",
         )?;
         rule(
             "acquire_timeout",
             &self.acquire_timeout,
-            self.acquire_timeout > self.flight_timeout.saturating_add(self.min_flight_interval),
-            "must exceed `flight_timeout` and `min_flight_interval` together",
+            self.acquire_timeout > self.fetch_timeout.saturating_add(self.min_fetch_interval),
+            "must exceed `fetch_timeout` and `min_fetch_interval` together",
         )?;
         rule(
             "suspended_wait",
@@ -283,33 +283,33 @@ impl Policy {
             "must be at most `acquire_timeout`",
         )?;
         rule(
-            "max_retry_after_in_flight",
-            &self.max_retry_after_in_flight,
-            self.max_retry_after_in_flight < self.flight_timeout,
-            "must be below `flight_timeout`",
+            "max_retry_after_in_fetch",
+            &self.max_retry_after_in_fetch,
+            self.max_retry_after_in_fetch < self.fetch_timeout,
+            "must be below `fetch_timeout`",
         )?;
         rule(
             "max_retry_after",
             &self.max_retry_after,
-            self.max_retry_after >= self.max_retry_after_in_flight && self.max_retry_after <= DAY,
-            "must be at least `max_retry_after_in_flight` and at most a day",
+            self.max_retry_after >= self.max_retry_after_in_fetch && self.max_retry_after <= DAY,
+            "must be at least `max_retry_after_in_fetch` and at most a day",
         )?;
         rule(
-            "min_flight_interval",
-            &self.min_flight_interval,
-            self.min_flight_interval >= Duration::from_millis(1),
+            "min_fetch_interval",
+            &self.min_fetch_interval,
+            self.min_fetch_interval >= Duration::from_millis(1),
             "must be at least a millisecond",
         )?;
         rule(
-            "refusal_refill",
-            &self.refusal_refill,
-            !self.refusal_refill.is_zero(),
+            "rejection_refill",
+            &self.rejection_refill,
+            !self.rejection_refill.is_zero(),
             "must be above zero",
         )
     }
 
     fn check_lifetimes(&self) -> Result<(), ConfigError> {
-        self.renewal_margin.check(Some(self.max_lifetime))?;
+        self.refresh_margin.check(Some(self.max_lifetime))?;
         rule(
             "max_lifetime",
             &self.max_lifetime,
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_is_renewed_between_twenty_and_thirty_percent_before_its_end() {
+    fn an_hour_is_refreshed_between_twenty_and_thirty_percent_before_its_end() {
         let policy = Policy::default();
         let latest = policy.window(secs(3600), 0.0);
         let earliest = policy.window(secs(3600), 1.0);
@@ -382,10 +382,10 @@ mod tests {
     }
 
     #[test]
-    fn no_lifetime_is_renewed_before_its_half() {
+    fn no_lifetime_is_refreshed_before_its_half() {
         let mut policy = Policy::default();
         for margin in [Margin::Fixed(secs(300)), Margin::Fraction(0.5)] {
-            policy.renewal_margin = margin;
+            policy.refresh_margin = margin;
             for lifetime in (1..86_400).step_by(61) {
                 let window = policy.window(secs(lifetime), 1.0);
                 assert!(window.refresh_after >= secs(lifetime) / 2, "{lifetime}");
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_renewed_an_hour_ahead() {
+    fn a_day_is_refreshed_an_hour_ahead() {
         let window = Policy::default().window(secs(86_400), 0.0);
         assert_eq!(window.refresh_after, secs(82_800));
     }
@@ -438,18 +438,18 @@ mod tests {
         let broken: [(&str, Change); 11] = [
             ("attempts", |it| it.attempts = 0),
             ("attempt_timeout", |it| it.attempt_timeout = secs(0)),
-            ("flight_timeout", |it| it.flight_timeout = secs(7)),
+            ("fetch_timeout", |it| it.fetch_timeout = secs(7)),
             ("acquire_timeout", |it| it.acquire_timeout = secs(21)),
             ("suspended_wait", |it| it.suspended_wait = secs(26)),
-            ("max_retry_after_in_flight", |it| {
-                it.max_retry_after_in_flight = secs(20);
+            ("max_retry_after_in_fetch", |it| {
+                it.max_retry_after_in_fetch = secs(20);
             }),
             ("default_lifetime", |it| it.default_lifetime = secs(86_401)),
-            ("renewal_margin", |it| {
-                it.renewal_margin = Margin::Fraction(0.51);
+            ("refresh_margin", |it| {
+                it.refresh_margin = Margin::Fraction(0.51);
             }),
-            ("renewal_margin", |it| {
-                it.renewal_margin = Margin::Fixed(secs(43_201));
+            ("refresh_margin", |it| {
+                it.refresh_margin = Margin::Fixed(secs(43_201));
             }),
             ("jitter", |it| it.jitter = f64::NAN),
             ("suspicion", |it| it.suspicion.first = secs(121)),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    cell::{Issued, Standing},
+    cell::{Issued, TokenState},
     clock::{COARSE_LAG, Moment, Now, since_epoch},
     core::Core,
     policy::Policy,
@@ -162,19 +162,19 @@ impl PreparedToken {
     }
 
     pub(super) fn issue(self, generation: Generation) -> Issued {
-        self.with(generation, Standing::Good)
+        self.with(generation, TokenState::Good)
     }
 
-    /// The same generation, and with the mark of a refusal if it bore one.
+    /// The same generation, and with the mark of a rejection if it bore one.
     pub(super) fn repeat(self, current: &Issued) -> Issued {
-        let standing = match current.standing() {
-            Standing::Good => Standing::Good,
-            _ => Standing::Repeated,
+        let standing = match current.token_state() {
+            TokenState::Good => TokenState::Good,
+            _ => TokenState::Repeated,
         };
         self.with(current.generation, standing)
     }
 
-    fn with(self, generation: Generation, standing: Standing) -> Issued {
+    fn with(self, generation: Generation, standing: TokenState) -> Issued {
         Issued {
             generation,
             surely_fresh_until: self.span.refresh_at.before(COARSE_LAG),
@@ -199,7 +199,7 @@ mod tests {
         super::{clock::Clock, core::Parts},
         *,
     };
-    use crate::{headers::TokenHeaders, origin::AllowedOrigins, refusal::RefusalRule};
+    use crate::{headers::TokenHeaders, origin::AllowedOrigins, rejection::RejectionRule};
 
     fn issued(lifetime: Duration) -> Issued {
         let core = Core::new(
@@ -210,18 +210,18 @@ mod tests {
                 clock: Clock::system(),
                 headers: TokenHeaders::bearer(),
                 origins: AllowedOrigins::default(),
-                refusal: RefusalRule::default(),
+                rejection: RejectionRule::default(),
             },
             BoxService::new(service_fn(async |_| Ok(Token::new("never")))),
             fastrand::Rng::with_seed(1),
         );
-        let token = Token::new("abc").expires_in(lifetime);
+        let token = Token::new("abc").with_lifetime(lifetime);
         let prepared = core.prepare(token, core.now(), &mut fastrand::Rng::with_seed(1));
         prepared.expect("a token").issue(Generation(1))
     }
 
     #[test]
-    fn a_coarse_clock_is_asked_only_as_long_before_the_renewal_as_it_may_lag() {
+    fn a_coarse_clock_is_asked_only_as_long_before_the_refresh_as_it_may_lag() {
         let issued = issued(Duration::from_secs(3600));
         let expected = issued.refresh_at.before(COARSE_LAG);
         assert_eq!(issued.surely_fresh_until, expected);

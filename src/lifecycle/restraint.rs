@@ -1,11 +1,11 @@
-//! What keeps refusals from becoming a stream of fetches.
+//! What keeps rejections from becoming a stream of fetches.
 
 use std::time::Duration;
 
 use super::policy::Policy;
 use crate::token::Generation;
 
-/// Draws for fetches because of definite refusals: a burst, refilled by time.
+/// Draws for fetches because of definite rejections: a burst, refilled by time.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     left: u32,
@@ -18,9 +18,9 @@ pub(crate) struct Bucket {
 impl Bucket {
     pub(crate) fn new(policy: &Policy) -> Self {
         Self {
-            left: policy.refusal_burst,
-            size: policy.refusal_burst,
-            refill: policy.refusal_refill,
+            left: policy.rejection_burst,
+            size: policy.rejection_burst,
+            refill: policy.rejection_refill,
             counted: Duration::ZERO,
         }
     }
@@ -34,7 +34,7 @@ impl Bucket {
         true
     }
 
-    /// For a flight that failed: back-off restrains it, and two restraints for one failure would be one too many.
+    /// For a fetch that failed: back-off restrains it, and two restraints for one failure would be one too many.
     pub(crate) fn give_back(&mut self) {
         self.left = (self.left + 1).min(self.size);
     }
@@ -51,12 +51,12 @@ impl Bucket {
     }
 }
 
-/// Doubt about whether refusals are the token's fault: it was fetched because of a refusal, and that may not have
+/// Doubt about whether rejections are the token's fault: it was fetched because of a rejection, and that may not have
 /// helped.
 #[derive(Debug)]
 pub(crate) struct Suspicion {
     pub(crate) generation: Generation,
-    /// The token has been refused too: its refusals are handed on, but for one fetch after each quiet wait.
+    /// The token has been rejected too: its rejections are handed on, but for one fetch after each quiet wait.
     confirmed: bool,
     wait: Duration,
     /// From when the present wait counts, on the monotonic clock.
@@ -64,7 +64,7 @@ pub(crate) struct Suspicion {
 }
 
 impl Suspicion {
-    /// A token fetched because of an ambiguous refusal is on probation.
+    /// A token fetched because of an ambiguous rejection is on probation.
     pub(crate) fn probation(generation: Generation, wait: Duration) -> Self {
         Self {
             generation,
@@ -74,7 +74,7 @@ impl Suspicion {
         }
     }
 
-    /// A token that came back unchanged from a fetch because of its refusal needs no probation.
+    /// A token that came back unchanged from a fetch because of its rejection needs no probation.
     pub(crate) fn confirmed(generation: Generation, wait: Duration, now: Duration) -> Self {
         Self {
             generation,
@@ -84,7 +84,7 @@ impl Suspicion {
         }
     }
 
-    /// Renewal for another reason cures nothing: the new token is as doubtful as the old one.
+    /// Refresh for another reason cures nothing: the new token is as doubtful as the old one.
     pub(crate) fn inherited_by(self, generation: Generation) -> Self {
         Self { generation, ..self }
     }
@@ -97,9 +97,9 @@ impl Suspicion {
         self.wait
     }
 
-    /// Takes note of a refusal; whether it may start a fetch. `last_success` is when a request with this token
+    /// Takes note of a rejection; whether it may start a fetch. `last_success` is when a request with this token
     /// was last answered well, if one was.
-    pub(crate) fn refused(
+    pub(crate) fn rejected(
         &mut self,
         now: Duration,
         last_success: Duration,
@@ -111,7 +111,7 @@ impl Suspicion {
             return false;
         }
         if last_success > self.since {
-            // The token works for others: what is refused is the request. From here on only a long silence of
+            // The token works for others: what is rejected is the request. From here on only a long silence of
             // successes is taken for a revocation.
             self.since = last_success;
             self.wait = policy.suspicion.max;
@@ -161,10 +161,10 @@ mod tests {
     fn a_suspect_is_tried_again_after_waits_that_double() {
         let policy = Policy::default();
         let mut suspicion = Suspicion::probation(Generation(2), policy.suspicion.first);
-        let refused_at = [0, 1, 30, 31, 89, 90, 209, 210];
-        let fetches: Vec<_> = refused_at
+        let rejected_at = [0, 1, 30, 31, 89, 90, 209, 210];
+        let fetches: Vec<_> = rejected_at
             .iter()
-            .filter(|at| suspicion.refused(secs(**at), secs(0), &policy))
+            .filter(|at| suspicion.rejected(secs(**at), secs(0), &policy))
             .collect();
         assert_eq!(fetches, [&30, &90, &210]);
     }
@@ -173,8 +173,8 @@ mod tests {
     fn successes_put_the_next_try_off_until_they_stop() {
         let policy = Policy::default();
         let mut suspicion = Suspicion::confirmed(Generation(2), policy.suspicion.first, secs(10));
-        assert!(!suspicion.refused(secs(45), secs(40), &policy));
-        assert!(!suspicion.refused(secs(159), secs(40), &policy));
-        assert!(suspicion.refused(secs(160), secs(40), &policy));
+        assert!(!suspicion.rejected(secs(45), secs(40), &policy));
+        assert!(!suspicion.rejected(secs(159), secs(40), &policy));
+        assert!(suspicion.rejected(secs(160), secs(40), &policy));
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{BoxError, FailureClass, OAuthError},
-    refusal::Refusal,
+    rejection::Rejection,
     shard::{CachePadded, Shards},
     token::{Generation, Token, TokenRequest},
 };
@@ -38,13 +38,13 @@ use crate::{
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), BoxError> {
 /// let source = TokenSource::builder(service_fn(|_: TokenRequest| async {
-///     Ok::<_, BoxError>(Token::new("abc").expires_in(Duration::from_secs(300)))
+///     Ok::<_, BoxError>(Token::new("abc").with_lifetime(Duration::from_secs(300)))
 /// }))
 /// .build()?;
 ///
 /// let token = source.token().await?;
 /// assert_eq!(token.expose_token(), "abc");
-/// assert_eq!(source.status().counters.fetches, 1);
+/// assert_eq!(source.status().counters.attempts, 1);
 /// # Ok(())
 /// # }
 /// ```
@@ -55,17 +55,17 @@ pub struct TokenSource {
 
 struct Shared {
     handle: Arc<Handle>,
-    guards: Shards<Hold>,
+    guards: Shards<Guard>,
 }
 
 /// Keeps a source alive while a request is under way. Its count is on a cache line of its own: requests on different
 /// threads would otherwise wait for each other over nothing but this.
-pub(crate) type Hold = Arc<CachePadded<Arc<Handle>>>;
+pub(crate) type Guard = Arc<CachePadded<Arc<Handle>>>;
 
 impl TokenSource {
     /// Starts a source over any fetcher: a Tower service that answers a [`TokenRequest`] with a [`Token`].
     ///
-    /// The fetcher is owned by the source, called by one flight at a time and never concurrently. It makes one attempt
+    /// The fetcher is owned by the source, called by one fetch at a time and never concurrently. It makes one attempt
     /// per call; attempts, waits and back-off are the source's business. Return a [`FetchError`](crate::FetchError) to
     /// tell transient, permanent and rate-limited failures apart.
     ///
@@ -81,7 +81,7 @@ impl TokenSource {
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), BoxError> {
     /// let vault = service_fn(|_: TokenRequest| async {
-    ///     Ok::<_, BoxError>(Token::new("abc").expires_in(Duration::from_secs(300)))
+    ///     Ok::<_, BoxError>(Token::new("abc").with_lifetime(Duration::from_secs(300)))
     /// });
     /// let fetcher = ServiceBuilder::new()
     ///     .timeout(Duration::from_secs(5))
@@ -134,7 +134,7 @@ impl TokenSource {
     ///
     /// # Errors
     ///
-    /// When waiting cannot help: the token endpoint refused for good, or the source is closed.
+    /// When waiting cannot help: the token endpoint rejected for good, or the source is closed.
     ///
     /// # Cancel safety
     ///
@@ -158,10 +158,10 @@ impl TokenSource {
 
     /// Says that the token of this generation is bad, as a 401 would: for callers that find an error inside a 200.
     ///
-    /// Only that generation is touched. The same restraint holds as for refusals that the layer sees. Not for a 401: the
+    /// Only that generation is touched. The same restraint holds as for rejections that the layer sees. Not for a 401: the
     /// layer has seen it. An example is at [`OAuthLayer::expose_generation`](crate::OAuthLayer::expose_generation).
     pub fn invalidate(&self, generation: Generation) {
-        self.handle().refused(generation, Refusal::Definite);
+        self.handle().rejected(generation, Rejection::Definite);
     }
 
     /// Ends a back-off now, for an operator who has mended what was wrong. The next request may fetch. Not for a loop:
@@ -207,7 +207,7 @@ impl TokenSource {
         )
     }
 
-    /// Renews the token ahead of its expiry also when there is no traffic, for a service whose first request after a
+    /// Refreshes the token ahead of its expiry also when there is no traffic, for a service whose first request after a
     /// quiet night must not wait. It ends by itself when the last handle is dropped or the source is shut down.
     ///
     /// Do not use it for a client that calls rarely: it fetches a token per lifetime that nobody needs.
@@ -259,7 +259,7 @@ impl TokenSource {
 
     /// A hold on the source for one request, counted in the thread's own shard.
     #[inline]
-    pub(crate) fn hold(&self) -> Hold {
+    pub(crate) fn guard(&self) -> Guard {
         let Shared { handle, guards } = &*self.shared;
         guards
             .get_or_make(|| Arc::new(CachePadded(handle.clone())))

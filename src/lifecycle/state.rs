@@ -1,4 +1,4 @@
-//! What a source decides under its lock: who may start a fetch, what a refusal means, what a landing changes.
+//! What a source decides under its lock: who may start a fetch, what a rejection means, what a landing changes.
 //!
 //! Everything here is a function of the state and of `now`. No clock is read, nothing is awaited, and no code of the
 //! user's runs: the lock around it is held for nanoseconds.
@@ -9,41 +9,41 @@ use std::{
 };
 
 use super::{
-    cell::{Issued, Standing},
+    cell::{Issued, TokenState},
     clock::Now,
     driving::{Driver, Driving},
-    flight::Flight,
+    fetch::Fetch,
     policy::Policy,
     restraint::{Bucket, Suspicion},
     sync::AbortHandle,
 };
 use crate::{
     error::{FailureClass, OAuthError},
-    refusal::Refusal,
+    rejection::Rejection,
     token::{FetchCause, Generation},
 };
 
 /// # Invariants
 ///
-/// 1. At most one flight is under way, and at most one driver's work on it counts: whatever a driver writes, it writes in
+/// 1. At most one fetch is under way, and at most one driver's work on it counts: whatever a driver writes, it writes in
 ///    a step that has found it [driving](State::driven_by).
-/// 2. Every flight that starts ends in exactly one of [`landed`](State::landed), [`failed`](State::failed),
+/// 2. Every fetch that starts ends in exactly one of [`landed`](State::landed), [`failed`](State::failed),
 ///    [`lost`](State::lost) or [`fetcher_closed`](State::fetcher_closed), which let the next one start.
 pub(crate) struct State {
     slot: Slot,
-    /// The last flight's failure, until one lands.
-    failed: Option<FailedFlight>,
+    /// The last fetch's failure, until one lands.
+    failed: Option<FailedFetch>,
     /// What a step has put an end to, to be dropped without the lock.
-    ended: Option<FailedFlight>,
+    ended: Option<FailedFetch>,
     last_success: Option<SystemTime>,
     last_duration: Option<Duration>,
-    /// Failed flights in a row, since the last `retry_now` at most: what the back-off grows by.
+    /// Failed fetches in a row, since the last `retry_now` at most: what the back-off grows by.
     failures: u32,
-    /// The start of the last flight, on the monotonic clock; it may lie a little ahead.
+    /// The start of the last fetch, on the monotonic clock; it may lie a little ahead.
     last_start: Option<Duration>,
     last_generation: u64,
     bucket: Bucket,
-    /// Whether the flight under way was drawn from the bucket.
+    /// Whether the fetch under way was drawn from the bucket.
     drew: bool,
     suspicion: Option<Suspicion>,
     /// Until when, on the monotonic clock, requests wait for the replacement of the token that was suspended last.
@@ -54,13 +54,13 @@ pub(crate) struct State {
 
 enum Slot {
     Idle,
-    InFlight(Driving),
+    Fetching(Driving),
     Closed(OAuthError),
 }
 
 /// A failure stays after its back-off, so that whoever looks seldom sees it too.
 #[derive(Clone, Debug)]
-pub(crate) struct FailedFlight {
+pub(crate) struct FailedFetch {
     pub(crate) at: SystemTime,
     pub(crate) error: OAuthError,
     /// How many have failed since one landed, with this one.
@@ -72,14 +72,14 @@ pub(crate) struct FailedFlight {
 /// The answer to whoever wants a fetch.
 pub(crate) enum FetchGrant {
     /// One is under way.
-    Joined(Arc<Flight>),
-    /// The caller is to launch it.
-    Granted(Arc<Flight>),
+    Joined(Arc<Fetch>),
+    /// The caller is to spawn it.
+    Granted(Arc<Fetch>),
     /// None may be started, for this reason.
     Denied(OAuthError),
 }
 
-/// What is to be done about a refused request.
+/// What is to be done about a rejected request.
 pub(crate) enum Remedy {
     /// The caller gets the response.
     HandOn,
@@ -109,33 +109,33 @@ impl State {
         }
     }
 
-    /// Joins the flight under way, or starts one if nothing speaks against it.
+    /// Joins the fetch under way, or starts one if nothing speaks against it.
     pub(crate) fn grant_fetch(
         &mut self,
         cause: FetchCause,
         now: Now,
         policy: &Policy,
     ) -> FetchGrant {
-        if let Some(error) = self.barred(now) {
+        if let Some(error) = self.blocked(now) {
             return FetchGrant::Denied(error);
         }
         match &self.slot {
-            Slot::InFlight(driving) => FetchGrant::Joined(driving.flight().clone()),
+            Slot::Fetching(driving) => FetchGrant::Joined(driving.fetch().clone()),
             Slot::Closed(error) => FetchGrant::Denied(error.clone()),
             Slot::Idle => {
-                let flight = Arc::new(Flight::new(cause));
+                let fetch = Arc::new(Fetch::new(cause));
                 let start = self.take_start(now.monotonic, policy);
-                self.slot = Slot::InFlight(Driving::new(flight.clone(), start));
-                FetchGrant::Granted(flight)
+                self.slot = Slot::Fetching(Driving::new(fetch.clone(), start));
+                FetchGrant::Granted(fetch)
             }
         }
     }
 
-    /// When the next flight may start, to keep its distance from the one before. A start that still lies ahead was
-    /// that of a flight which was lost before it left.
+    /// When the next fetch may start, to keep its distance from the one before. A start that still lies ahead was
+    /// that of a fetch which was lost before it left.
     fn take_start(&mut self, now: Duration, policy: &Policy) -> Duration {
         let earliest = self.last_start.map_or(Duration::ZERO, |start| {
-            start.min(now).saturating_add(policy.min_flight_interval)
+            start.min(now).saturating_add(policy.min_fetch_interval)
         });
         let start = earliest.max(now);
         self.last_start = Some(start);
@@ -143,8 +143,8 @@ impl State {
     }
 
     /// Why no fetch may be started, nor joined: the source is finished, or it is backing off. (During a back-off there
-    /// is no flight.)
-    pub(crate) fn barred(&self, now: Now) -> Option<OAuthError> {
+    /// is no fetch.)
+    pub(crate) fn blocked(&self, now: Now) -> Option<OAuthError> {
         if let Some(error) = &self.shut_down {
             return Some(error.clone());
         }
@@ -154,7 +154,7 @@ impl State {
         self.backing_off(now).map(|failed| failed.error.clone())
     }
 
-    pub(crate) fn backing_off(&self, now: Now) -> Option<&FailedFlight> {
+    pub(crate) fn backing_off(&self, now: Now) -> Option<&FailedFetch> {
         self.failed
             .as_ref()
             .filter(|failed| now.monotonic < failed.until)
@@ -167,7 +167,7 @@ impl State {
         self.failures = 0;
     }
 
-    pub(crate) fn last_failure(&self) -> Option<&FailedFlight> {
+    pub(crate) fn last_failure(&self) -> Option<&FailedFetch> {
         self.failed.as_ref()
     }
 
@@ -175,21 +175,21 @@ impl State {
         self.last_success
     }
 
-    /// How long the last flight took that landed or failed.
+    /// How long the last fetch took that landed or failed.
     pub(crate) fn last_duration(&self) -> Option<Duration> {
         self.last_duration
     }
 
     /// What the last step put an end to, to be dropped without the lock.
-    pub(crate) fn take_ended(&mut self) -> Option<FailedFlight> {
+    pub(crate) fn take_ended(&mut self) -> Option<FailedFetch> {
         self.ended.take()
     }
 
-    /// The API refused a request that carried `generation`. Only that generation is touched.
-    pub(crate) fn refused(
+    /// The API rejected a request that carried `generation`. Only that generation is touched.
+    pub(crate) fn rejected(
         &mut self,
         current: &Issued,
-        (generation, refusal): (Generation, Refusal),
+        (generation, rejection): (Generation, Rejection),
         last_success: Duration,
         now: Now,
         policy: &Policy,
@@ -197,20 +197,20 @@ impl State {
         if current.generation != generation {
             return Remedy::Newer;
         }
-        if self.barred(now).is_some() {
+        if self.blocked(now).is_some() {
             return Remedy::HandOn;
         }
-        // Joining a flight is never restrained, only starting one.
-        if !self.is_fetching() && !self.may_fetch(current, refusal, last_success, now, policy) {
+        // Joining a fetch is never restrained, only starting one.
+        if !self.is_fetching() && !self.may_fetch(current, rejection, last_success, now, policy) {
             return Remedy::HandOn;
         }
-        if refusal == Refusal::Definite && current.standing() == Standing::Good {
-            current.set_standing(Standing::Suspended);
+        if rejection == Rejection::Definite && current.token_state() == TokenState::Good {
+            current.set_token_state(TokenState::Suspended);
             self.suspended_until = now.monotonic.saturating_add(policy.suspended_wait);
         }
-        let cause = match refusal {
-            Refusal::Definite => FetchCause::Refused,
-            Refusal::Ambiguous => FetchCause::MaybeRefused,
+        let cause = match rejection {
+            Rejection::Definite => FetchCause::Rejected,
+            Rejection::Ambiguous => FetchCause::MaybeRejected,
         };
         Remedy::Fetch(self.grant_fetch(cause, now, policy))
     }
@@ -223,15 +223,16 @@ impl State {
     fn may_fetch(
         &mut self,
         current: &Issued,
-        refusal: Refusal,
+        rejection: Rejection,
         last_success: Duration,
         now: Now,
         policy: &Policy,
     ) -> bool {
-        // An endpoint that repeated a refused token is asked again as rarely as for an ambiguous refusal.
-        let ambiguous = refusal == Refusal::Ambiguous || current.standing() == Standing::Repeated;
+        // An endpoint that repeated a rejected token is asked again as rarely as for an ambiguous rejection.
+        let ambiguous =
+            rejection == Rejection::Ambiguous || current.token_state() == TokenState::Repeated;
         match &mut self.suspicion {
-            Some(suspicion) if ambiguous => suspicion.refused(now.monotonic, last_success, policy),
+            Some(suspicion) if ambiguous => suspicion.rejected(now.monotonic, last_success, policy),
             None if ambiguous => true,
             _ => {
                 self.drew = self.bucket.draw(now.monotonic);
@@ -240,10 +241,10 @@ impl State {
         }
     }
 
-    /// What drives the flight under way, if it is this one.
-    pub(crate) fn driving(&mut self, flight: &Arc<Flight>) -> Option<&mut Driving> {
+    /// What drives the fetch under way, if it is this one.
+    pub(crate) fn driving(&mut self, fetch: &Arc<Fetch>) -> Option<&mut Driving> {
         match &mut self.slot {
-            Slot::InFlight(driving) if Arc::ptr_eq(driving.flight(), flight) => Some(driving),
+            Slot::Fetching(driving) if Arc::ptr_eq(driving.fetch(), fetch) => Some(driving),
             _ => None,
         }
     }
@@ -251,10 +252,10 @@ impl State {
     /// The same, if this driver has it: `None` while nobody has begun it.
     pub(crate) fn driven_by(
         &mut self,
-        flight: &Arc<Flight>,
+        fetch: &Arc<Fetch>,
         driver: Option<Driver>,
     ) -> Option<&mut Driving> {
-        self.driving(flight)
+        self.driving(fetch)
             .filter(|driving| driving.driver() == driver)
     }
 
@@ -263,7 +264,7 @@ impl State {
         self.rng.fork()
     }
 
-    /// A flight brought a token; `repeated` when it is the one we have.
+    /// A fetch brought a token; `repeated` when it is the one we have.
     pub(crate) fn landed(
         &mut self,
         cause: FetchCause,
@@ -283,11 +284,11 @@ impl State {
             .as_ref()
             .map_or(policy.suspicion.first, Suspicion::wait);
         self.suspicion = match (cause, repeated) {
-            (FetchCause::Refused | FetchCause::MaybeRefused, true) => {
+            (FetchCause::Rejected | FetchCause::MaybeRejected, true) => {
                 Some(Suspicion::confirmed(generation, wait, now.monotonic))
             }
-            (FetchCause::MaybeRefused, false) => Some(Suspicion::probation(generation, wait)),
-            (FetchCause::Refused, false) => None,
+            (FetchCause::MaybeRejected, false) => Some(Suspicion::probation(generation, wait)),
+            (FetchCause::Rejected, false) => None,
             // What has not been confirmed in a token's whole life is over with it.
             _ => suspicion
                 .filter(Suspicion::is_confirmed)
@@ -295,7 +296,7 @@ impl State {
         };
     }
 
-    /// A flight failed; returns how long the source backs off.
+    /// A fetch failed; returns how long the source backs off.
     pub(crate) fn failed(
         &mut self,
         (class, retry_after): (FailureClass, Option<Duration>),
@@ -311,7 +312,7 @@ impl State {
     pub(crate) fn back_off(&mut self, now: Now, wait: Duration, error: OAuthError) {
         let consecutive = self.failed.as_ref().map_or(0, |failed| failed.consecutive);
         self.last_duration = self.duration(now);
-        self.ended = self.failed.replace(FailedFlight {
+        self.ended = self.failed.replace(FailedFetch {
             at: now.wall_time(),
             error,
             consecutive: consecutive.saturating_add(1),
@@ -324,7 +325,7 @@ impl State {
         Some(now.monotonic.saturating_sub(start))
     }
 
-    /// A flight ended without an outcome: the next may start.
+    /// A fetch ended without an outcome: the next may start.
     pub(crate) fn lost(&mut self) {
         self.slot = Slot::Idle;
         if std::mem::take(&mut self.drew) {
@@ -342,20 +343,20 @@ impl State {
     pub(crate) fn shut_down(
         &mut self,
         error: OAuthError,
-    ) -> Option<(Arc<Flight>, Vec<AbortHandle>)> {
+    ) -> Option<(Arc<Fetch>, Vec<AbortHandle>)> {
         self.shut_down.get_or_insert(error);
-        let Slot::InFlight(driving) = &mut self.slot else {
+        let Slot::Fetching(driving) = &mut self.slot else {
             return None;
         };
-        let ended = (driving.flight().clone(), driving.take_tasks());
+        let ended = (driving.fetch().clone(), driving.take_tasks());
         self.lost();
         Some(ended)
     }
 
-    /// The flight under way.
-    pub(crate) fn under_way(&self) -> Option<Arc<Flight>> {
+    /// The fetch under way.
+    pub(crate) fn under_way(&self) -> Option<Arc<Fetch>> {
         match &self.slot {
-            Slot::InFlight(driving) => Some(driving.flight().clone()),
+            Slot::Fetching(driving) => Some(driving.fetch().clone()),
             Slot::Idle | Slot::Closed(_) => None,
         }
     }
@@ -365,7 +366,7 @@ impl State {
     }
 
     pub(crate) fn is_fetching(&self) -> bool {
-        matches!(self.slot, Slot::InFlight(_))
+        matches!(self.slot, Slot::Fetching(_))
     }
 
     pub(crate) fn next_generation(&self) -> Generation {
@@ -380,8 +381,8 @@ impl State {
             .map(|suspicion| suspicion.generation)
     }
 
-    /// Before when, on the monotonic clock, nobody need ask for a renewal.
-    pub(crate) fn renewal_closed_until(&self) -> Duration {
+    /// Before when, on the monotonic clock, nobody need ask for a refresh.
+    pub(crate) fn refresh_closed_until(&self) -> Duration {
         if self.shut_down.is_some() || !matches!(self.slot, Slot::Idle) {
             return Duration::MAX;
         }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{
     cell::{Issued, Phase},
     core::Core,
-    state::FailedFlight,
+    state::FailedFetch,
 };
 use crate::error::{FailureClass, OAuthError, OAuthErrorKind};
 use crate::token::FetchCause;
@@ -31,7 +31,7 @@ use crate::token::FetchCause;
 /// let source = TokenSource::builder(fetcher).name("vault").build()?;
 /// let page = serde_json::to_value(source.status())?;
 /// assert_eq!((&page["name"], &page["state"]), (&"vault".into(), &"missing".into()));
-/// assert_eq!(page["counters"]["fetches"], 0);
+/// assert_eq!(page["counters"]["attempts"], 0);
 /// # Ok::<(), BoxError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -103,12 +103,12 @@ pub struct LastFailure {
     pub kind: OAuthErrorKind,
     /// How many attempts the fetch made.
     pub attempts: u32,
-    /// How many fetches have failed since one succeeded, this one included.
+    /// How many attempts have failed since one succeeded, this one included.
     pub consecutive: u32,
 }
 
 impl LastFailure {
-    fn of(failed: &FailedFlight) -> Self {
+    fn of(failed: &FailedFetch) -> Self {
         let error = &failed.error;
         Self {
             at: failed.at,
@@ -127,11 +127,11 @@ impl LastFailure {
 pub enum SourceState {
     /// No token has been fetched yet.
     Missing,
-    /// A token that is not due for renewal.
+    /// A token that is not due for refresh.
     Fresh,
-    /// A token that serves while it is renewed behind the requests.
+    /// A token that serves while it is refreshed behind the requests.
     Stale,
-    /// A token that the API refused; requests wait for the next one, at most
+    /// A token that the API rejected; requests wait for the next one, at most
     /// [`suspended_wait`](crate::Policy::suspended_wait).
     Suspended,
     /// A token past its use.
@@ -150,28 +150,28 @@ impl SourceState {
 #[non_exhaustive]
 pub struct CountersSnapshot {
     /// Token requests sent, retries included.
-    pub fetches: u64,
+    pub attempts: u64,
     /// Those of them that failed; counted when the fetch they belong to has ended.
     pub failures: u64,
     /// Fetches, each of one or more token requests, that were started.
-    pub flights: u64,
+    pub fetches: u64,
     /// Those of them that were started before the token's expiry, behind the requests.
     pub refreshes_ahead: u64,
-    /// Responses that counted as a refusal of the token.
+    /// Responses that counted as a rejection of the token.
     pub rejections: u64,
     /// Requests that were sent once more with a newer token.
-    pub replays: u64,
+    pub retries: u64,
 }
 
 /// The counters themselves. Relaxed: each is read on its own, and nothing is decided by them.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) fetches: AtomicU64,
+    pub(crate) attempts: AtomicU64,
     pub(crate) failures: AtomicU64,
-    pub(crate) flights: AtomicU64,
+    pub(crate) fetches: AtomicU64,
     pub(crate) refreshes_ahead: AtomicU64,
     pub(crate) rejections: AtomicU64,
-    pub(crate) replays: AtomicU64,
+    pub(crate) retries: AtomicU64,
 }
 
 impl Counters {
@@ -183,8 +183,8 @@ impl Counters {
         counter.fetch_add(number.into(), Ordering::Relaxed);
     }
 
-    pub(crate) fn count_flight(&self, cause: FetchCause) {
-        Self::count(&self.flights);
+    pub(crate) fn count_fetch(&self, cause: FetchCause) {
+        Self::count(&self.fetches);
         if cause == FetchCause::Ahead {
             Self::count(&self.refreshes_ahead);
         }
@@ -193,25 +193,25 @@ impl Counters {
     fn snapshot(&self) -> CountersSnapshot {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         CountersSnapshot {
-            fetches: read(&self.fetches),
+            attempts: read(&self.attempts),
             failures: read(&self.failures),
-            flights: read(&self.flights),
+            fetches: read(&self.fetches),
             refreshes_ahead: read(&self.refreshes_ahead),
             rejections: read(&self.rejections),
-            replays: read(&self.replays),
+            retries: read(&self.retries),
         }
     }
 }
 
-/// What one step of the state shows. The cell is read within it: a token that a flight has just brought does not stand
+/// What one step of the state shows. The cell is read within it: a token that a fetch has just brought does not stand
 /// beside the failure that it ended.
 struct Seen {
     current: Option<Arc<Issued>>,
     fetching: bool,
-    barred: Option<OAuthError>,
+    blocked: Option<OAuthError>,
     /// Whether a request would still wait for a suspended token's replacement.
     waits: bool,
-    failed: Option<FailedFlight>,
+    failed: Option<FailedFetch>,
     last_success: Option<SystemTime>,
     last_duration: Option<Duration>,
 }
@@ -222,7 +222,7 @@ impl Status {
         let seen = core.step(|state| Seen {
             current: core.cell.get(),
             fetching: state.is_fetching(),
-            barred: state.barred(now),
+            blocked: state.blocked(now),
             waits: !state.suspension_left(now).is_zero(),
             failed: state.last_failure().cloned(),
             last_success: state.last_success(),
@@ -230,7 +230,7 @@ impl Status {
         });
         let current = seen.current.as_deref();
         let failed = seen.failed.as_ref();
-        let error = seen.barred.as_ref().or(failed.map(|failed| &failed.error));
+        let error = seen.blocked.as_ref().or(failed.map(|failed| &failed.error));
         Self {
             name: core.name.to_string(),
             state: current.map_or(SourceState::Missing, |issued| {
@@ -245,7 +245,7 @@ impl Status {
             last_fetch_duration: seen.last_duration,
             error: error.map(ToString::to_string),
             last_failure: failed.map(LastFailure::of),
-            retry_at: seen.barred.as_ref().and_then(OAuthError::retry_at),
+            retry_at: seen.blocked.as_ref().and_then(OAuthError::retry_at),
             counters: core.counters.snapshot(),
         }
     }

@@ -1,5 +1,5 @@
 //! What the lifecycle tells `tracing`. Levels: a fetched token is `INFO` (about two lines per lifetime), a failed
-//! flight and one that outlasts a suspension `WARN` (bounded by the back-off), all else `DEBUG`.
+//! fetch and one that outlasts a suspension `WARN` (bounded by the back-off), all else `DEBUG`.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tracing::{Span, debug, field, info, info_span, warn};
 use super::core::Core;
 use crate::{
     error::{FetchError, OAuthError},
-    refusal::Refusal,
+    rejection::Rejection,
     token::{FetchCause, Generation},
 };
 
@@ -65,13 +65,18 @@ pub(crate) fn fetch_failed(error: &OAuthError, took: Duration) {
 }
 
 /// `remedy`: what the request may be tried again with.
-pub(crate) fn refused(core: &Core, generation: Generation, refusal: Refusal, remedy: &'static str) {
+pub(crate) fn rejected(
+    core: &Core,
+    generation: Generation,
+    rejection: Rejection,
+    remedy: &'static str,
+) {
     debug!(
         provider = &*core.name,
         generation = generation.get(),
-        refusal = ?refusal,
+        rejection = ?rejection,
         remedy,
-        "the API refused a token"
+        "the API rejected a token"
     );
 }
 
@@ -84,12 +89,12 @@ pub(crate) fn restored(core: &Core, generation: Generation) {
     );
 }
 
-pub(crate) fn replayed(core: &Core, from: Generation, to: Generation) {
+pub(crate) fn retried(core: &Core, from: Generation, to: Generation) {
     debug!(
         provider = &*core.name,
         from = from.get(),
         to = to.get(),
-        "request replayed with a newer token"
+        "request retried with a newer token"
     );
 }
 

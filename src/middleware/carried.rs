@@ -1,15 +1,15 @@
 use http::{Extensions, HeaderMap, Response, StatusCode};
 
 use crate::{
-    lifecycle::{Hold, Refused},
-    refusal::Refusal,
+    lifecycle::{Guard, Rejected},
+    rejection::Rejection,
     token::Generation,
 };
 
 /// The token that a request went out with, and what the response means for it.
 #[derive(Debug)]
 pub(crate) struct Carried {
-    pub(crate) source: Hold,
+    pub(crate) source: Guard,
     pub(crate) generation: Generation,
     pub(crate) expose_generation: bool,
 }
@@ -22,23 +22,23 @@ pub(crate) trait Head {
 }
 
 impl Carried {
-    /// Takes note of a response. `Some`: it refuses the token, and a newer one is there or on its way.
-    pub(crate) fn settle(&self, response: &mut impl Head) -> Option<Refused> {
-        let refusal = self.judge(response);
-        if refusal.is_some() || self.expose_generation {
+    /// Takes note of a response. `Some`: it rejects the token, and a newer one is there or on its way.
+    pub(crate) fn settle(&self, response: &mut impl Head) -> Option<Rejected> {
+        let rejection = self.judge(response);
+        if rejection.is_some() || self.expose_generation {
             response.extensions_mut().insert(self.generation);
         }
-        self.source.refused(self.generation, refusal?)
+        self.source.rejected(self.generation, rejection?)
     }
 
-    /// Whether a response refuses the token; a good one is noted, since it clears a token in doubt.
-    fn judge(&self, response: &impl Head) -> Option<Refusal> {
-        let rule = self.source.refusal_rule();
-        let refusal = rule.judge(response.status(), response.headers());
-        if refusal.is_none() && response.status().is_success() {
+    /// Whether a response rejects the token; a good one is noted, since it clears a token in doubt.
+    fn judge(&self, response: &impl Head) -> Option<Rejection> {
+        let rule = self.source.rejection_rule();
+        let rejection = rule.judge(response.status(), response.headers());
+        if rejection.is_none() && response.status().is_success() {
             self.source.succeeded(self.generation);
         }
-        refusal
+        rejection
     }
 }
 

@@ -11,16 +11,16 @@ use tower::Service;
 
 use super::{
     carried::Carried,
-    replay::{BoxFuture, Keep, Resend},
+    retry::{BoxFuture, Keep, Resend},
     send::send,
 };
-use crate::{error::BoxError, lifecycle::Refused};
+use crate::{error::BoxError, lifecycle::Rejected};
 
 pin_project! {
     /// The response of [`OAuth`](crate::OAuth). It may be dropped at any point.
     ///
-    /// `F` is the inner service's future, `K` what is kept of the request for a replay, `C` the response's body. With a
-    /// usable token it is the inner future and four words; only waiting and replaying allocate.
+    /// `F` is the inner service's future, `K` what is kept of the request for a retry, `C` the response's body. With a
+    /// usable token it is the inner future and four words; only waiting and retrying allocate.
     pub struct ResponseFuture<F, K, C> {
         #[pin]
         state: State<F, C>,
@@ -34,7 +34,7 @@ pin_project! {
     enum State<F, C> {
         // The request is out, with a token.
         Sent { #[pin] inner: F },
-        // The request waits for a token, or is being replayed; or there is nothing but an error.
+        // The request waits for a token, or is being retried; or there is nothing but an error.
         // Wrapped, as tower's futures are `Sync` where the inner one is, and `boxed_clone_sync` asks for it.
         Slow { inner: SyncWrapper<BoxFuture<Response<C>>> },
     }
@@ -55,10 +55,10 @@ pub(super) struct Settling<K> {
     pub(super) kept: K,
 }
 
-/// A refused request on its way to being sent again.
+/// A rejected request on its way to being sent again.
 struct Again<C> {
     carried: Carried,
-    refused: Refused,
+    rejected: Rejected,
     resend: Resend<C>,
 }
 
@@ -120,8 +120,8 @@ where
             let Some(again) = Settling::settle(this.settling, &mut response) else {
                 return Poll::Ready(Ok(response));
             };
-            // The first response's future is dropped here, before a replay asks for readiness: a permit that it holds
-            // may be the one that the replay needs.
+            // The first response's future is dropped here, before a retry asks for readiness: a permit that it holds
+            // may be the one that the retry needs.
             this.state.set(State::slow(Box::pin(again.send(response))));
         }
     }
@@ -147,19 +147,19 @@ impl<K> Settling<K> {
         }
     }
 
-    /// Looks at a response: whether it refuses the token, and whether the request is to be sent again for it. Nothing
+    /// Looks at a response: whether it rejects the token, and whether the request is to be sent again for it. Nothing
     /// is moved for a response that goes straight on.
     fn settle<C>(this: &mut Option<Self>, response: &mut Response<C>) -> Option<Again<C>>
     where
         K: Keep<C>,
     {
-        // The source hears of every refusal; only then is it asked whether this request may be sent again.
-        let refused = this.as_ref()?.carried.settle(response)?;
+        // The source hears of every rejection; only then is it asked whether this request may be sent again.
+        let rejected = this.as_ref()?.carried.settle(response)?;
         let Self { carried, kept } = this.take()?;
-        let resend = kept.resend(refused.refusal())?;
+        let resend = kept.resend(rejected.rejection())?;
         Some(Again {
             carried,
-            refused,
+            rejected,
             resend,
         })
     }
@@ -168,7 +168,7 @@ impl<K> Settling<K> {
 impl<C: Send + 'static> Again<C> {
     async fn send(self, response: Response<C>) -> Result<Response<C>, BoxError> {
         let mut carried = self.carried;
-        if carried.source.replacement(self.refused).await.is_none() {
+        if carried.source.replacement(self.rejected).await.is_none() {
             return Ok(response);
         }
         drop(response);

@@ -1,6 +1,6 @@
 use tower::Layer;
 
-use super::{NoReplay, OAuth, Replay};
+use super::{NoRetry, OAuth, RetryRejected};
 use crate::{error::ConfigError, lifecycle::TokenSource, origin::Origin};
 
 /// Puts a token on every request of the service it wraps.
@@ -40,7 +40,7 @@ use crate::{error::ConfigError, lifecycle::TokenSource, origin::Origin};
 ///     Ok::<_, BoxError>(Response::new(()))
 /// });
 /// let mut api = ServiceBuilder::new()
-///     .layer(OAuthLayer::new(source).replay())
+///     .layer(OAuthLayer::new(source).retry_rejected())
 ///     .service(client);
 ///
 /// let request = Request::get("https://api.example/cob/1").body(String::new())?;
@@ -49,25 +49,25 @@ use crate::{error::ConfigError, lifecycle::TokenSource, origin::Origin};
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct OAuthLayer<R = NoReplay> {
+pub struct OAuthLayer<R = NoRetry> {
     source: TokenSource,
     relative_to: Option<Origin>,
     expose_generation: bool,
-    replay: R,
+    retry: R,
 }
 
 impl OAuthLayer {
-    /// A layer over a source. A refused request is not sent again unless [`replay`](Self::replay) is said.
+    /// A layer over a source. A rejected request is not sent again unless [`retry`](Self::retry_rejected) is said.
     pub fn new(source: TokenSource) -> Self {
         Self {
             source,
             relative_to: None,
             expose_generation: false,
-            replay: NoReplay(()),
+            retry: NoRetry(()),
         }
     }
 
-    /// Sends a refused request once more, with a newer token.
+    /// Sends a rejected request once more, with a newer token.
     ///
     /// Each request is cloned for it, so its body must be `Clone` (`Full<Bytes>` is cheap). Bodies that are not, such
     /// as axum's and reqwest's, do not compile under it:
@@ -82,30 +82,30 @@ impl OAuthLayer {
     /// let client = service_fn(|_: http::Request<Stream>| async {
     ///     Ok::<_, BoxError>(http::Response::new(()))
     /// });
-    /// let api = OAuthLayer::new(source).replay().layer(client);
+    /// let api = OAuthLayer::new(source).retry_rejected().layer(client);
     /// api.oneshot(http::Request::new(Stream)); // `Stream: Clone` is not satisfied
     /// ```
     ///
-    /// Buffer such a body into `Full<Bytes>` if it is small, or leave replay out: the refused response is handed on,
+    /// Buffer such a body into `Full<Bytes>` if it is small, or leave retry out: the rejected response is handed on,
     /// and the next request has a new token.
-    pub fn replay(self) -> OAuthLayer<Replay> {
+    pub fn retry_rejected(self) -> OAuthLayer<RetryRejected> {
         OAuthLayer {
             source: self.source,
             relative_to: self.relative_to,
             expose_generation: self.expose_generation,
-            replay: Replay {
+            retry: RetryRejected {
                 unsafe_methods: false,
             },
         }
     }
 }
 
-impl OAuthLayer<Replay> {
-    /// Replays requests of any method also after an *ambiguous* refusal (ANBIMA's 403). By default only GET, HEAD and
+impl OAuthLayer<RetryRejected> {
+    /// Retries requests of any method also after an *ambiguous* rejection (ANBIMA's 403). By default only GET, HEAD and
     /// OPTIONS are: a 403 may come after something was done. Do not use it where a request done twice does harm.
     #[must_use]
-    pub fn replay_unsafe(mut self) -> Self {
-        self.replay.unsafe_methods = true;
+    pub fn danger_retry_any_method(mut self) -> Self {
+        self.retry.unsafe_methods = true;
         self
     }
 }
@@ -143,7 +143,7 @@ impl<R> OAuthLayer<R> {
     /// ```
     pub fn relative_to(mut self, origin: impl Into<String>) -> Result<Self, ConfigError> {
         let origin: Origin = origin.into().parse()?;
-        self.source.hold().permits_origin(&origin)?;
+        self.source.guard().permits_origin(&origin)?;
         self.relative_to = Some(origin);
         Ok(self)
     }
@@ -151,7 +151,7 @@ impl<R> OAuthLayer<R> {
     /// Puts the [`Generation`](crate::Generation) into the extensions of every response, for callers that find an error
     /// inside a 200 and want to [`invalidate`](TokenSource::invalidate) its token.
     ///
-    /// Without it only refused responses carry theirs. Extensions allocate: leave it out if you need it not.
+    /// Without it only rejected responses carry theirs. Extensions allocate: leave it out if you need it not.
     ///
     /// # Examples
     ///
@@ -191,7 +191,7 @@ impl<S, R: Clone> Layer<S> for OAuthLayer<R> {
             source: self.source.clone(),
             takes_relative: self.relative_to.is_some(),
             expose_generation: self.expose_generation,
-            replay: self.replay.clone(),
+            retry: self.retry.clone(),
         }
     }
 }

@@ -1,13 +1,13 @@
-//! The Tower middleware: checks where a request goes, attaches the token, and sees to refusals.
+//! The Tower middleware: checks where a request goes, attaches the token, and sees to rejections.
 
 pub(crate) mod carried;
 mod future;
 mod layer;
-mod replay;
+mod retry;
 mod send;
 mod service;
 
 pub use future::ResponseFuture;
 pub use layer::OAuthLayer;
-pub use replay::{NoReplay, Replay};
+pub use retry::{NoRetry, RetryRejected};
 pub use service::OAuth;

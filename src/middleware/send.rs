@@ -1,15 +1,15 @@
 use http::{Request, Response};
 use tower::{Service, ServiceExt};
 
-use crate::{error::BoxError, lifecycle::Hold, token::Generation};
+use crate::{error::BoxError, lifecycle::Guard, token::Generation};
 
 /// Sends a request with a token that is good when it goes, and says which it was.
 ///
 /// A token is waited for first, while nothing is held, and then readiness. Where that takes longer than the token lasts,
-/// readiness is given back and it begins anew. A refused token that was handed out all the same is sent as it is: no wait
+/// readiness is given back and it begins anew. A rejected token that was handed out all the same is sent as it is: no wait
 /// would bring a better one.
 pub(super) async fn send<S, B, C>(
-    source: &Hold,
+    source: &Guard,
     mut service: S,
     mut request: Request<B>,
 ) -> Result<(Generation, Response<C>), BoxError>

@@ -6,10 +6,10 @@ use std::{
 use http::{Request, Response, Uri};
 use tower::Service;
 
-use super::{NoReplay, ResponseFuture, carried::Carried, future::Settling, replay::Mode};
+use super::{NoRetry, ResponseFuture, carried::Carried, future::Settling, retry::Mode};
 use crate::{
     error::{BoxError, OAuthError},
-    lifecycle::{Hold, TokenSource},
+    lifecycle::{Guard, TokenSource},
     origin::is_path_alone,
     token::Generation,
 };
@@ -26,12 +26,12 @@ use crate::{
 ///
 /// A clone shares the token source; the inner service is cloned.
 #[derive(Clone, Debug)]
-pub struct OAuth<S, R = NoReplay> {
+pub struct OAuth<S, R = NoRetry> {
     pub(super) inner: S,
     pub(super) source: TokenSource,
     pub(super) takes_relative: bool,
     pub(super) expose_generation: bool,
-    pub(super) replay: R,
+    pub(super) retry: R,
 }
 
 impl<S, R> OAuth<S, R> {
@@ -85,12 +85,12 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let source = self.source.hold();
+        let source = self.source.guard();
         if let Err(error) = self.check_origin(&source, request.uri()) {
             self.give_readiness_back();
             return ResponseFuture::failed(error.into());
         }
-        let kept = self.replay.keep(&self.inner, &request);
+        let kept = self.retry.keep(&self.inner, &request);
         let attached = source.attach(request.headers_mut());
         let settling = Settling {
             carried: Carried {
@@ -108,7 +108,7 @@ where
 }
 
 impl<S, R> OAuth<S, R> {
-    fn check_origin(&self, source: &Hold, uri: &Uri) -> Result<(), OAuthError> {
+    fn check_origin(&self, source: &Guard, uri: &Uri) -> Result<(), OAuthError> {
         if !self.takes_relative || uri.scheme().is_some() || uri.authority().is_some() {
             return source.permits(uri);
         }

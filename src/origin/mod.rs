@@ -51,15 +51,15 @@ impl Origin {
     /// When the URI is relative, is neither `http` nor `https`, holds user information, or writes its host in a way that
     /// URL parsers read differently, such as `127.1`.
     pub fn of(uri: &Uri) -> Result<Self, ConfigError> {
-        let refuse = |rule| ConfigError::new("origin", rule);
+        let reject = |rule| ConfigError::new("origin", rule);
         if uri.scheme().is_none() {
-            return Err(refuse(
+            return Err(reject(
                 "must begin with its scheme, such as https://api.example",
             ));
         }
-        let target = Target::of(uri).map_err(refuse)?;
+        let target = Target::of(uri).map_err(reject)?;
         if target.host.contains('*') {
-            return Err(refuse("names one host each: a `*` stands for nothing"));
+            return Err(reject("names one host each: a `*` stands for nothing"));
         }
         Ok(Self::from(target))
     }
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_refused_unless_let_in_by_name() {
+    fn plain_http_is_rejected_unless_let_in_by_name() {
         assert!(allowed(&["http://mesh.internal"]).check().is_err());
         let mut mesh = AllowedOrigins::default();
         mesh.danger_allow_http("http://mesh.internal".parse().unwrap());

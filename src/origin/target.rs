@@ -146,7 +146,7 @@ pub(crate) fn is_path_alone(uri: &Uri) -> bool {
     has_path_of_its_own(uri) && !matches!(second, Some(b'/' | b'\\'))
 }
 
-/// The port as written; what else an authority may hold, and a token must not follow, is refused.
+/// The port as written; what else an authority may hold, and a token must not follow, is rejected.
 fn checked_port(authority: &Authority) -> Result<Option<u16>, &'static str> {
     if authority.as_str().contains('@') {
         return Err(USER_INFORMATION);

@@ -9,12 +9,12 @@
 //!   when a redirect leads to another host, so the layer belongs below whatever follows redirects.
 //! - The sandbox API takes tokens from the production token endpoint (client).
 //! - A 401 means a token that is missing, unknown or altered. A 403 means a token that was revoked, **or** a resource
-//!   outside of the contracted plan (doc): it is an ambiguous refusal.
+//!   outside of the contracted plan (doc): it is an ambiguous rejection.
 
 use crate::{
     ClientId, ClientSecret, TokenHeaders,
     client_credentials::{
-        BodyEncoding, ClientCredentialsBuilder, CredentialPlacement, Dialect, RefusalStatuses,
+        BodyEncoding, ClientCredentialsBuilder, CredentialPlacement, Dialect, RejectionStatuses,
         ScopeRule,
     },
     provider::{moved, origins},
@@ -28,7 +28,7 @@ const TOKEN_URL: &str = "https://api.anbima.com.br/oauth/access-token";
 ///
 /// ```
 /// let dialect = tower_oauth::provider::anbima::dialect();
-/// assert_eq!(dialect.refusal.ambiguous, [403]);
+/// assert_eq!(dialect.rejection.ambiguous, [403]);
 /// ```
 pub fn dialect() -> Dialect {
     Dialect {
@@ -37,7 +37,7 @@ pub fn dialect() -> Dialect {
         body: BodyEncoding::Json,
         scope: ScopeRule::none(),
         headers: headers(),
-        refusal: RefusalStatuses {
+        rejection: RejectionStatuses {
             definite: vec![401],
             ambiguous: vec![403],
         },

@@ -6,7 +6,7 @@
 //!   (doc). The documentation of its standard API has another path, `/api/auth/token`, and wants a header
 //!   `X-SSL-Client-Cert` (docs) (?): see the example at [`production`].
 //! - The secret has 8 to 64 characters (doc).
-//! - A token lives 3600 s unless the answer says otherwise, and is renewed 5 minutes before it ends (doc).
+//! - A token lives 3600 s unless the answer says otherwise, and is refreshed 5 minutes before it ends (doc).
 //! - A 401 means a token that is missing, invalid or expired. A 403 is about scopes (doc), and no new token helps.
 
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub fn dialect() -> Dialect {
         grant: Grant::Absent,
         scope: ScopeRule::none(),
         default_lifetime: Some(Duration::from_secs(3600)),
-        renewal_margin: Some(Margin::Fixed(Duration::from_secs(300))),
+        refresh_margin: Some(Margin::Fixed(Duration::from_secs(300))),
         secret_length: Some(SecretLength { min: 8, max: 64 }),
         ..Dialect::new("avista", "https://api.avista.global/oauth/token")
     }

@@ -6,7 +6,7 @@
 //!   Basic over `api_key:api_secret`, a form body with nothing but `grant_type` (doc).
 //! - The documentation's examples send `User-Agent: app/version` (docs): name yours with
 //!   [`ClientCredentialsBuilder::user_agent`].
-//! - A token lives 1800 s unless the answer says otherwise (doc), and is renewed when a tenth of that is left (docs).
+//! - A token lives 1800 s unless the answer says otherwise (doc), and is refreshed when a tenth of that is left (docs).
 //! - A 401 means an expired token (docs), a 403 a missing permission, which no new token brings. 100 calls a minute
 //!   are allowed per IP address (docs).
 
@@ -32,7 +32,7 @@ pub fn dialect() -> Dialect {
         credentials: CredentialPlacement::BasicRaw,
         scope: ScopeRule::none(),
         default_lifetime: Some(Duration::from_secs(1800)),
-        renewal_margin: Some(Margin::Fraction(0.1)),
+        refresh_margin: Some(Margin::Fraction(0.1)),
         ..Dialect::new(
             "conta-simples",
             "https://api.contasimples.com/oauth/v1/access-token",

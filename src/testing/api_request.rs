@@ -4,11 +4,11 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Request, StatusCode, header::AUTHORIZATION};
 
 use super::{
-    contract::Attachment,
     credentials::Credentials,
-    ledger::Bad,
-    refused::{Refused, single},
+    rejected::{Rejected, single},
     reply::Answer,
+    specification::Attachment,
+    token_store::Bad,
 };
 
 const CLIENT_ID: HeaderName = HeaderName::from_static("client_id");
@@ -20,7 +20,7 @@ impl Attachment {
         self,
         headers: &'a HeaderMap,
         client: &Credentials,
-    ) -> Result<&'a [u8], Refused> {
+    ) -> Result<&'a [u8], Rejected> {
         let authorization = single(headers, &AUTHORIZATION)?;
         match self {
             Self::Bearer => authorization
@@ -37,14 +37,14 @@ impl Attachment {
         self,
         headers: &'a HeaderMap,
         client: &Credentials,
-    ) -> Result<&'a [u8], Refused> {
+    ) -> Result<&'a [u8], Rejected> {
         if single(headers, &CLIENT_ID)? != Some(client.id.as_bytes()) {
             return Err(self.unauthorized("client_id must be the client's id"));
         }
         single(headers, &ACCESS_TOKEN)?.ok_or_else(|| self.unauthorized("access_token is missing"))
     }
 
-    pub(super) fn refuse(self, bad: Bad) -> Refused {
+    pub(super) fn reject(self, bad: Bad) -> Rejected {
         match (bad, self) {
             (Bad::Unknown, _) => self.unauthorized("the token is unknown or altered"),
             (Bad::Expired, _) => self.unauthorized("the token has expired"),
@@ -57,29 +57,29 @@ impl Attachment {
     }
 
     /// For a good token without the scope, or outside the plan, that the route needs.
-    pub(super) fn not_covered(self) -> Refused {
+    pub(super) fn not_covered(self) -> Rejected {
         match self {
             Self::Bearer => {
                 let reason = "the token lacks the scope that the route needs";
-                Refused::new(StatusCode::FORBIDDEN, "insufficient_scope", reason)
+                Rejected::new(StatusCode::FORBIDDEN, "insufficient_scope", reason)
                     .challenge(r#"Bearer error="insufficient_scope""#)
             }
             Self::ClientIdAndAccessToken => forbidden("the plan does not cover the route"),
         }
     }
 
-    fn unauthorized(self, reason: &'static str) -> Refused {
-        let refused = Refused::new(StatusCode::UNAUTHORIZED, "invalid_token", reason);
+    fn unauthorized(self, reason: &'static str) -> Rejected {
+        let rejected = Rejected::new(StatusCode::UNAUTHORIZED, "invalid_token", reason);
         match self {
-            Self::Bearer => refused.challenge(r#"Bearer error="invalid_token""#),
-            Self::ClientIdAndAccessToken => refused,
+            Self::Bearer => rejected.challenge(r#"Bearer error="invalid_token""#),
+            Self::ClientIdAndAccessToken => rejected,
         }
     }
 }
 
 /// ANBIMA's 403, which looks the same whichever of its two meanings it has.
-fn forbidden(reason: &'static str) -> Refused {
-    Refused::new(StatusCode::FORBIDDEN, "forbidden", reason)
+fn forbidden(reason: &'static str) -> Rejected {
+    Rejected::new(StatusCode::FORBIDDEN, "forbidden", reason)
 }
 
 /// What was asked, sent back, so that a test can see what arrived.

@@ -24,7 +24,7 @@ pub(super) fn cut_off(bytes: Bytes) -> Body {
 
 /// One byte at a time.
 pub(super) fn drip(bytes: Bytes, every: Duration) -> Body {
-    // A timer refuses a period of nothing.
+    // A timer rejects a period of nothing.
     let mut ticks = interval(every.max(Duration::from_nanos(1)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     Drip { rest: bytes, ticks }.boxed_unsync()

@@ -9,13 +9,13 @@ use tokio::time::Instant;
 #[cfg(feature = "testing-tls")]
 use super::tls::Tls;
 use super::{
+    acceptor::Acceptor,
     bank::Bank,
-    contract::{Contract, Route},
     credentials::Credentials,
-    desk::Desk,
-    door::Door,
     expiry::ExpiresIn,
+    handler::BankHandler,
     server::Server,
+    specification::{Route, Specification},
     unserved::{Observer, Unserved},
 };
 
@@ -41,16 +41,16 @@ use super::{
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct BankBuilder {
-    desk: Desk,
+    handler: BankHandler,
     port: u16,
     #[cfg(feature = "testing-tls")]
     tls: Option<Tls>,
 }
 
 impl BankBuilder {
-    pub(super) fn new(contract: &'static Contract) -> Self {
+    pub(super) fn new(specification: &'static Specification) -> Self {
         Self {
-            desk: Desk::new(contract),
+            handler: BankHandler::new(specification),
             port: 0,
             #[cfg(feature = "testing-tls")]
             tls: None,
@@ -60,7 +60,7 @@ impl BankBuilder {
     /// The one client that the bank knows. By default ANBIMA's is that of its worked example.
     #[must_use]
     pub fn credentials(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
-        self.desk.client = Credentials {
+        self.handler.client = Credentials {
             id: id.into(),
             secret: secret.into(),
         };
@@ -70,21 +70,21 @@ impl BankBuilder {
     /// How long a token lives, counted from the request for it. By default an hour, at Conta Simples 30 minutes.
     #[must_use]
     pub fn lifetime(self, lifetime: Duration) -> Self {
-        self.desk.books().lifetime = lifetime;
+        self.handler.state().lifetime = lifetime;
         self
     }
 
     /// How that is written in the answer; by default as a number of seconds.
     #[must_use]
     pub fn expires_in(self, style: ExpiresIn) -> Self {
-        self.desk.books().expires_in = style;
+        self.handler.state().expires_in = style;
         self
     }
 
     /// A new token revokes the ones before it. By default they all live on.
     #[must_use]
     pub fn single_active(mut self) -> Self {
-        self.desk.custom.single_active = true;
+        self.handler.custom.single_active = true;
         self
     }
 
@@ -92,7 +92,7 @@ impl BankBuilder {
     /// Its `expires_in` tells what is left of its life. By default every request gets a token of its own.
     #[must_use]
     pub fn same_token_until_expiry(mut self) -> Self {
-        self.desk.custom.repeats = true;
+        self.handler.custom.repeats = true;
         self
     }
 
@@ -100,14 +100,14 @@ impl BankBuilder {
     /// that every token holds (by default `pix:read pix:write balance:read` at Avista and none at the others).
     #[must_use]
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.desk.scopes = Some(scopes.into_iter().map(Into::into).collect());
+        self.handler.scopes = Some(scopes.into_iter().map(Into::into).collect());
         self
     }
 
     /// One more path of the API, with all below it, that any good token opens.
     #[must_use]
     pub fn route(mut self, path: &'static str) -> Self {
-        self.desk.routes.insert(0, Route::open(path));
+        self.handler.routes.insert(0, Route::open(path));
         self
     }
 
@@ -122,14 +122,14 @@ impl BankBuilder {
     /// jumps to the next timer whenever the runtime waits for nothing else, sockets included.
     #[must_use]
     pub fn clock(mut self, now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
-        self.desk.clock = self.desk.clock.with_now(now);
+        self.handler.clock = self.handler.clock.with_now(now);
         self
     }
 
     /// The time of day, for `Date` and for an `expires_in` that is a moment. By default the machine's.
     #[must_use]
     pub fn wall_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.desk.clock = self.desk.clock.with_wall(now);
+        self.handler.clock = self.handler.clock.with_wall(now);
         self
     }
 
@@ -137,14 +137,14 @@ impl BankBuilder {
     #[cfg(feature = "testing-tls")]
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
-        self.desk.certifier = Some(tls.certifier());
+        self.handler.certificate_issuer = Some(tls.certificate_issuer());
         self.tls = Some(tls);
         self
     }
 
     /// Calls a function for each request that the bank does not serve, with the reason. Default: none. Use it to see
     /// what is wrong while a client runs against the bank; a test looks at
-    /// [`Bank::last_refusal`](super::Bank::last_refusal). What a [`Fault`](super::Fault) answers is not told.
+    /// [`Bank::last_rejection`](super::Bank::last_rejection). What a [`Fault`](super::Fault) answers is not told.
     ///
     /// # Examples
     ///
@@ -155,7 +155,7 @@ impl BankBuilder {
     /// ```
     #[must_use]
     pub fn on_unserved(mut self, observe: impl Fn(&Unserved) + Send + Sync + 'static) -> Self {
-        self.desk.observer = Some(Observer(Arc::new(observe)));
+        self.handler.observer = Some(Observer(Arc::new(observe)));
         self
     }
 
@@ -165,26 +165,26 @@ impl BankBuilder {
     ///
     /// When the port cannot be listened on, or the certificate cannot be served with.
     pub async fn start(self) -> io::Result<Bank> {
-        let door = self.door()?;
-        let desk = Arc::new(self.desk);
-        let server = Server::start(self.port, door, Arc::clone(&desk)).await?;
-        Ok(Bank::new(desk, server))
+        let acceptor = self.acceptor()?;
+        let handler = Arc::new(self.handler);
+        let server = Server::start(self.port, acceptor, Arc::clone(&handler)).await?;
+        Ok(Bank::new(handler, server))
     }
 
-    fn door(&self) -> io::Result<Door> {
+    fn acceptor(&self) -> io::Result<Acceptor> {
         #[cfg(feature = "testing-tls")]
         if let Some(tls) = &self.tls {
-            return Ok(Door::Tls(tls.acceptor()?));
+            return Ok(Acceptor::Tls(tls.acceptor()?));
         }
-        Ok(Door::Plain)
+        Ok(Acceptor::Plain)
     }
 }
 
 impl fmt::Debug for BankBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BankBuilder")
-            .field("bank", &self.desk.contract.name)
-            .field("client", &self.desk.client)
+            .field("bank", &self.handler.specification.name)
+            .field("client", &self.handler.client)
             .field("port", &self.port)
             .finish_non_exhaustive()
     }

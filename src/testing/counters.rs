@@ -7,7 +7,7 @@ pub struct Counters {
     /// New tokens handed out.
     pub tokens_issued: u64,
     /// Token requests that were not exactly what the document says.
-    pub token_refusals: u64,
+    pub token_rejections: u64,
     /// Token requests that met a fault.
     pub token_faults: u64,
     /// Requests at the API, whatever became of them.

@@ -7,7 +7,7 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 
-use super::{contract::Encoding, refused::Refused};
+use super::{rejected::Rejected, specification::Encoding};
 
 pub(super) type Fields = BTreeMap<String, String>;
 
@@ -20,7 +20,7 @@ impl Encoding {
     }
 }
 
-pub(super) fn parse(body: &[u8], encoding: Encoding) -> Result<Fields, Refused> {
+pub(super) fn parse(body: &[u8], encoding: Encoding) -> Result<Fields, Rejected> {
     let pairs = match encoding {
         Encoding::Form => form_urlencoded::parse(body).into_owned().collect(),
         Encoding::Json => json_pairs(body)?,
@@ -30,12 +30,12 @@ pub(super) fn parse(body: &[u8], encoding: Encoding) -> Result<Fields, Refused> 
     if fields.len() == count {
         return Ok(fields);
     }
-    Err(Refused::invalid_request("the body has a field twice"))
+    Err(Rejected::invalid_request("the body has a field twice"))
 }
 
-fn json_pairs(body: &[u8]) -> Result<Vec<(String, String)>, Refused> {
+fn json_pairs(body: &[u8]) -> Result<Vec<(String, String)>, Rejected> {
     let Pairs(pairs) = serde_json::from_slice(body).map_err(|_| {
-        Refused::invalid_request("the body must be a JSON object of nothing but strings")
+        Rejected::invalid_request("the body must be a JSON object of nothing but strings")
     })?;
     Ok(pairs)
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 
 use super::{
-    door::Door,
+    acceptor::Acceptor,
     reply::{Answer, Reply},
     server::{Handler, Server},
 };
@@ -45,7 +45,7 @@ impl Foreign {
     /// When no port can be listened on.
     pub async fn start() -> io::Result<Self> {
         let seen = Arc::new(Seen::default());
-        let server = Server::start(0, Door::Plain, Arc::clone(&seen)).await?;
+        let server = Server::start(0, Acceptor::Plain, Arc::clone(&seen)).await?;
         Ok(Self { seen, server })
     }
 

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    door::{Accepted, ClientCertificate, Door},
+    acceptor::{Accepted, Acceptor, ClientCertificate},
     reply::{Body, Broken, Reply},
 };
 
@@ -46,14 +46,14 @@ pub(super) struct Server {
 impl Server {
     pub(super) async fn start(
         port: u16,
-        door: Door,
+        acceptor: Acceptor,
         handler: Arc<impl Handler>,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         Ok(Self {
-            scheme: door.scheme(),
+            scheme: acceptor.scheme(),
             address: listener.local_addr()?,
-            accepting: tokio::spawn(accept(listener, door, handler)),
+            accepting: tokio::spawn(accept(listener, acceptor, handler)),
         })
     }
 
@@ -74,12 +74,12 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, door: Door, handler: Arc<impl Handler>) {
+async fn accept(listener: TcpListener, acceptor: Acceptor, handler: Arc<impl Handler>) {
     let mut connections = JoinSet::new();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                connections.spawn(door.clone().welcome(stream, Arc::clone(&handler)));
+                connections.spawn(acceptor.clone().welcome(stream, Arc::clone(&handler)));
             }
             Err(_) => sleep(ACCEPT_PAUSE).await,
         }

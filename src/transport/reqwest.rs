@@ -53,7 +53,7 @@ use crate::{
 pub struct ReqwestService {
     client: Client,
     /// A proxy may be in use: then nothing that is meant for this machine may go out.
-    refuses_loopback: bool,
+    rejects_loopback: bool,
 }
 
 impl ReqwestService {
@@ -82,7 +82,7 @@ impl ReqwestService {
         };
         Ok(Self {
             client: builder.build().map_err(|error| unbuildable(&error))?,
-            refuses_loopback: !is_local,
+            rejects_loopback: !is_local,
         })
     }
 
@@ -93,11 +93,11 @@ impl ReqwestService {
     pub fn danger_from_client(client: Client) -> Self {
         Self {
             client,
-            refuses_loopback: false,
+            rejects_loopback: false,
         }
     }
 
-    /// The client, for requests that are made without Tower. It does not refuse those to this machine.
+    /// The client, for requests that are made without Tower. It does not reject those to this machine.
     pub fn client(&self) -> &Client {
         &self.client
     }
@@ -117,7 +117,7 @@ impl ReqwestService {
         // A URL may hold what is nobody else's business.
         let request: reqwest::Request = request.map_err(reqwest::Error::without_url)?;
         let target = dialled(&uri, request.url())?;
-        match self.refuses_loopback && target.may_be_this_machine() {
+        match self.rejects_loopback && target.may_be_this_machine() {
             true => Err(FOR_ELSEWHERE.into()),
             false => Ok(request),
         }
@@ -126,11 +126,11 @@ impl ReqwestService {
 
 /// What cannot be sent later on is an error now.
 fn check(destination: &Origin) -> Result<(), ConfigError> {
-    let refuse = |rule| ConfigError::new("destination", rule);
+    let reject = |rule| ConfigError::new("destination", rule);
     let text = destination.to_string();
-    let uri = text.parse().map_err(|_| refuse("must be a URI"))?;
-    let url = Url::parse(&text).map_err(|_| refuse("holds a host that is none to `reqwest`"))?;
-    dialled(&uri, &url).map(drop).map_err(refuse)
+    let uri = text.parse().map_err(|_| reject("must be a URI"))?;
+    let url = Url::parse(&text).map_err(|_| reject("holds a host that is none to `reqwest`"))?;
+    dialled(&uri, &url).map(drop).map_err(reject)
 }
 
 /// Where a request of this URI goes, if it is where the URL goes that was made of it.

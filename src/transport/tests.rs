@@ -51,7 +51,7 @@ async fn exchange(mut stream: TcpStream, answer: &[u8]) -> String {
     String::from_utf8_lossy(&read).into_owned()
 }
 
-/// An address that refuses connections for as long as the socket is held.
+/// An address that rejects connections for as long as the socket is held.
 pub(crate) fn nobody() -> (SocketAddr, TcpSocket) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
@@ -199,7 +199,7 @@ fn what_is_dialled_is_what_was_asked_for() {
     }
 }
 
-/// Whatever is spelled so that this machine may be meant is refused, or goes there directly.
+/// Whatever is spelled so that this machine may be meant is rejected, or goes there directly.
 #[tokio::test]
 async fn no_spelling_of_loopback_goes_through_a_proxy() {
     let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -38,13 +38,13 @@ pub(crate) const ID: &str = "hostile";
 pub(crate) const SECRET: &str = "c4n4ry";
 
 impl Client {
-    /// A source that makes one attempt per flight, of at most `bound`, and backs off for no longer than it must.
+    /// A source that makes one attempt per fetch, of at most `bound`, and backs off for no longer than it must.
     pub(crate) fn source(self, token_url: String, bound: Duration) -> TokenSource {
         self.source_with(token_url, &Authority::new().unwrap(), |policy| {
             policy.attempts = 1;
             policy.attempt_timeout = bound;
-            policy.flight_timeout = bound * 2;
-            // Not to be reached, however busy the machine: what is wanted is the flight's own error.
+            policy.fetch_timeout = bound * 2;
+            // Not to be reached, however busy the machine: what is wanted is the fetch's own error.
             policy.acquire_timeout = bound * 2 + SLACK;
         })
     }
@@ -61,8 +61,8 @@ impl Client {
             .secret(ClientSecret::new(SECRET))
             .policy(|policy| {
                 policy.retry_wait = Duration::from_millis(1);
-                policy.min_flight_interval = Duration::from_millis(1);
-                policy.max_retry_after_in_flight = Duration::ZERO;
+                policy.min_fetch_interval = Duration::from_millis(1);
+                policy.max_retry_after_in_fetch = Duration::ZERO;
                 policy.transient_back_off = BackOff::new(soon, soon);
                 policy.unclear_back_off = BackOff::new(soon, soon);
                 policy.permanent_back_off = BackOff::new(soon, soon);

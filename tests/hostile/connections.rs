@@ -57,7 +57,7 @@ async fn a_flapping_peer_costs_no_fetch() {
         });
         let url = format!("http://{}", peer.address);
         let source = client.source_with(url, &Authority::new().unwrap(), |policy| {
-            policy.refusal_burst = 100;
+            policy.rejection_burst = 100;
         });
         for round in 1..=ROUNDS {
             let token = timeout(LONG, source.token()).await.unwrap().unwrap();
@@ -68,16 +68,16 @@ async fn a_flapping_peer_costs_no_fetch() {
     }
 }
 
-/// The bound of a flight holds whatever its attempts do, and everybody who waits gets its one error.
+/// The bound of a fetch holds whatever its attempts do, and everybody who waits gets its one error.
 #[tokio::test]
-async fn a_flight_of_stalls_ends_for_everyone_within_its_bound() {
+async fn a_fetch_of_stalls_ends_for_everyone_within_its_bound() {
     for client in CLIENTS {
         let peer = Peer::playing(vec![Hear, Stall]).await;
         let url = format!("http://{}", peer.address);
         let source = client.source_with(url, &Authority::new().unwrap(), |policy| {
             policy.attempts = 1000;
             policy.attempt_timeout = Duration::from_millis(100);
-            policy.flight_timeout = SHORT;
+            policy.fetch_timeout = SHORT;
         });
         let waiters = join_all((0..100).map(|_| source.token()));
         let errors = timeout(SHORT + SLACK, waiters).await.expect("no hang");
@@ -86,14 +86,14 @@ async fn a_flight_of_stalls_ends_for_everyone_within_its_bound() {
                 .iter()
                 .all(|it| it.as_ref().is_err_and(|it| it.is_timeout()))
         );
-        assert_eq!(source.status().counters.flights, 1, "{client:?}");
+        assert_eq!(source.status().counters.fetches, 1, "{client:?}");
         assert!(
             peer.connections() <= 5,
             "{client:?}: {}",
             peer.connections()
         );
         peer.plays(good("mended"));
-        recovers(&source, "mended", "a flight of stalls").await;
+        recovers(&source, "mended", "a fetch of stalls").await;
     }
 }
 

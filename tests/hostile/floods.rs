@@ -42,7 +42,7 @@ fn torrents() -> Vec<Torrent> {
         format!("HTTP/1.1 200 OK\r\ncontent-length: {OFFERED}\r\n\r\n{{\"access_token\":\"");
     let zipped = announced.replace("\r\n\r\n", "\r\ncontent-encoding: gzip\r\n\r\n");
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
-    let refused = "HTTP/1.1 500 Oh\r\n\r\n";
+    let rejected = "HTTP/1.1 500 Oh\r\n\r\n";
     vec![
         torrent("a body of its length", &announced, "x", long),
         torrent(
@@ -53,7 +53,7 @@ fn torrents() -> Vec<Torrent> {
         ),
         torrent("chunks of a byte", chunked, "1\r\nx\r\n", long),
         torrent("a compressed body", &zipped, "\0", "compressed"),
-        torrent("a failure's body", refused, "<html>", "out of order"),
+        torrent("a failure's body", rejected, "<html>", "out of order"),
         torrent("headers", "HTTP/1.1 200 OK\r\n", "x: y\r\n", no_http),
         torrent("one header", "HTTP/1.1 200 OK\r\nx: ", "y", no_http),
         torrent("a status line", "HTTP/1.1 200 ", "O", no_http),

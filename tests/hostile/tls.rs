@@ -39,7 +39,7 @@ fn port_of(bank: &Bank) -> u16 {
     origin.rsplit(':').next().unwrap().parse().unwrap()
 }
 
-/// One whose authority the client trusts, and which makes one attempt per flight.
+/// One whose authority the client trusts, and which makes one attempt per fetch.
 fn source(client: Client, bank: &Bank, authority: &Authority) -> TokenSource {
     client.source_with(bank.token_url(), authority, |policy| policy.attempts = 1)
 }
@@ -161,7 +161,7 @@ async fn an_answer_that_ends_without_a_word_is_taken_if_it_is_whole() {
             assert_eq!(token.expose_token(), "abc", "{client:?}");
             let counters = source.status().counters;
             assert_eq!(
-                (counters.flights, counters.fetches),
+                (counters.fetches, counters.attempts),
                 (1, attempts),
                 "{client:?}"
             );

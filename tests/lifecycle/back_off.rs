@@ -60,7 +60,7 @@ async fn back_off_doubles_to_the_longest_of_its_class() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transient_failure_is_tried_three_times_in_a_flight() {
+async fn a_transient_failure_is_tried_three_times_in_a_fetch() {
     let endpoint = Endpoint::new();
     for _ in 0..3 {
         endpoint.then_fail(FetchError::transient("busy"));
@@ -69,7 +69,7 @@ async fn a_transient_failure_is_tried_three_times_in_a_flight() {
     let error = source.token().await.unwrap_err();
     assert_eq!(error.class(), Some(FailureClass::Transient));
     assert!(error.to_string().contains("Tried 3 times."), "{error}");
-    assert_eq!(endpoint.fetches(), 3);
+    assert_eq!(endpoint.attempts(), 3);
     // Up to 200 ms, then up to 400 ms.
     assert!(endpoint.elapsed() <= millis(610));
 }
@@ -82,16 +82,16 @@ async fn a_transient_failure_that_passes_is_not_seen_by_callers() {
         .then_fail(FetchError::transient("busy"));
     let source = endpoint.source();
     assert_eq!(text(&source).await, "token-1");
-    assert_eq!(endpoint.fetches(), 3);
+    assert_eq!(endpoint.attempts(), 3);
     let counters = source.status().counters;
     assert_eq!(
-        (counters.flights, counters.fetches, counters.failures),
+        (counters.fetches, counters.attempts, counters.failures),
         (1, 3, 2)
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn unclear_and_permanent_failures_are_not_tried_again_in_the_flight() {
+async fn unclear_and_permanent_failures_are_not_tried_again_in_the_fetch() {
     let errors: [(BoxError, FailureClass); 3] = [
         ("any error at all".into(), FailureClass::Unclear),
         (FetchError::unclear("what").into(), FailureClass::Unclear),
@@ -104,12 +104,12 @@ async fn unclear_and_permanent_failures_are_not_tried_again_in_the_flight() {
         let endpoint = Endpoint::new();
         endpoint.then_fail(error);
         let error = endpoint.source().token().await.unwrap_err();
-        assert_eq!((error.class(), endpoint.fetches()), (Some(class), 1));
+        assert_eq!((error.class(), endpoint.attempts()), (Some(class), 1));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_short_retry_after_is_waited_for_within_the_flight() {
+async fn a_short_retry_after_is_waited_for_within_the_fetch() {
     for asked in [millis(1500), secs(5)] {
         let endpoint = Endpoint::new();
         endpoint.then_fail(FetchError::transient("busy").with_retry_after(asked));
@@ -125,7 +125,7 @@ async fn a_short_retry_after_is_waited_for_within_the_flight() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_longer_retry_after_ends_the_flight_at_once_and_sets_the_back_off() {
+async fn a_longer_retry_after_ends_the_fetch_at_once_and_sets_the_back_off() {
     let endpoint = Endpoint::new();
     endpoint.then_fail(FetchError::transient("busy").with_retry_after(millis(5001)));
     let source = endpoint.source();
@@ -141,10 +141,10 @@ async fn a_longer_retry_after_ends_the_flight_at_once_and_sets_the_back_off() {
 
     tokio::time::advance(wait - millis(1)).await;
     assert!(at_once(&source).unwrap().is_err());
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
     tokio::time::advance(millis(1)).await;
     assert_eq!(text(&source).await, "token-1");
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -162,7 +162,7 @@ async fn a_retry_after_counts_whatever_the_class_and_never_shortens_the_back_off
             let wait = back_off_left(&endpoint, &source) + millis(2);
             let shortest = asked.max(millis(3750));
             assert!(wait >= shortest && wait <= longest + millis(2), "{wait:?}");
-            assert_eq!(endpoint.fetches(), 1);
+            assert_eq!(endpoint.attempts(), 1);
         }
     }
 }
@@ -190,8 +190,8 @@ async fn a_retry_after_of_nothing_is_no_busy_loop() {
     }
     let source = endpoint.source();
     ask_steadily(&source, millis(10), secs(60)).await;
-    // Three attempts in each flight, after 1, 2, 4, 8, 16 and 32 s.
-    assert!(endpoint.fetches() <= 24, "{}", endpoint.fetches());
+    // Three attempts in each fetch, after 1, 2, 4, 8, 16 and 32 s.
+    assert!(endpoint.attempts() <= 24, "{}", endpoint.attempts());
 }
 
 #[tokio::test(start_paused = true)]
@@ -208,7 +208,7 @@ async fn while_backing_off_everyone_gets_the_same_error_at_once_and_nobody_asks(
     }
     tokio::time::advance(wait - Duration::from_nanos(1)).await;
     assert!(at_once(&source).unwrap().is_err());
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
     assert_eq!(first.retry_at(), source.status().retry_at);
 }
 
@@ -223,12 +223,12 @@ async fn after_the_back_off_exactly_one_fetch_is_admitted() {
     tokio::time::advance(back_off_left(&endpoint, &source)).await;
     let results = join_all((0..100).map(|_| source.token())).await;
     assert!(results.iter().all(Result::is_err));
-    assert_eq!((endpoint.fetches(), endpoint.most_under_way()), (2, 1));
+    assert_eq!((endpoint.attempts(), endpoint.most_under_way()), (2, 1));
 
     tokio::time::advance(back_off_left(&endpoint, &source)).await;
     let tokens = join_all((0..100).map(|_| text(&source))).await;
     assert!(tokens.iter().all(|token| token == "token-1"));
-    assert_eq!((endpoint.fetches(), endpoint.most_under_way()), (3, 1));
+    assert_eq!((endpoint.attempts(), endpoint.most_under_way()), (3, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,7 +243,7 @@ async fn a_success_makes_the_next_back_off_start_anew() {
     tokio::time::advance(secs(95)).await;
     assert!(source.token().await.is_err());
     assert!(back_off_left(&endpoint, &source) <= millis(6250));
-    assert_eq!(endpoint.fetches(), 6);
+    assert_eq!(endpoint.attempts(), 6);
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,11 +256,11 @@ async fn retry_now_ends_a_back_off() {
     source.retry_now();
     assert_eq!(source.status().retry_at, None);
     assert_eq!(text(&source).await, "token-1");
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_now_lets_a_stale_token_be_renewed() {
+async fn retry_now_lets_a_stale_token_be_refreshed() {
     let endpoint = Endpoint::new().lifetime(secs(1000));
     let source = endpoint.source();
     source.ready().await.unwrap();
@@ -274,7 +274,7 @@ async fn retry_now_lets_a_stale_token_be_renewed() {
     assert_eq!(served(&source), "token-1");
     landed(&source).await;
     assert_eq!(served(&source), "token-2");
-    assert_eq!(endpoint.fetches(), 3);
+    assert_eq!(endpoint.attempts(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -285,7 +285,7 @@ async fn retry_now_without_a_back_off_fetches_nothing() {
     source.ready().await.unwrap();
     source.retry_now();
     assert_eq!(served(&source), "token-1");
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]

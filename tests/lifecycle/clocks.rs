@@ -7,7 +7,7 @@ use tower_oauth::{SourceState, TokenSource};
 
 const NANOSECOND: Duration = Duration::from_nanos(1);
 
-/// When a token of 1000 s is due for renewal and when it is no longer used, without jitter.
+/// When a token of 1000 s is due for refresh and when it is no longer used, without jitter.
 const REFRESH_AFTER: Duration = secs(800);
 const USE_FOR: Duration = secs(990);
 
@@ -28,7 +28,7 @@ fn step_wall_to(endpoint: &Endpoint, start: Duration, after: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn renewal_is_due_at_refresh_at_to_the_nanosecond() {
+async fn refresh_is_due_at_refresh_at_to_the_nanosecond() {
     let (endpoint, source, start) = holding().await;
     endpoint
         .advance_to(start + REFRESH_AFTER - NANOSECOND)
@@ -43,11 +43,11 @@ async fn renewal_is_due_at_refresh_at_to_the_nanosecond() {
     assert!(source.status().fetching);
     landed(&source).await;
     assert_eq!(served(&source), "token-2");
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn renewal_is_due_by_the_wall_clock_to_the_nanosecond() {
+async fn refresh_is_due_by_the_wall_clock_to_the_nanosecond() {
     let (endpoint, source, start) = holding().await;
     step_wall_to(&endpoint, start, REFRESH_AFTER - NANOSECOND);
     assert_eq!(served(&source), "token-1");
@@ -57,7 +57,7 @@ async fn renewal_is_due_by_the_wall_clock_to_the_nanosecond() {
     assert_eq!(served(&source), "token-1");
     assert!(source.status().fetching);
     landed(&source).await;
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,7 +71,7 @@ async fn a_token_is_used_until_use_until_to_the_nanosecond() {
     assert_eq!(source.status().state, SourceState::Expired);
     assert!(at_once(&source).is_none());
     assert_eq!(text(&source).await, "token-2");
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,7 +84,7 @@ async fn a_token_is_used_until_use_until_by_the_wall_clock_to_the_nanosecond() {
     step_wall_to(&endpoint, start, USE_FOR);
     assert!(at_once(&source).is_none());
     assert_eq!(text(&source).await, "token-2");
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,7 +95,7 @@ async fn a_suspend_retires_the_token_though_the_monotonic_clock_stood_still() {
     assert_eq!(text(&source).await, "token-2");
     tokio::time::advance(secs(700)).await;
     assert_eq!(served(&source), "token-2");
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,11 +106,11 @@ async fn a_wall_clock_that_steps_back_lengthens_no_life() {
         .advance_to(start + REFRESH_AFTER - NANOSECOND)
         .await;
     assert_eq!(served(&source), "token-1");
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 
     endpoint.advance_to(start + USE_FOR).await;
     assert_eq!(text(&source).await, "token-2");
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,7 +121,7 @@ async fn a_wall_clock_that_steps_to_and_fro_costs_one_fetch() {
     endpoint.clock.step_wall_back(secs(5000));
     tokio::time::advance(secs(700)).await;
     assert_eq!(served(&source), "token-2");
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,5 +132,5 @@ async fn a_wall_clock_that_steps_does_not_cut_a_back_off_short() {
     assert!(source.token().await.is_err());
     endpoint.clock.step_wall_forward(secs(3600));
     assert!(at_once(&source).unwrap().is_err());
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }

@@ -45,9 +45,9 @@ impl Rules {
 
 /// A token endpoint, and the API that takes its tokens until their end and no longer.
 #[derive(Clone)]
-struct Bank(Arc<Mutex<Books>>);
+struct Bank(Arc<Mutex<BankState>>);
 
-struct Books {
+struct BankState {
     rules: Rules,
     /// When the token in the cache was made; `token-1` is the first.
     made: Instant,
@@ -59,7 +59,7 @@ struct Books {
 impl Bank {
     /// A bank whose first token was made so long ago.
     fn new(rules: Rules, age: Duration) -> Self {
-        Self(Arc::new(Mutex::new(Books {
+        Self(Arc::new(Mutex::new(BankState {
             rules,
             made: Instant::now() - age,
             number: 1,
@@ -91,9 +91,9 @@ impl Bank {
 
     /// Whether the API takes a token at this moment.
     fn takes(&self, token: &str) -> bool {
-        let books = self.0.lock().unwrap();
-        token == format!("token-{}", books.number)
-            && Instant::now() < books.made + books.rules.lifetime
+        let state = self.0.lock().unwrap();
+        token == format!("token-{}", state.number)
+            && Instant::now() < state.made + state.rules.lifetime
     }
 
     fn tokens(&self) -> u32 {
@@ -115,7 +115,7 @@ async fn pause(duration: Duration) {
     }
 }
 
-impl Books {
+impl BankState {
     fn answer(&mut self) -> String {
         let now = Instant::now();
         if now >= self.made + self.rules.lifetime + self.rules.kept {
@@ -136,7 +136,7 @@ impl Books {
 #[derive(Debug, Default)]
 struct Outcome {
     failed: usize,
-    refused: usize,
+    rejected: usize,
     longest: Duration,
 }
 
@@ -145,7 +145,7 @@ impl Outcome {
         self.longest = self.longest.max(asked.elapsed());
         match token {
             Ok(token) if bank.takes(token.expose_token()) => {}
-            Ok(_) => self.refused += 1,
+            Ok(_) => self.rejected += 1,
             Err(_) => self.failed += 1,
         }
     }
@@ -167,7 +167,7 @@ async fn ten_a_second(bank: &Bank, source: &TokenSource, during: Duration) -> Ou
     while let Some(one) = waiting.join_next().await {
         let one = one.unwrap();
         outcome.failed += one.failed;
-        outcome.refused += one.refused;
+        outcome.rejected += one.rejected;
         outcome.longest = outcome.longest.max(one.longest);
     }
     outcome
@@ -193,7 +193,7 @@ async fn three_lives(rules: Rules) {
         advance(millis(offset)).await;
         let outcome = ten_a_second(&bank, &source, 3 * rules.lifetime).await;
         assert_eq!(outcome.failed, 0, "{offset}: {outcome:?}");
-        assert_eq!(outcome.refused, 0, "{offset}: {outcome:?}");
+        assert_eq!(outcome.rejected, 0, "{offset}: {outcome:?}");
         assert!(outcome.longest <= millis(1500), "{offset}: {outcome:?}");
         assert!(bank.tokens() >= 4, "{offset}: {}", bank.tokens());
         bank.assert_at_most_two_attempts_in_any_second();
@@ -265,7 +265,7 @@ async fn a_token_that_is_kept_a_second_too_long_costs_a_longer_wait_and_no_reque
         advance(millis(offset)).await;
         let outcome = ten_a_second(&bank, &source, secs(33)).await;
         assert_eq!(outcome.failed, 0, "{offset}: {outcome:?}");
-        assert_eq!(outcome.refused, 0, "{offset}: {outcome:?}");
+        assert_eq!(outcome.rejected, 0, "{offset}: {outcome:?}");
         assert!(outcome.longest <= secs(3), "{offset}: {outcome:?}");
         bank.assert_at_most_two_attempts_in_any_second();
     }
@@ -284,7 +284,7 @@ async fn a_process_that_starts_at_any_moment_of_a_tokens_life() {
                 let source = bank.source();
                 let outcome = ten_a_second(&bank, &source, secs(12)).await;
                 assert_eq!(outcome.failed, 0, "{left:?}: {outcome:?}");
-                assert_eq!(outcome.refused, 0, "{left:?}: {outcome:?}");
+                assert_eq!(outcome.rejected, 0, "{left:?}: {outcome:?}");
                 // Where the first answer came shortly before the end, the round trips come on top.
                 let bound = millis(1500) + 3 * latency;
                 assert!(outcome.longest <= bound, "{left:?}: {outcome:?}");

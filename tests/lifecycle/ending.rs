@@ -39,7 +39,7 @@ async fn the_last_handle_dropped_during_a_fetch_ends_it() {
     drop(source);
     tokio::time::sleep(millis(1)).await;
     assert!(clone.status().fetching);
-    assert_eq!(clone.status().counters.fetches, 1);
+    assert_eq!(clone.status().counters.attempts, 1);
     drop(clone);
     tokio::time::sleep(millis(1)).await;
     assert!(is_gone(&gone));
@@ -54,7 +54,7 @@ async fn the_last_handle_dropped_during_a_back_off_leaves_nothing() {
     drop(source);
     assert_eq!(tasks(), 0);
     tokio::time::advance(secs(600)).await;
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 /// The tasks that are alive on this runtime.
@@ -69,10 +69,10 @@ async fn an_idle_source_runs_nothing_and_asks_for_nothing() {
     let endpoint = Endpoint::new();
     let source = endpoint.source();
     tokio::time::sleep(secs(3600)).await;
-    assert_eq!((tasks(), endpoint.fetches()), (0, 0));
+    assert_eq!((tasks(), endpoint.attempts()), (0, 0));
     source.ready().await.unwrap();
     tokio::time::sleep(secs(24 * 3600)).await;
-    assert_eq!((tasks(), endpoint.fetches()), (0, 1));
+    assert_eq!((tasks(), endpoint.attempts()), (0, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,13 +88,13 @@ async fn a_shutdown_fails_those_who_wait_and_those_who_come() {
     assert!(at_once(&source).unwrap().unwrap_err().is_closed());
     assert!(source.ready().await.unwrap_err().is_closed());
     assert!(!source.status().fetching);
-    assert_eq!(source.status().counters.fetches, 1);
+    assert_eq!(source.status().counters.attempts, 1);
     drop(source);
     assert!(is_gone(&gone));
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_shutdown_the_token_serves_until_its_end_and_is_not_renewed() {
+async fn after_a_shutdown_the_token_serves_until_its_end_and_is_not_refreshed() {
     let endpoint = Endpoint::new().lifetime(secs(1000));
     let source = endpoint.source();
     source.ready().await.unwrap();
@@ -106,11 +106,11 @@ async fn after_a_shutdown_the_token_serves_until_its_end_and_is_not_renewed() {
     assert_eq!(served(&source), "token-1");
     tokio::time::advance(secs(90)).await;
     assert!(at_once(&source).unwrap().unwrap_err().is_closed());
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_leaves_a_refused_token_in_service() {
+async fn a_shutdown_leaves_a_rejected_token_in_service() {
     let endpoint = Endpoint::new().latency(secs(5));
     let source = endpoint.source();
     let generation = source.token().await.unwrap().generation();
@@ -120,12 +120,12 @@ async fn a_shutdown_leaves_a_refused_token_in_service() {
     assert_eq!(served(&source), "token-1");
     tokio::time::sleep(secs(10)).await;
     assert_eq!(served(&source), "token-1");
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 /// Asked through the source alone, it would be handed over however it is marked; the layer goes by the mark.
 #[tokio::test(start_paused = true)]
-async fn a_shutdown_leaves_a_refused_token_in_service_for_requests() {
+async fn a_shutdown_leaves_a_rejected_token_in_service_for_requests() {
     let endpoint = Endpoint::new().latency(secs(5));
     let source = endpoint.source();
     let generation = source.token().await.unwrap().generation();

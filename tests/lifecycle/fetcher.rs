@@ -18,7 +18,7 @@ use tower_oauth::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn the_fetcher_comes_back_after_whatever_ended_a_flight() {
+async fn the_fetcher_comes_back_after_whatever_ended_a_fetch() {
     let endpoint = Endpoint::new();
     let builder = endpoint.builder().policy(|policy| policy.attempts = 1);
     let source = builder.build().unwrap();
@@ -28,7 +28,7 @@ async fn the_fetcher_comes_back_after_whatever_ended_a_flight() {
         source.retry_now();
     }
     assert_eq!(text(&source).await, "token-1");
-    assert_eq!((endpoint.fetches(), endpoint.most_under_way()), (4, 1));
+    assert_eq!((endpoint.attempts(), endpoint.most_under_way()), (4, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -44,12 +44,12 @@ async fn a_panic_fails_all_who_waited_and_is_backed_off_from() {
     }
     assert!(at_once(&source).unwrap().is_err());
     let counters = source.status().counters;
-    assert_eq!((endpoint.fetches(), counters.failures), (1, 1));
+    assert_eq!((endpoint.attempts(), counters.failures), (1, 1));
 
     source.ready().await.unwrap();
     assert!(endpoint.elapsed() >= millis(3750));
     assert_eq!(
-        (served(&source).as_str(), endpoint.fetches()),
+        (served(&source).as_str(), endpoint.attempts()),
         ("token-1", 2)
     );
 }
@@ -63,7 +63,7 @@ async fn a_panic_while_the_token_is_stale_costs_requests_nothing() {
     tokio::time::advance(secs(850)).await;
     assert_eq!(ask_steadily(&source, millis(100), secs(10)).await, 0);
     assert_eq!(
-        (served(&source).as_str(), endpoint.fetches()),
+        (served(&source).as_str(), endpoint.attempts()),
         ("token-2", 3)
     );
 }
@@ -102,7 +102,7 @@ impl Service<TokenRequest> for Closing {
 
     fn call(&mut self, _: TokenRequest) -> Self::Future {
         self.calls.fetch_add(1, Ordering::SeqCst);
-        ready(Ok(Token::new("only").expires_in(secs(1000))))
+        ready(Ok(Token::new("only").with_lifetime(secs(1000))))
     }
 }
 
@@ -138,7 +138,7 @@ async fn a_fetcher_that_is_closed_says_so_and_is_never_called_again() {
     tokio::time::advance(secs(3600)).await;
     assert!(at_once(&source).unwrap().unwrap_err().is_closed());
     assert!(source.ready().await.unwrap_err().is_closed());
-    assert_eq!(source.status().counters.fetches, 0);
+    assert_eq!(source.status().counters.attempts, 0);
     assert!(!source.status().fetching);
 }
 
@@ -151,7 +151,7 @@ async fn a_token_outlives_the_fetcher_that_got_it() {
     assert_eq!(ask_steadily(&source, secs(1), secs(139)).await, 0);
     tokio::time::advance(secs(5)).await;
     assert!(at_once(&source).unwrap().unwrap_err().is_closed());
-    assert_eq!(source.status().counters.fetches, 1);
+    assert_eq!(source.status().counters.attempts, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -184,12 +184,12 @@ async fn an_empty_token_is_malformed_and_the_one_before_is_kept() {
     source.ready().await.unwrap();
     tokio::time::advance(secs(850)).await;
     for text in ["", "line\r\nbreak"] {
-        endpoint.then(Answer::Token(Token::new(text).expires_in(secs(1000))));
+        endpoint.then(Answer::Token(Token::new(text).with_lifetime(secs(1000))));
         assert_eq!(served(&source), "token-1");
         landed(&source).await;
         assert!(source.status().error.is_some());
         assert_eq!(served(&source), "token-1");
         source.retry_now();
     }
-    assert_eq!(endpoint.fetches(), 3);
+    assert_eq!(endpoint.attempts(), 3);
 }

@@ -48,7 +48,7 @@ fn source(answer: Answer) -> (TokenSourceBuilder, Arc<AtomicUsize>) {
 }
 
 fn token(lifetime: Duration, attempt: u32) -> Result<Token, BoxError> {
-    Ok(Token::new(format!("token-{attempt}")).expires_in(lifetime))
+    Ok(Token::new(format!("token-{attempt}")).with_lifetime(lifetime))
 }
 
 /// A request for a token, made while a fetch is under way; and the process stands still in the middle of it.
@@ -84,8 +84,8 @@ async fn what_has_come_is_read_before_a_time_out_is_believed() {
 async fn what_has_come_is_read_also_in_the_last_moment_of_a_bound() {
     let tight = |policy: &mut Policy| {
         policy.attempt_timeout = LATENCY + millis(1);
-        policy.flight_timeout = LATENCY + millis(2);
-        policy.max_retry_after_in_flight = LATENCY;
+        policy.fetch_timeout = LATENCY + millis(2);
+        policy.max_retry_after_in_fetch = LATENCY;
         policy.acquire_timeout = LATENCY + millis(1003);
     };
     let (builder, fetches) = source(|attempt| token(secs(3600), attempt));

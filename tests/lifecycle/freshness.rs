@@ -4,7 +4,7 @@ use crate::support::{Answer, Endpoint, ask_steadily, at_once, landed, millis, se
 use futures_util::future::join_all;
 use tower_oauth::{FailureClass, FetchCause, FetchError, Margin, SourceState, TokenSource};
 
-/// A source with a token of 1000 s that has become due for renewal, at 800 s of its life.
+/// A source with a token of 1000 s that has become due for refresh, at 800 s of its life.
 async fn stale(endpoint: &Endpoint) -> TokenSource {
     let source = endpoint.builder().policy(|policy| policy.jitter = 0.0);
     let source = source.build().unwrap();
@@ -25,7 +25,7 @@ async fn a_valid_token_is_served_without_a_fetch() {
     let source = endpoint.source();
     assert_eq!(text(&source).await, "token-1");
     assert_eq!(ask_steadily(&source, millis(500), secs(690)).await, 0);
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,7 +39,7 @@ async fn a_stale_token_serves_while_one_fetch_replaces_it() {
     assert_eq!(served(&source), "token-1");
     landed(&source).await;
     assert_eq!(served(&source), "token-2");
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
     assert_eq!(endpoint.causes(), [FetchCause::Missing, FetchCause::Ahead]);
 }
 
@@ -60,11 +60,11 @@ async fn a_fetch_slower_than_the_rest_of_the_life_is_waited_for_from_use_until_o
     let tokens = join_all((0..50).map(|_| text(&source))).await;
     assert!(tokens.iter().all(|token| token == "token-2"));
     assert!(endpoint.elapsed() < endpoint.arrivals()[0] + millis(991_100));
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failing_renewal_costs_requests_nothing_and_recovers() {
+async fn a_failing_refresh_costs_requests_nothing_and_recovers() {
     let endpoint = endpoint();
     let source = stale(&endpoint).await;
     for _ in 0..5 {
@@ -74,19 +74,19 @@ async fn a_failing_renewal_costs_requests_nothing_and_recovers() {
     assert_eq!(ask_steadily(&source, millis(100), secs(100)).await, 0);
     assert_eq!(served(&source), "token-1");
     assert!(
-        (4..=6).contains(&endpoint.fetches()),
+        (4..=6).contains(&endpoint.attempts()),
         "{}",
-        endpoint.fetches()
+        endpoint.attempts()
     );
 
     assert_eq!(ask_steadily(&source, millis(100), secs(85)).await, 0);
     assert_eq!(served(&source), "token-2");
-    assert_eq!(endpoint.fetches(), 7);
+    assert_eq!(endpoint.attempts(), 7);
     assert_eq!(source.status().state, SourceState::Fresh);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_permanent_refusal_does_not_throw_away_a_token_that_works() {
+async fn a_permanent_rejection_does_not_throw_away_a_token_that_works() {
     let endpoint = endpoint();
     let source = stale(&endpoint).await;
     endpoint.then_fail(FetchError::permanent("invalid_client"));
@@ -94,11 +94,11 @@ async fn a_permanent_refusal_does_not_throw_away_a_token_that_works() {
     landed(&source).await;
     assert!(source.status().error.is_some());
     assert_eq!(served(&source), "token-1");
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hanging_renewal_costs_requests_nothing() {
+async fn a_hanging_refresh_costs_requests_nothing() {
     let endpoint = endpoint();
     let source = stale(&endpoint).await;
     for _ in 0..3 {
@@ -106,7 +106,7 @@ async fn a_hanging_renewal_costs_requests_nothing() {
     }
     assert_eq!(ask_steadily(&source, millis(100), secs(30)).await, 0);
     assert_eq!(served(&source), "token-2");
-    assert_eq!(endpoint.fetches(), 5);
+    assert_eq!(endpoint.attempts(), 5);
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,7 +123,7 @@ async fn an_expired_token_and_a_failing_fetch_are_an_error_until_the_back_off_ha
 
     tokio::time::advance(millis(6250)).await;
     assert_eq!(text(&source).await, "token-2");
-    assert_eq!(endpoint.fetches(), 3);
+    assert_eq!(endpoint.attempts(), 3);
     let causes = [
         FetchCause::Missing,
         FetchCause::Expired,
@@ -141,11 +141,11 @@ async fn without_a_token_the_first_permanent_error_surfaces_as_itself() {
     assert_eq!(error.class(), Some(FailureClass::Permanent));
     let cause = std::error::Error::source(error.fetch_error().unwrap()).unwrap();
     assert_eq!(cause.to_string(), "invalid_client");
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_margin_of_ones_own_moves_the_renewal() {
+async fn a_margin_of_ones_own_moves_the_refresh() {
     for (margin, due) in [
         (Margin::Fixed(secs(300)), 700),
         (Margin::Fraction(0.1), 900),
@@ -153,7 +153,7 @@ async fn a_margin_of_ones_own_moves_the_renewal() {
         let endpoint = endpoint();
         let source = endpoint.builder().policy(|policy| {
             policy.jitter = 0.0;
-            policy.renewal_margin = margin;
+            policy.refresh_margin = margin;
         });
         let source = source.build().unwrap();
         source.ready().await.unwrap();
@@ -167,7 +167,7 @@ async fn a_margin_of_ones_own_moves_the_renewal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn replicas_started_together_do_not_renew_together() {
+async fn replicas_started_together_do_not_refresh_together() {
     let mut due = Vec::new();
     for seed in 0..20 {
         let endpoint = endpoint();

@@ -1,4 +1,4 @@
-//! Renewal without traffic.
+//! Refresh without traffic.
 
 use crate::support::{Endpoint, landed, millis, secs, served};
 use tower_oauth::{FetchCause, FetchError};
@@ -9,7 +9,7 @@ async fn a_token_is_kept_fresh_without_traffic_and_fetched_once_a_life() {
     let source = endpoint.source();
     tokio::spawn(source.keep_fresh());
     tokio::time::sleep(secs(10 * 3600)).await;
-    // An hour is renewed between 70 and 80 % of its life.
+    // An hour is refreshed between 70 and 80 % of its life.
     let starts = endpoint.arrivals();
     let apart: Vec<_> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!((13..=15).contains(&starts.len()), "{starts:?}");
@@ -21,7 +21,7 @@ async fn a_token_is_kept_fresh_without_traffic_and_fetched_once_a_life() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_renewed_ahead_and_what_is_not_is_told_apart() {
+async fn what_is_refreshed_ahead_and_what_is_not_is_told_apart() {
     let endpoint = Endpoint::new().lifetime(secs(100));
     let source = endpoint.source();
     tokio::spawn(source.keep_fresh());
@@ -40,7 +40,7 @@ async fn failures_are_retried_under_the_back_off() {
     tokio::spawn(source.keep_fresh());
     tokio::time::sleep(secs(100)).await;
     assert_eq!(served(&source), "token-1");
-    assert_eq!(endpoint.fetches(), 5);
+    assert_eq!(endpoint.attempts(), 5);
     let starts = endpoint.arrivals();
     for (pair, least) in starts.windows(2).zip([3750, 7500, 15_000, 30_000]) {
         assert!(pair[1] - pair[0] >= millis(least), "{starts:?}");
@@ -54,11 +54,11 @@ async fn retry_now_is_heeded_at_once() {
     let source = endpoint.source();
     tokio::spawn(source.keep_fresh());
     tokio::time::sleep(secs(2)).await;
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
     source.retry_now();
     tokio::time::sleep(millis(10)).await;
     assert_eq!(
-        (served(&source).as_str(), endpoint.fetches()),
+        (served(&source).as_str(), endpoint.attempts()),
         ("token-1", 2)
     );
 }
@@ -72,7 +72,7 @@ async fn a_suspend_is_noticed_within_a_minute() {
     endpoint.clock.step_wall_forward(secs(8 * 3600));
     tokio::time::sleep(secs(61)).await;
     assert_eq!(
-        (served(&source).as_str(), endpoint.fetches()),
+        (served(&source).as_str(), endpoint.attempts()),
         ("token-2", 2)
     );
 }
@@ -87,7 +87,7 @@ async fn it_ends_with_the_last_handle_also_during_a_fetch() {
     drop(source);
     task.await.unwrap();
     assert!(endpoint.elapsed() < secs(2));
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,7 +101,7 @@ async fn it_ends_with_a_shutdown() {
     assert!(endpoint.elapsed() < secs(1));
     // One that begins after it ends at once.
     source.keep_fresh().await;
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,5 +112,5 @@ async fn two_of_them_fetch_no_more_than_one() {
     tokio::spawn(source.clone().keep_fresh());
     tokio::time::sleep(secs(1)).await;
     landed(&source).await;
-    assert_eq!((endpoint.fetches(), endpoint.most_under_way()), (1, 1));
+    assert_eq!((endpoint.attempts(), endpoint.most_under_way()), (1, 1));
 }

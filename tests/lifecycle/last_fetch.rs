@@ -28,7 +28,7 @@ async fn a_failure_is_seen_by_whoever_looks_seldom() {
         assert_eq!(status.last_success, None);
         tokio::time::sleep(secs(15)).await;
     }
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 
     source.token().await.unwrap();
     let status = source.status();
@@ -118,8 +118,8 @@ async fn an_issue_time_that_a_token_states_is_shown() {
     let endpoint = Endpoint::new();
     let issued_at = endpoint.clock.wall() - secs(100);
     let token = Token::new("old")
-        .issued_at(issued_at)
-        .expires_in(secs(1000));
+        .with_issued_at(issued_at)
+        .with_lifetime(secs(1000));
     endpoint.then(Answer::Token(token));
     let source = endpoint.source();
     source.ready().await.unwrap();

@@ -14,7 +14,7 @@ async fn holding(endpoint: &Endpoint, token: Token) -> TokenSource {
     source
 }
 
-/// Asserts that the first token is renewed, and then used up, that long after its attempt was sent.
+/// Asserts that the first token is refreshed, and then used up, that long after its attempt was sent.
 async fn assert_window(endpoint: &Endpoint, source: &TokenSource, due: Duration, over: Duration) {
     let start = endpoint.arrivals()[0];
     for (at, state) in [
@@ -34,7 +34,7 @@ async fn any_lifetime_takes_at_most_two_fetches_under_constant_traffic() {
         let endpoint = Endpoint::new().lifetime(secs(lifetime));
         let source = endpoint.source();
         ask_steadily(&source, secs(lifetime) / 100, secs(lifetime) * 10).await;
-        let fetches = endpoint.fetches();
+        let fetches = endpoint.attempts();
         assert!((10..=20).contains(&fetches), "{lifetime} s: {fetches}");
     }
 }
@@ -46,7 +46,7 @@ async fn short_tokens_are_not_fetched_again_at_once() {
         let source = endpoint.source();
         source.ready().await.unwrap();
         let unserved = ask_steadily(&source, millis(100), secs(lifetime) / 2).await;
-        assert_eq!((unserved, endpoint.fetches()), (0, 1), "{lifetime} s");
+        assert_eq!((unserved, endpoint.attempts()), (0, 1), "{lifetime} s");
     }
 }
 
@@ -70,7 +70,11 @@ async fn no_stated_lifetime_means_five_minutes_unless_set() {
 #[tokio::test(start_paused = true)]
 async fn an_endless_lifetime_is_cut_to_a_day() {
     let endpoint = Endpoint::new();
-    let source = holding(&endpoint, Token::new("endless").expires_in(Duration::MAX)).await;
+    let source = holding(
+        &endpoint,
+        Token::new("endless").with_lifetime(Duration::MAX),
+    )
+    .await;
     assert_window(&endpoint, &source, secs(23 * 3600), secs(24 * 3600 - 10)).await;
 }
 
@@ -78,12 +82,12 @@ async fn an_endless_lifetime_is_cut_to_a_day() {
 async fn a_token_without_life_is_an_error_and_no_busy_loop() {
     let gone = Endpoint::new().clock.wall() - secs(1);
     for dead in [
-        Token::new("dead").expires_in(Duration::ZERO),
-        Token::new("dead").expires_at(gone),
-        Token::new("dead").expires_at(std::time::UNIX_EPOCH),
+        Token::new("dead").with_lifetime(Duration::ZERO),
+        Token::new("dead").with_expiry(gone),
+        Token::new("dead").with_expiry(std::time::UNIX_EPOCH),
         Token::new("dead")
-            .expires_in(secs(60))
-            .issued_at(gone - secs(60)),
+            .with_lifetime(secs(60))
+            .with_issued_at(gone - secs(60)),
     ] {
         let endpoint = Endpoint::new();
         for _ in 0..100 {
@@ -95,11 +99,11 @@ async fn a_token_without_life_is_an_error_and_no_busy_loop() {
         let asked = ask_steadily(&source, millis(10), secs(60)).await;
         assert!(asked > 5000);
         // After 5, 10, 20 and 40 s, each within a quarter, and four attempts each time.
-        assert_eq!(endpoint.fetches() % 4, 0);
+        assert_eq!(endpoint.attempts() % 4, 0);
         assert!(
-            (12..=24).contains(&endpoint.fetches()),
+            (12..=24).contains(&endpoint.attempts()),
             "{}",
-            endpoint.fetches()
+            endpoint.attempts()
         );
         let arrivals = endpoint.arrivals();
         let apart = |pair: &[Duration]| pair[1] - pair[0] >= secs(1);
@@ -130,15 +134,15 @@ async fn tokens_that_die_on_the_way_are_asked_for_again_at_once_and_then_an_erro
 async fn tokens_handed_out_near_their_end_are_used_and_fetched_once_a_second() {
     let endpoint = Endpoint::new();
     for number in 0..100 {
-        let token = Token::new(format!("old-{number}")).expires_in(secs(3600));
-        // 36 s of its hour are left, of which it may be used for 26: it is due for renewal as it comes.
+        let token = Token::new(format!("old-{number}")).with_lifetime(secs(3600));
+        // 36 s of its hour are left, of which it may be used for 26: it is due for refresh as it comes.
         let issued = endpoint.clock.wall() - secs(3564);
-        endpoint.then(Answer::Token(token.issued_at(issued)));
+        endpoint.then(Answer::Token(token.with_issued_at(issued)));
     }
     let source = endpoint.source();
     assert_eq!(text(&source).await, "old-0");
     assert_eq!(ask_steadily(&source, millis(10), secs(20)).await, 0);
-    assert!(endpoint.fetches() <= 22, "{}", endpoint.fetches());
+    assert!(endpoint.attempts() <= 22, "{}", endpoint.attempts());
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,16 +152,16 @@ async fn tokens_of_a_blink_are_fetched_once_a_second_at_most() {
     assert_eq!(text(&source).await, "token-1");
     ask_steadily(&source, millis(5), secs(20)).await;
     assert!(
-        (19..=22).contains(&endpoint.fetches()),
+        (19..=22).contains(&endpoint.attempts()),
         "{}",
-        endpoint.fetches()
+        endpoint.attempts()
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_window_follows_a_lifetime_that_changes() {
     let endpoint = Endpoint::new().lifetime(secs(100));
-    let source = holding(&endpoint, Token::new("long").expires_in(secs(1000))).await;
+    let source = holding(&endpoint, Token::new("long").with_lifetime(secs(1000))).await;
     endpoint
         .advance_to(endpoint.arrivals()[0] + secs(990))
         .await;
@@ -174,7 +178,7 @@ async fn the_window_follows_a_lifetime_that_changes() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_answer_does_not_lengthen_the_life() {
     let endpoint = Endpoint::new().latency(secs(7));
-    let source = holding(&endpoint, Token::new("slow").expires_in(secs(100))).await;
+    let source = holding(&endpoint, Token::new("slow").with_lifetime(secs(100))).await;
     assert_window(&endpoint, &source, secs(80), secs(95)).await;
 }
 
@@ -182,7 +186,7 @@ async fn a_slow_answer_does_not_lengthen_the_life() {
 async fn the_life_counts_from_the_attempt_that_got_the_token() {
     let endpoint = Endpoint::new();
     endpoint.then_fail(tower_oauth::FetchError::transient("busy").with_retry_after(secs(4)));
-    let source = holding(&endpoint, Token::new("second").expires_in(secs(100))).await;
+    let source = holding(&endpoint, Token::new("second").with_lifetime(secs(100))).await;
     let start = endpoint.arrivals()[1];
     assert!(start >= secs(4));
     endpoint.advance_to(start + secs(95) - millis(1)).await;
@@ -195,7 +199,9 @@ async fn the_life_counts_from_the_attempt_that_got_the_token() {
 async fn a_token_of_some_age_lives_from_its_issue() {
     let endpoint = Endpoint::new();
     let issued = endpoint.clock.wall() - secs(300);
-    let token = Token::new("aged").expires_in(secs(1000)).issued_at(issued);
+    let token = Token::new("aged")
+        .with_lifetime(secs(1000))
+        .with_issued_at(issued);
     let source = holding(&endpoint, token).await;
     let ran = endpoint.arrivals()[0];
     assert_window(&endpoint, &source, secs(500) - ran, secs(690) - ran).await;
@@ -206,18 +212,22 @@ async fn of_an_old_token_what_is_left_is_cut_to_a_day_and_no_more() {
     let endpoint = Endpoint::new();
     let days = |days: u64| secs(days * 24 * 3600);
     let issued = endpoint.clock.wall() - days(30);
-    let token = Token::new("old").expires_in(days(40)).issued_at(issued);
+    let token = Token::new("old")
+        .with_lifetime(days(40))
+        .with_issued_at(issued);
     let source = holding(&endpoint, token).await;
     let left = source.status().expires_in.unwrap();
     assert!(left <= days(1) && left > days(1) - secs(60), "{left:?}");
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_issue_in_the_future_counts_as_now() {
     let endpoint = Endpoint::new();
     let issued = endpoint.clock.wall() + secs(5000);
-    let token = Token::new("early").expires_in(secs(1000)).issued_at(issued);
+    let token = Token::new("early")
+        .with_lifetime(secs(1000))
+        .with_issued_at(issued);
     let source = holding(&endpoint, token).await;
     assert_window(&endpoint, &source, secs(800), secs(990)).await;
 }
@@ -226,7 +236,7 @@ async fn an_issue_in_the_future_counts_as_now() {
 async fn a_moment_of_expiry_ends_the_life() {
     let endpoint = Endpoint::new();
     let end = endpoint.clock.wall() + secs(1000);
-    let source = holding(&endpoint, Token::new("until").expires_at(end)).await;
+    let source = holding(&endpoint, Token::new("until").with_expiry(end)).await;
     assert_eq!(source.token().await.unwrap().expires_at(), end);
     endpoint.advance_to(secs(989)).await;
     assert_eq!(served(&source), "until");
@@ -238,8 +248,8 @@ async fn a_moment_of_expiry_ends_the_life() {
 async fn a_moment_of_expiry_and_of_issue_make_the_whole_life() {
     let endpoint = Endpoint::new();
     let wall = endpoint.clock.wall();
-    let token = Token::new("both").expires_at(wall + secs(400));
-    let source = holding(&endpoint, token.issued_at(wall - secs(600))).await;
+    let token = Token::new("both").with_expiry(wall + secs(400));
+    let source = holding(&endpoint, token.with_issued_at(wall - secs(600))).await;
     let ran = endpoint.arrivals()[0];
     // 20 % of 1000 s before the end, and not 20 % of the 400 s that are left.
     assert_window(&endpoint, &source, secs(200) - ran, secs(390) - ran).await;
@@ -248,7 +258,7 @@ async fn a_moment_of_expiry_and_of_issue_make_the_whole_life() {
 #[tokio::test(start_paused = true)]
 async fn what_is_said_of_the_expiry_is_the_tokens_own_word() {
     let endpoint = Endpoint::new();
-    let source = holding(&endpoint, Token::new("an-hour").expires_in(secs(3600))).await;
+    let source = holding(&endpoint, Token::new("an-hour").with_lifetime(secs(3600))).await;
     let ran = endpoint.elapsed() - endpoint.arrivals()[0];
     assert_eq!(source.status().expires_in, Some(secs(3600) - ran));
     let expires_at = source.token().await.unwrap().expires_at();

@@ -1,8 +1,8 @@
-//! The API refuses a token in so many words (a 401): what that costs, whom it touches, and who gets what.
+//! The API rejects a token in so many words (a 401): what that costs, whom it touches, and who gets what.
 
 use crate::support::{
     Api, ApiService, Endpoint, bearer, generation, get,
-    layered::{self, Revoked, delayed, in_time, plain, replaying, send, status},
+    layered::{self, Revoked, delayed, in_time, plain, retrying, send, status},
     millis, secs,
 };
 use futures_util::{FutureExt, future::join_all};
@@ -13,18 +13,18 @@ use tower_oauth::{FetchError, OAuthLayer, SourceState, TokenSource, TokenSourceB
 use tower_test::mock;
 
 #[tokio::test(start_paused = true)]
-async fn a_401_costs_one_fetch_and_one_replay() {
+async fn a_401_costs_one_fetch_and_one_retry() {
     let (endpoint, revoked) = (Endpoint::new(), Revoked::default());
     let (source, api) = (endpoint.source(), revoked.api(StatusCode::UNAUTHORIZED));
-    let service = replaying(&source, &api);
+    let service = retrying(&source, &api);
     assert_eq!(status(&service, get("/")).await, 200);
 
     revoked.up_to(1);
     assert_eq!(status(&service, get("/")).await, 200);
     assert_eq!(api.tokens(), ["token-1", "token-1", "token-2"]);
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
     let counters = source.status().counters;
-    assert_eq!((counters.rejections, counters.replays), (1, 1));
+    assert_eq!((counters.rejections, counters.retries), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -33,7 +33,7 @@ async fn a_burst_of_401s_makes_one_fetch() {
     let (source, api) = (endpoint.source(), revoked.api(StatusCode::UNAUTHORIZED));
     source.ready().await.unwrap();
     revoked.up_to(1);
-    let layer = OAuthLayer::new(source.clone()).replay();
+    let layer = OAuthLayer::new(source.clone()).retry_rejected();
     let service = layer.layer(delayed(api.service(), millis(10)));
 
     let responses = join_all((0..100).map(|_| service.clone().oneshot(get("/")))).await;
@@ -44,29 +44,31 @@ async fn a_burst_of_401s_makes_one_fetch() {
     );
     assert_eq!(api.calls(), 200);
     assert_eq!(source.status().counters.rejections, 100);
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_401_for_an_old_token_is_replayed_without_a_fetch() {
+async fn a_late_401_for_an_old_token_is_retried_without_a_fetch() {
     let endpoint = Endpoint::new();
     let source = endpoint.source();
     source.ready().await.unwrap();
     let (inner, mut peer) = mock::pair();
-    let mut service = OAuthLayer::new(source.clone()).replay().layer(inner);
+    let mut service = OAuthLayer::new(source.clone())
+        .retry_rejected()
+        .layer(inner);
     let late = tokio::spawn(service.ready().await.unwrap().call(get("/late")));
     let (_, answer_late) = in_time(peer.next_request()).await.unwrap();
 
     source.invalidate(source.token().await.unwrap().generation());
     assert_eq!(source.token().await.unwrap().expose_token(), "token-2");
-    answer_late.send_response(refusal());
+    answer_late.send_response(rejection());
 
-    let (replayed, answer) = in_time(peer.next_request()).await.unwrap();
-    assert_eq!(bearer(&replayed), "token-2");
+    let (retried, answer) = in_time(peer.next_request()).await.unwrap();
+    assert_eq!(bearer(&retried), "token-2");
     answer.send_response(Response::new(String::new()));
     assert_eq!(in_time(late).await.unwrap().unwrap().status(), 200);
     assert_eq!(source.status().state, SourceState::Fresh);
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,24 +83,24 @@ async fn invalidating_an_old_generation_touches_nothing() {
     }
     assert_eq!(source.token().await.unwrap().expose_token(), "token-2");
     sleep(secs(60)).await;
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_second_401_goes_to_the_caller() {
     let endpoint = Endpoint::new();
     let (source, api) = (endpoint.source(), Api::new(|_| StatusCode::UNAUTHORIZED));
-    let response = send(&replaying(&source, &api), get("/")).await;
+    let response = send(&retrying(&source, &api), get("/")).await;
     assert_eq!(response.status(), 401);
     assert_eq!(generation(&response), Some(2));
     assert_eq!(api.tokens(), ["token-1", "token-2"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_wait_for_the_fetch_and_none_carries_the_refused_token() {
+async fn requests_wait_for_the_fetch_and_none_carries_the_rejected_token() {
     let (endpoint, revoked) = (Endpoint::new().latency(millis(50)), Revoked::default());
     let (source, api) = (endpoint.source(), revoked.api(StatusCode::UNAUTHORIZED));
-    let service = replaying(&source, &api);
+    let service = retrying(&source, &api);
     source.ready().await.unwrap();
     revoked.up_to(1);
 
@@ -108,28 +110,28 @@ async fn requests_wait_for_the_fetch_and_none_carries_the_refused_token() {
     assert_eq!(status(&service, get("/")).await, 200);
     assert_eq!(first.await.unwrap().unwrap().status(), 200);
     assert_eq!(api.tokens(), ["token-1", "token-2", "token-2"]);
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_401_during_a_renewal_joins_it() {
+async fn a_401_during_a_refresh_joins_it() {
     let (endpoint, revoked) = (Endpoint::new(), Revoked::default());
     let (source, api) = (endpoint.source(), revoked.api(StatusCode::UNAUTHORIZED));
-    let service = replaying(&source, &api);
+    let service = retrying(&source, &api);
     source.ready().await.unwrap();
     let endpoint = endpoint.latency(millis(50));
     advance(secs(3000)).await;
-    source.token().await.unwrap(); // stale: starts the renewal
+    source.token().await.unwrap(); // stale: starts the refresh
 
     revoked.up_to(1);
     assert_eq!(status(&service, get("/")).await, 200);
     assert_eq!(api.tokens(), ["token-1", "token-2"]);
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
     assert_eq!(source.status().counters.refreshes_ahead, 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_a_dead_endpoint_the_caller_gets_the_refused_response_itself() {
+async fn with_a_dead_endpoint_the_caller_gets_the_rejected_response_itself() {
     let (endpoint, revoked) = (Endpoint::new(), Revoked::default());
     let (source, api) = (endpoint.source(), revoked.api(StatusCode::UNAUTHORIZED));
     source.ready().await.unwrap();
@@ -137,25 +139,25 @@ async fn with_a_dead_endpoint_the_caller_gets_the_refused_response_itself() {
     revoked.up_to(1);
 
     let request = crate::support::request("POST", "/", "what the API said");
-    let response = send(&replaying(&source, &api), request).await;
+    let response = send(&retrying(&source, &api), request).await;
     assert_eq!(response.status(), 401);
     assert_eq!(response.body(), "what the API said");
     assert_eq!(generation(&response), Some(1));
-    assert_eq!((api.calls(), endpoint.fetches()), (1, 2));
+    assert_eq!((api.calls(), endpoint.attempts()), (1, 2));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hanging_endpoint_keeps_a_refused_request_no_longer_than_the_flight() {
+async fn a_hanging_endpoint_keeps_a_rejected_request_no_longer_than_the_fetch() {
     let (endpoint, revoked) = (Endpoint::new(), Revoked::default());
     let (source, api) = (endpoint.source(), revoked.api(StatusCode::UNAUTHORIZED));
     source.ready().await.unwrap();
-    sleep(secs(1)).await; // the distance between two flights
+    sleep(secs(1)).await; // the distance between two fetches
     revoked.up_to(1);
     for _ in 0..3 {
         endpoint.then(crate::support::Answer::Hang);
     }
     let started = Instant::now();
-    assert_eq!(status(&replaying(&source, &api), get("/")).await, 401);
+    assert_eq!(status(&retrying(&source, &api), get("/")).await, 401);
     assert!(started.elapsed() <= secs(20) + millis(1));
 }
 
@@ -167,7 +169,7 @@ async fn one_routes_401_with_a_dead_endpoint_leaves_the_other_routes_alone() {
         "/odd" => StatusCode::UNAUTHORIZED,
         _ => StatusCode::OK,
     });
-    let service = replaying(&source, &api);
+    let service = retrying(&source, &api);
     source.ready().await.unwrap();
     sleep(secs(1)).await;
     for _ in 0..100 {
@@ -185,17 +187,17 @@ async fn one_routes_401_with_a_dead_endpoint_leaves_the_other_routes_alone() {
     assert!(api.tokens().iter().all(|token| token == "token-1"));
     // The back-off: 5 s, 10 s, 20 s, 40 s, each a quarter more or less.
     assert!(
-        (4..=6).contains(&endpoint.fetches()),
+        (4..=6).contains(&endpoint.attempts()),
         "{}",
-        endpoint.fetches()
+        endpoint.attempts()
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reinstated_token_is_replaced_behind_the_requests() {
+async fn a_restored_token_is_replaced_behind_the_requests() {
     let (endpoint, revoked) = (Endpoint::new(), Revoked::default());
     let (source, api) = (endpoint.source(), revoked.api(StatusCode::UNAUTHORIZED));
-    let service = replaying(&source, &api);
+    let service = retrying(&source, &api);
     source.ready().await.unwrap();
     endpoint.then_fail(FetchError::unclear("down"));
     revoked.up_to(1);
@@ -209,21 +211,21 @@ async fn a_reinstated_token_is_replaced_behind_the_requests() {
     assert_eq!(started.elapsed(), secs(0));
     sleep(millis(60)).await;
     assert_eq!(source.token().await.unwrap().expose_token(), "token-2");
-    assert_eq!(endpoint.fetches(), 3);
+    assert_eq!(endpoint.attempts(), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_gives_up_does_not_take_the_fetch_with_it() {
     let (endpoint, revoked) = (Endpoint::new().latency(millis(50)), Revoked::default());
     let (source, api) = (endpoint.source(), revoked.api(StatusCode::UNAUTHORIZED));
-    let service = replaying(&source, &api);
+    let service = retrying(&source, &api);
     source.ready().await.unwrap();
     revoked.up_to(1);
     let impatient = service.clone().oneshot(get("/"));
     assert!(tokio::time::timeout(millis(5), impatient).await.is_err());
     assert_eq!(status(&service, get("/")).await, 200);
     assert_eq!(api.tokens(), ["token-1", "token-2"]);
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -233,8 +235,8 @@ async fn after_a_shutdown_a_401_is_handed_on() {
     source.ready().await.unwrap();
     source.shutdown();
     revoked.up_to(1);
-    assert_eq!(status(&replaying(&source, &api), get("/")).await, 401);
-    assert_eq!((api.calls(), endpoint.fetches()), (1, 1));
+    assert_eq!(status(&retrying(&source, &api), get("/")).await, 401);
+    assert_eq!((api.calls(), endpoint.attempts()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,11 +252,11 @@ async fn an_error_inside_a_200_can_be_reported_by_its_generation() {
         source.invalidate(sent_with);
     }
     source.ready().await.unwrap();
-    assert_eq!(endpoint.fetches(), 3);
+    assert_eq!(endpoint.attempts(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_being_asked_only_refused_responses_carry_their_generation() {
+async fn without_being_asked_only_rejected_responses_carry_their_generation() {
     let (endpoint, revoked) = (Endpoint::new(), Revoked::default());
     let (source, api) = (endpoint.source(), revoked.api(StatusCode::UNAUTHORIZED));
     let service = plain(&source, &api);
@@ -263,14 +265,14 @@ async fn without_being_asked_only_refused_responses_carry_their_generation() {
     assert_eq!(generation(&send(&service, get("/")).await), Some(1));
 }
 
-fn refusal() -> Response<String> {
+fn rejection() -> Response<String> {
     let mut response = Response::new(String::new());
     *response.status_mut() = StatusCode::UNAUTHORIZED;
     response
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_whose_wait_is_over_goes_with_the_refused_token_that_is_there() {
+async fn a_request_whose_wait_is_over_goes_with_the_rejected_token_that_is_there() {
     let endpoint = Endpoint::new().latency(secs(15));
     let builder = endpoint.builder().policy(|policy| {
         policy.attempt_timeout = secs(18);
@@ -283,7 +285,7 @@ async fn a_request_whose_wait_is_over_goes_with_the_refused_token_that_is_there(
     let mut waiting = Box::pin(send_plain(&source, &api));
     assert!((&mut waiting).now_or_never().is_none());
 
-    // The next token is there after 15 s, and refused too before the request that waits has a look.
+    // The next token is there after 15 s, and rejected too before the request that waits has a look.
     sleep(secs(16)).await;
     source.invalidate(source.token().await.unwrap().generation());
     assert!((&mut waiting).now_or_never().is_none());
@@ -322,7 +324,7 @@ async fn took(service: &ApiService) -> u128 {
 async fn one_routes_401_with_a_hanging_endpoint_holds_the_others_up_once() {
     let endpoint = Endpoint::new();
     let (source, api) = one_bad_route(&endpoint, endpoint.builder()).await;
-    let service = replaying(&source, &api);
+    let service = retrying(&source, &api);
     let odd = |after: u64| {
         let service = service.clone();
         tokio::spawn(async move {
@@ -362,7 +364,7 @@ async fn one_routes_401_with_a_hanging_endpoint_holds_the_others_up_once() {
 async fn a_late_replacement_is_used_once_it_is_there() {
     let endpoint = Endpoint::new();
     let (source, revoked) = (endpoint.source(), Revoked::default());
-    let service = replaying(&source, &revoked.api(StatusCode::UNAUTHORIZED));
+    let service = retrying(&source, &revoked.api(StatusCode::UNAUTHORIZED));
     source.ready().await.unwrap();
     let endpoint = endpoint.latency(secs(5));
     revoked.up_to(1);
@@ -376,7 +378,7 @@ async fn a_late_replacement_is_used_once_it_is_there() {
     assert_eq!(rejected.await.unwrap().unwrap().status(), 200);
     assert_eq!(crate::support::text(&source).await, "token-2");
     assert_eq!(source.status().state, SourceState::Fresh);
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
     assert_eq!(source.status().counters.rejections, 2);
 }
 
@@ -399,8 +401,8 @@ async fn the_wait_for_a_suspended_tokens_replacement_can_be_set() {
     // Who shortens the whole wait need not name a part of it.
     let short = Endpoint::new().builder().policy(|policy| {
         policy.attempt_timeout = millis(100);
-        policy.flight_timeout = millis(200);
-        policy.max_retry_after_in_flight = millis(100);
+        policy.fetch_timeout = millis(200);
+        policy.max_retry_after_in_fetch = millis(100);
         policy.acquire_timeout = millis(1500);
     });
     assert!(short.build().is_ok());
@@ -413,7 +415,7 @@ async fn a_suspended_token_that_expires_meanwhile_is_not_restored() {
     sleep(secs(17)).await; // its last second: it is used for 19 s
     source.invalidate(source.token().await.unwrap().generation());
     let asked = Instant::now();
-    let error = layered::refuse(&plain(&source, &api), get("/")).await;
+    let error = layered::reject(&plain(&source, &api), get("/")).await;
     assert!(error.is_timeout(), "{error}");
     assert!(asked.elapsed() > secs(2), "{:?}", asked.elapsed());
     assert_eq!(api.calls(), 0);

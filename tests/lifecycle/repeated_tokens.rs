@@ -8,7 +8,7 @@ use tower_oauth::{FetchCause, FetchError, SourceState, Token, TokenSource};
 const SAME: &str = "the-same";
 
 fn same(lifetime: Duration) -> Answer {
-    Answer::Token(Token::new(SAME).expires_in(lifetime))
+    Answer::Token(Token::new(SAME).with_lifetime(lifetime))
 }
 
 fn without_jitter(endpoint: &Endpoint) -> TokenSource {
@@ -20,8 +20,8 @@ fn generation(source: &TokenSource) -> Option<u64> {
     source.status().generation
 }
 
-/// A source whose token, of 1,000 s, has just been renewed ahead.
-async fn renewed_once(endpoint: &Endpoint) -> TokenSource {
+/// A source whose token, of 1,000 s, has just been refreshed ahead.
+async fn refreshed_once(endpoint: &Endpoint) -> TokenSource {
     let source = without_jitter(endpoint);
     source.ready().await.unwrap();
     endpoint
@@ -32,8 +32,8 @@ async fn renewed_once(endpoint: &Endpoint) -> TokenSource {
     source
 }
 
-/// Has the current token refused, and lets the fetch that may follow land.
-async fn refuse(source: &TokenSource) {
+/// Has the current token rejected, and lets the fetch that may follow land.
+async fn reject(source: &TokenSource) {
     let generation = source.token().await.unwrap().generation();
     source.invalidate(generation);
     landed(source).await;
@@ -54,11 +54,11 @@ async fn a_repeated_token_is_no_new_generation_and_is_used_up() {
 
     let left = start + secs(990) - endpoint.elapsed() - secs(1);
     assert_eq!(ask_steadily(&source, millis(100), left).await, 0);
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
     endpoint.advance_to(start + secs(990)).await;
     assert_eq!(text(&source).await, "token-1");
     assert_eq!(generation(&source), Some(2));
-    assert_eq!(endpoint.fetches(), 3);
+    assert_eq!(endpoint.attempts(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,14 +74,14 @@ async fn a_repeated_token_is_not_lengthened_by_a_later_answer() {
     endpoint.advance_to(start + secs(990)).await;
     assert!(at_once(&source).is_none());
     assert_eq!(text(&source).await, "token-1");
-    assert_eq!(endpoint.fetches(), 3);
+    assert_eq!(endpoint.attempts(), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_repeated_token_may_be_shortened_by_a_later_answer() {
     let endpoint = Endpoint::new();
     endpoint.then(same(secs(1000))).then(same(secs(100)));
-    let source = renewed_once(&endpoint).await;
+    let source = refreshed_once(&endpoint).await;
     let second = endpoint.arrivals()[1];
     endpoint.advance_to(second + secs(95) - millis(1)).await;
     assert_eq!(served(&source), SAME);
@@ -98,42 +98,42 @@ async fn an_expired_token_that_comes_again_is_believed_anew() {
     tokio::time::advance(secs(95)).await;
     assert_eq!(text(&source).await, SAME);
     assert_eq!(ask_steadily(&source, millis(100), secs(94)).await, 0);
-    assert_eq!((generation(&source), endpoint.fetches()), (Some(1), 2));
+    assert_eq!((generation(&source), endpoint.attempts()), (Some(1), 2));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repeated_token_keeps_its_mark_of_refusal() {
+async fn a_repeated_token_keeps_its_mark_of_rejection() {
     let endpoint = Endpoint::new();
     endpoint.then(same(secs(1000))).then(same(secs(1000)));
     let source = without_jitter(&endpoint);
-    refuse(&source).await;
+    reject(&source).await;
     assert_eq!(source.status().state, SourceState::Fresh);
     assert_eq!(served(&source), SAME);
-    // Refused already, and not cured by a fetch: another one is not made at once.
+    // Rejected already, and not cured by a fetch: another one is not made at once.
     for _ in 0..10 {
-        refuse(&source).await;
+        reject(&source).await;
     }
-    assert_eq!((generation(&source), endpoint.fetches()), (Some(1), 2));
+    assert_eq!((generation(&source), endpoint.attempts()), (Some(1), 2));
     tokio::time::advance(secs(31)).await;
-    refuse(&source).await;
+    reject(&source).await;
     assert_eq!(served(&source), "token-1");
-    assert_eq!((generation(&source), endpoint.fetches()), (Some(2), 3));
+    assert_eq!((generation(&source), endpoint.attempts()), (Some(2), 3));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secondary_that_changes_makes_a_new_token() {
+async fn a_extra_that_changes_makes_a_new_token() {
     let endpoint = Endpoint::new();
     for jwt in ["one", "two"] {
-        let token = Token::new(SAME).secondary("jwt_token", jwt);
-        endpoint.then(Answer::Token(token.expires_in(secs(1000))));
+        let token = Token::new(SAME).with_extra("jwt_token", jwt);
+        endpoint.then(Answer::Token(token.with_lifetime(secs(1000))));
     }
     let source = without_jitter(&endpoint);
-    refuse(&source).await;
-    assert_eq!((generation(&source), endpoint.fetches()), (Some(2), 2));
+    reject(&source).await;
+    assert_eq!((generation(&source), endpoint.attempts()), (Some(2), 2));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_single_active_token_is_never_renewed_ahead() {
+async fn a_single_active_token_is_never_refreshed_ahead() {
     let endpoint = Endpoint::new().lifetime(secs(1000)).latency(secs(2));
     let builder = endpoint
         .builder()
@@ -143,7 +143,7 @@ async fn a_single_active_token_is_never_renewed_ahead() {
     let start = endpoint.arrivals()[0];
     let until = start + secs(990) - endpoint.elapsed() - secs(1);
     assert_eq!(ask_steadily(&source, millis(100), until).await, 0);
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 
     endpoint.advance_to(start + secs(990)).await;
     assert!(at_once(&source).is_none());
@@ -156,13 +156,13 @@ async fn a_single_active_token_is_never_renewed_ahead() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_repeated_by_a_mere_renewal_is_suspended_when_it_is_refused() {
+async fn a_token_repeated_by_a_mere_refresh_is_suspended_when_it_is_rejected() {
     let endpoint = Endpoint::new();
     endpoint.then(same(secs(1000))).then(same(secs(200)));
-    let source = renewed_once(&endpoint).await;
+    let source = refreshed_once(&endpoint).await;
 
-    let refused = source.token().await.unwrap();
-    source.invalidate(refused.generation());
+    let rejected = source.token().await.unwrap();
+    source.invalidate(rejected.generation());
     assert!(at_once(&source).is_none(), "requests wait for the next");
     assert_eq!(text(&source).await, "token-1");
 }
@@ -182,20 +182,20 @@ async fn a_failed_fetch_gives_back_only_what_was_drawn_for_it() {
     endpoint.then(same(secs(1000))).then(same(secs(1000)));
     let builder = endpoint.builder().policy(|policy| {
         policy.jitter = 0.0;
-        policy.refusal_burst = 1;
-        policy.refusal_refill = secs(24 * 3600);
+        policy.rejection_burst = 1;
+        policy.rejection_refill = secs(24 * 3600);
     });
     let source = builder.build().unwrap();
     // The one draw there is, for a token that comes again. The next fetch goes by suspicion, and fails.
-    refuse(&source).await;
+    reject(&source).await;
     tokio::time::advance(secs(31)).await;
     endpoint.then_fail(FetchError::unclear("down"));
-    refuse(&source).await;
-    assert_eq!(endpoint.fetches(), 3);
+    reject(&source).await;
+    assert_eq!(endpoint.attempts(), 3);
 
     let start = endpoint.arrivals()[1];
     endpoint.advance_to(start + secs(990)).await;
     assert_eq!(text(&source).await, "token-1");
-    refuse(&source).await;
-    assert_eq!(endpoint.fetches(), 4, "no draw is left");
+    reject(&source).await;
+    assert_eq!(endpoint.attempts(), 4, "no draw is left");
 }

@@ -1,8 +1,8 @@
-//! Refusals never become a stream of fetches: the bucket, the token that comes back unchanged, the back-off.
+//! Rejections never become a stream of fetches: the bucket, the token that comes back unchanged, the back-off.
 
 use crate::support::{
     Answer, Api, Endpoint, get,
-    layered::{Revoked, delayed, plain, replaying, send, status},
+    layered::{Revoked, delayed, plain, retrying, send, status},
     millis, secs,
 };
 use futures_util::future::join_all;
@@ -10,7 +10,7 @@ use http::{Response, StatusCode, header::WWW_AUTHENTICATE};
 use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_oauth::{
-    BoxError, FetchError, OAuthLayer, Refusal, RefusalRule, SourceState, Token, TokenSource,
+    BoxError, FetchError, OAuthLayer, Rejection, RejectionRule, SourceState, Token, TokenSource,
 };
 
 /// Says of one new token after the other that it is bad; how many were replaced before one was left in place.
@@ -26,24 +26,24 @@ async fn revoke_until_one_stays(source: &TokenSource) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_fourth_definite_refusal_in_a_row_fetches_nothing_until_time_refills() {
+async fn the_fourth_definite_rejection_in_a_row_fetches_nothing_until_time_refills() {
     let endpoint = Endpoint::new();
     let source = endpoint.source();
     source.ready().await.unwrap();
     assert_eq!(revoke_until_one_stays(&source).await, 3);
-    assert_eq!(endpoint.fetches(), 4);
+    assert_eq!(endpoint.attempts(), 4);
 
     sleep(secs(20)).await;
     source.invalidate(source.token().await.unwrap().generation());
     assert_eq!(source.token().await.unwrap().expose_token(), "token-5");
-    assert_eq!(endpoint.fetches(), 5);
+    assert_eq!(endpoint.attempts(), 5);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_api_that_refuses_everything_costs_three_fetches_and_one_more_every_twenty_seconds() {
+async fn an_api_that_rejects_everything_costs_three_fetches_and_one_more_every_twenty_seconds() {
     let (endpoint, api) = (Endpoint::new(), Api::new(|_| StatusCode::UNAUTHORIZED));
     let source = endpoint.source();
-    let service = replaying(&source, &api);
+    let service = retrying(&source, &api);
     let started = Instant::now();
     while started.elapsed() < secs(600) {
         assert_eq!(status(&service, get("/")).await, 401);
@@ -51,9 +51,9 @@ async fn an_api_that_refuses_everything_costs_three_fetches_and_one_more_every_t
     }
     let most = 1 + 3 + 600 / 20;
     assert!(
-        (most - 2..=most).contains(&endpoint.fetches()),
+        (most - 2..=most).contains(&endpoint.attempts()),
         "{}",
-        endpoint.fetches()
+        endpoint.attempts()
     );
 }
 
@@ -61,7 +61,7 @@ async fn an_api_that_refuses_everything_costs_three_fetches_and_one_more_every_t
 async fn two_revocations_a_few_seconds_apart_are_both_healed() {
     let (endpoint, revoked) = (Endpoint::new(), Revoked::default());
     let (source, api) = (endpoint.source(), revoked.api(StatusCode::UNAUTHORIZED));
-    let service = replaying(&source, &api);
+    let service = retrying(&source, &api);
     source.ready().await.unwrap();
     for number in 1..=2 {
         revoked.up_to(number);
@@ -69,15 +69,15 @@ async fn two_revocations_a_few_seconds_apart_are_both_healed() {
         sleep(secs(3)).await;
     }
     assert_eq!(api.tokens(), ["token-1", "token-2", "token-2", "token-3"]);
-    assert_eq!(endpoint.fetches(), 3);
+    assert_eq!(endpoint.attempts(), 3);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_empty_bucket_stops_neither_joining_a_flight_nor_a_replay_with_a_newer_token() {
+async fn an_empty_bucket_stops_neither_joining_a_fetch_nor_a_retry_with_a_newer_token() {
     let (endpoint, revoked) = (Endpoint::new(), Revoked::default());
     let (source, api) = (endpoint.source(), revoked.api(StatusCode::UNAUTHORIZED));
     let slow = delayed(api.service(), millis(10));
-    let service = OAuthLayer::new(source.clone()).replay().layer(slow);
+    let service = OAuthLayer::new(source.clone()).retry_rejected().layer(slow);
     source.ready().await.unwrap();
     // Two draws, so that the burst below takes the last one.
     for number in 1..=2 {
@@ -91,11 +91,11 @@ async fn an_empty_bucket_stops_neither_joining_a_flight_nor_a_replay_with_a_newe
     revoked.up_to(3);
     let burst = join_all((0..50).map(|_| service.clone().oneshot(get("/")))).await;
     assert!(burst.iter().all(|it| it.as_ref().unwrap().status() == 200));
-    assert_eq!(endpoint.fetches(), 4);
+    assert_eq!(endpoint.attempts(), 4);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_flight_gives_its_draw_back() {
+async fn a_failed_fetch_gives_its_draw_back() {
     let endpoint = Endpoint::new();
     let source = endpoint.source();
     for failed in 1..=5 {
@@ -108,19 +108,19 @@ async fn a_failed_flight_gives_its_draw_back() {
         // Its replacement is fetched behind the requests, which draws on nothing.
         source.token().await.unwrap();
         sleep(secs(2)).await;
-        assert_eq!(endpoint.fetches(), 1 + 2 * failed);
+        assert_eq!(endpoint.attempts(), 1 + 2 * failed);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn during_a_back_off_a_refusal_is_handed_on_and_touches_nothing() {
+async fn during_a_back_off_a_rejection_is_handed_on_and_touches_nothing() {
     let (endpoint, revoked) = (Endpoint::new(), Revoked::default());
     let (source, api) = (endpoint.source(), revoked.api(StatusCode::UNAUTHORIZED));
-    let service = replaying(&source, &api);
+    let service = retrying(&source, &api);
     source.ready().await.unwrap();
     endpoint.then_fail(FetchError::unclear("down").with_retry_after(secs(60)));
     advance(secs(3000)).await;
-    source.token().await.unwrap(); // stale: starts the renewal, which fails
+    source.token().await.unwrap(); // stale: starts the refresh, which fails
     sleep(secs(1)).await;
 
     revoked.up_to(1);
@@ -129,11 +129,11 @@ async fn during_a_back_off_a_refusal_is_handed_on_and_touches_nothing() {
         assert_eq!(source.status().state, SourceState::Stale);
         sleep(secs(5)).await;
     }
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
     sleep(secs(20)).await;
-    // The back-off is over; nothing else of the refusals is left.
+    // The back-off is over; nothing else of the rejections is left.
     assert_eq!(status(&service, get("/")).await, 200);
-    assert_eq!(endpoint.fetches(), 3);
+    assert_eq!(endpoint.attempts(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,14 +141,14 @@ async fn an_unchanged_token_after_a_401_is_handed_on_and_makes_no_loop() {
     let endpoint = Endpoint::new();
     let (source, api) = (endpoint.source(), Api::new(|_| StatusCode::UNAUTHORIZED));
     repeat_one_token(&endpoint, 100);
-    let service = replaying(&source, &api);
+    let service = retrying(&source, &api);
     let started = Instant::now();
     while started.elapsed() < secs(300) {
         assert_eq!(status(&service, get("/")).await, 401);
         sleep(secs(1)).await;
     }
     assert!(api.tokens().iter().all(|token| token == "same"));
-    assert_eq!(source.status().counters.replays, 0);
+    assert_eq!(source.status().counters.retries, 0);
     // The first token, the fetch because of the 401, and then as for a token in doubt: after 30 s, 60 s, 120 s.
     let waits: Vec<_> = endpoint
         .arrivals()
@@ -174,15 +174,15 @@ async fn an_unchanged_token_keeps_its_mark_and_no_request_waits_for_it_again() {
         assert_eq!(source.token().await.unwrap().generation(), generation);
     }
     assert_eq!(started.elapsed(), secs(0));
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn insufficient_scope_is_never_a_refusal() {
+async fn insufficient_scope_is_never_a_rejection() {
     let endpoint = Endpoint::new();
     let source = endpoint
         .builder()
-        .refusal(crate::support::layered::anbimas_rule())
+        .rejection(crate::support::layered::anbimas_rule())
         .build()
         .unwrap();
     for status in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN] {
@@ -195,44 +195,44 @@ async fn insufficient_scope_is_never_a_refusal() {
                     .body(String::new())?,
             )
         });
-        let service = OAuthLayer::new(source.clone()).replay().layer(api);
+        let service = OAuthLayer::new(source.clone()).retry_rejected().layer(api);
         let response = service.oneshot(get("/")).await.unwrap();
         assert_eq!(response.status(), status);
     }
     assert_eq!(source.status().counters.rejections, 0);
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn by_default_a_403_is_never_a_refusal() {
+async fn by_default_a_403_is_never_a_rejection() {
     let endpoint = Endpoint::new();
     let (source, api) = (endpoint.source(), Api::new(|_| StatusCode::FORBIDDEN));
-    let service = replaying(&source, &api);
+    let service = retrying(&source, &api);
     for _ in 0..100 {
         assert_eq!(status(&service, get("/")).await, 403);
     }
-    assert_eq!((api.calls(), endpoint.fetches()), (100, 1));
+    assert_eq!((api.calls(), endpoint.attempts()), (100, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_rule_of_ones_own_decides() {
     let (endpoint, revoked) = (Endpoint::new(), Revoked::default());
-    let rule = RefusalRule::by(|status, _| (status == 418).then_some(Refusal::Definite));
-    let source = endpoint.builder().refusal(rule).build().unwrap();
+    let rule = RejectionRule::by(|status, _| (status == 418).then_some(Rejection::Definite));
+    let source = endpoint.builder().rejection(rule).build().unwrap();
     source.ready().await.unwrap();
     revoked.up_to(1);
     let (odd, usual) = (
         revoked.api(StatusCode::IM_A_TEAPOT),
         Api::new(|_| StatusCode::UNAUTHORIZED),
     );
-    assert_eq!(status(&replaying(&source, &usual), get("/")).await, 401);
-    assert_eq!(endpoint.fetches(), 1);
-    assert_eq!(status(&replaying(&source, &odd), get("/")).await, 200);
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(status(&retrying(&source, &usual), get("/")).await, 401);
+    assert_eq!(endpoint.attempts(), 1);
+    assert_eq!(status(&retrying(&source, &odd), get("/")).await, 200);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_replay_the_next_request_has_a_new_token() {
+async fn without_retry_the_next_request_has_a_new_token() {
     let (endpoint, revoked) = (Endpoint::new(), Revoked::default());
     let (source, api) = (endpoint.source(), revoked.api(StatusCode::UNAUTHORIZED));
     let service = plain(&source, &api);
@@ -241,11 +241,11 @@ async fn without_replay_the_next_request_has_a_new_token() {
     assert_eq!(send(&service, get("/")).await.status(), 401);
     assert_eq!(send(&service, get("/")).await.status(), 200);
     assert_eq!(api.tokens(), ["token-1", "token-2"]);
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 fn repeat_one_token(endpoint: &Endpoint, times: usize) {
     for _ in 0..times {
-        endpoint.then(Answer::Token(Token::new("same").expires_in(secs(3600))));
+        endpoint.then(Answer::Token(Token::new("same").with_lifetime(secs(3600))));
     }
 }

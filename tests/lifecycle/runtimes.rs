@@ -38,11 +38,11 @@ fn hanging_at_first(hanging: usize) -> (TokenSourceBuilder, Arc<AtomicUsize>) {
                 std::future::pending::<()>().await;
             }
             let token = Token::new(format!("token-{number}"));
-            Ok::<_, BoxError>(token.expires_in(secs(3600)))
+            Ok::<_, BoxError>(token.with_lifetime(secs(3600)))
         }
     });
     let builder = TokenSource::builder(fetcher);
-    let builder = builder.policy(|policy| policy.min_flight_interval = millis(1));
+    let builder = builder.policy(|policy| policy.min_fetch_interval = millis(1));
     (builder, fetches)
 }
 
@@ -155,7 +155,7 @@ fn the_driving_runtime_gone_a_live_waiter_starts_the_fetch_anew_once() {
 }
 
 #[test]
-fn the_driving_runtime_gone_a_renewal_without_traffic_is_started_anew() {
+fn the_driving_runtime_gone_a_refresh_without_traffic_is_started_anew() {
     let (builder, fetches) = hanging_at_first(1);
     let source = builder.build().unwrap();
     let driving = runtime();
@@ -204,18 +204,18 @@ fn a_herd_on_real_threads_makes_one_fetch() {
 }
 
 #[test]
-fn refusals_on_real_threads_make_one_fetch_for_each_token() {
+fn rejections_on_real_threads_make_one_fetch_for_each_token() {
     let runtime = threads(4);
     for _ in 0..50 {
         let (source, fetches) = quick();
         runtime.block_on(async {
-            let refused = source.token().await.unwrap().generation();
+            let rejected = source.token().await.unwrap().generation();
             let together = Arc::new(tokio::sync::Barrier::new(100));
             let herd = (0..100).map(|_| {
                 let (source, together) = (source.clone(), together.clone());
                 tokio::spawn(async move {
                     together.wait().await;
-                    source.invalidate(refused);
+                    source.invalidate(rejected);
                     text(&source).await
                 })
             });
@@ -242,7 +242,7 @@ fn a_shutdown_at_the_moment_of_a_start_leaves_no_fetch_behind() {
             together.wait();
             source.shutdown();
         });
-        // Ends at once, or only with the flight's own time-out.
+        // Ends at once, or only with the fetch's own time-out.
         let fetching = || source.status().fetching;
         let aborted = (0..1_000_000).any(|_| {
             thread::yield_now();

@@ -8,7 +8,7 @@ use tower_oauth::{FetchError, TokenSource};
 
 /// Whatever ends a fetch early or late, there is never a second one beside it.
 fn assert_one_at_a_time(endpoint: &Endpoint, fetches: usize) {
-    assert_eq!(endpoint.fetches(), fetches);
+    assert_eq!(endpoint.attempts(), fetches);
     assert_eq!(endpoint.most_under_way(), 1);
 }
 
@@ -110,7 +110,7 @@ async fn an_error_is_there_for_the_next_caller_when_all_who_waited_are_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_waiter_keeps_the_error_of_its_own_flight() {
+async fn a_slow_waiter_keeps_the_error_of_its_own_fetch() {
     let endpoint = Endpoint::new();
     endpoint
         .then_fail(FetchError::unclear("first"))
@@ -129,7 +129,7 @@ async fn a_slow_waiter_keeps_the_error_of_its_own_flight() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_waiter_is_not_failed_while_a_later_flight_has_brought_a_token() {
+async fn a_slow_waiter_is_not_failed_while_a_later_fetch_has_brought_a_token() {
     let endpoint = Endpoint::new();
     endpoint.then_fail(FetchError::unclear("first"));
     let source = endpoint.source();
@@ -143,7 +143,7 @@ async fn a_slow_waiter_is_not_failed_while_a_later_flight_has_brought_a_token() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_invalidation_joins_the_flight_under_way() {
+async fn an_invalidation_joins_the_fetch_under_way() {
     let endpoint = Endpoint::new().lifetime(secs(1000)).latency(secs(1));
     let source = endpoint.source();
     source.ready().await.unwrap();
@@ -165,7 +165,7 @@ fn invalidate_served(source: &TokenSource) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiter_never_gets_a_token_that_was_refused_meanwhile() {
+async fn a_waiter_never_gets_a_token_that_was_rejected_meanwhile() {
     let endpoint = Endpoint::new();
     let source = endpoint.source();
     let mut slow = pin!(text(&source));
@@ -177,7 +177,7 @@ async fn a_waiter_never_gets_a_token_that_was_refused_meanwhile() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiter_gets_the_refused_token_after_all_when_its_fetch_fails() {
+async fn a_waiter_gets_the_rejected_token_after_all_when_its_fetch_fails() {
     let endpoint = Endpoint::new();
     let source = endpoint.source();
     source.ready().await.unwrap();
@@ -190,7 +190,7 @@ async fn a_waiter_gets_the_refused_token_after_all_when_its_fetch_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_token_that_serves_again_is_replaced_behind_the_requests() {
+async fn a_rejected_token_that_serves_again_is_replaced_behind_the_requests() {
     let endpoint = Endpoint::new();
     let source = endpoint.source();
     source.ready().await.unwrap();
@@ -222,10 +222,10 @@ async fn no_two_flights_start_within_a_second_whatever_their_causes() {
     assert!(source.token().await.is_err());
     source.retry_now(); // a back-off cut short
     source.ready().await.unwrap();
-    invalidate(&source).await; // a refusal
+    invalidate(&source).await; // a rejection
     source.ready().await.unwrap();
     tokio::time::advance(millis(500)).await;
-    assert_eq!(served(&source), "token-2"); // a renewal
+    assert_eq!(served(&source), "token-2"); // a refresh
     landed(&source).await;
     tokio::time::advance(millis(600)).await;
     source.ready().await.unwrap(); // an expiry

@@ -21,7 +21,7 @@ async fn the_state_follows_the_life_of_a_token() {
     assert_eq!(state(), SourceState::Suspended);
     landed(&source).await;
     assert_eq!(state(), SourceState::Fresh);
-    assert_eq!(endpoint.fetches(), 3);
+    assert_eq!(endpoint.attempts(), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -32,7 +32,7 @@ async fn looking_fetches_nothing() {
         source.status();
         tokio::time::sleep(secs(10)).await;
     }
-    assert_eq!(endpoint.fetches(), 0);
+    assert_eq!(endpoint.attempts(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,7 +64,7 @@ async fn a_back_off_is_told_while_it_lasts() {
     assert_eq!(status.error, Some(error.to_string()));
     assert_eq!(status.retry_at, None);
     assert_eq!(error.retry_after(), Some(secs(0)));
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,13 +81,13 @@ async fn everything_is_counted() {
     source.invalidate(second);
     landed(&source).await;
     let counters = source.status().counters;
-    assert_eq!(counters.fetches, 4);
+    assert_eq!(counters.attempts, 4);
     assert_eq!(counters.failures, 1);
-    assert_eq!(counters.flights, 3);
+    assert_eq!(counters.fetches, 3);
     assert_eq!(counters.refreshes_ahead, 1);
     assert_eq!(counters.rejections, 2);
-    assert_eq!(counters.replays, 0);
-    assert_eq!(endpoint.fetches(), 4);
+    assert_eq!(counters.retries, 0);
+    assert_eq!(endpoint.attempts(), 4);
     assert_eq!(source.status().generation, Some(3));
 }
 
@@ -104,7 +104,7 @@ async fn a_status_is_a_flat_table_of_words_and_numbers() {
     assert_eq!(table["generation"], 1);
     assert_eq!(table["expires_in_s"], (secs(3600) - ran).as_secs_f64());
     assert_eq!(table["retry_at"], serde_json::Value::Null);
-    assert_eq!(table["counters"]["fetches"], 2);
+    assert_eq!(table["counters"]["attempts"], 2);
     assert_eq!(table["last_failure"], serde_json::Value::Null);
     assert_eq!(table["lifetime_s"], 3600.0);
     for moment in ["issued_at", "last_success"] {
@@ -128,7 +128,7 @@ async fn ready_outlasts_back_offs_of_every_passing_kind() {
     let source = endpoint.source();
     source.ready().await.unwrap();
     assert_eq!(served(&source), "token-1");
-    assert_eq!(endpoint.fetches(), 4);
+    assert_eq!(endpoint.attempts(), 4);
     assert!(endpoint.elapsed() >= secs(60 + 7 + 3));
 }
 
@@ -138,7 +138,7 @@ async fn ready_does_not_wait_for_what_no_waiting_mends() {
     endpoint.then_fail(FetchError::permanent("invalid_client"));
     let source = endpoint.source();
     assert!(source.ready().await.is_err());
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
     assert!(endpoint.elapsed() < secs(1));
 }
 
@@ -155,7 +155,7 @@ async fn ready_is_let_go_by_retry_now() {
     source.retry_now();
     assert!(ready.await.unwrap());
     assert!(endpoint.elapsed() < secs(3));
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,7 +179,7 @@ async fn ready_that_is_dropped_takes_nothing_with_it() {
     let source = endpoint.source();
     assert!(tokio::time::timeout(secs(1), source.ready()).await.is_err());
     source.ready().await.unwrap();
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -210,7 +210,7 @@ async fn every_change_is_told_once() {
 
     tokio::time::advance(millis(10)).await;
     assert!(changes.next().now_or_never().is_none());
-    assert_eq!(endpoint.fetches(), 3);
+    assert_eq!(endpoint.attempts(), 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -32,8 +32,8 @@ async fn client() -> Result<(), BoxError> {
         .secret(ClientSecret::new("s"))
         .policy(|policy| {
             policy.attempt_timeout = ATTEMPT_TIMEOUT;
-            policy.flight_timeout = ATTEMPT_TIMEOUT;
-            policy.max_retry_after_in_flight = Duration::ZERO;
+            policy.fetch_timeout = ATTEMPT_TIMEOUT;
+            policy.max_retry_after_in_fetch = Duration::ZERO;
             policy.acquire_timeout = 2 * ATTEMPT_TIMEOUT;
             policy.attempts = 1;
         })

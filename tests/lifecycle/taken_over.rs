@@ -51,11 +51,11 @@ fn hanging_at_first(hanging: usize) -> (TokenSourceBuilder, Arc<AtomicUsize>) {
                 std::future::pending::<()>().await;
             }
             let token = Token::new(format!("token-{number}"));
-            Ok::<_, BoxError>(token.expires_in(secs(3600)))
+            Ok::<_, BoxError>(token.with_lifetime(secs(3600)))
         }
     });
     let builder = TokenSource::builder(fetcher);
-    let builder = builder.policy(|policy| policy.min_flight_interval = millis(1));
+    let builder = builder.policy(|policy| policy.min_fetch_interval = millis(1));
     (builder, fetches)
 }
 
@@ -104,7 +104,7 @@ fn a_fetch_that_its_runtime_does_not_begin_is_begun_by_who_waits() {
     assert_eq!(still.metrics().num_alive_tasks(), 0);
     assert_eq!(fetches.load(Ordering::SeqCst), 1);
     let counters = source.status().counters;
-    assert_eq!((counters.fetches, counters.flights), (1, 1));
+    assert_eq!((counters.attempts, counters.fetches), (1, 1));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_fetch_whose_runtime_stands_still_is_taken_over_once() {
     assert_eq!(still.metrics().num_alive_tasks(), 0);
     let counters = source.status().counters;
     assert_eq!(
-        (counters.fetches, counters.flights, counters.failures),
+        (counters.attempts, counters.fetches, counters.failures),
         (2, 1, 0)
     );
     assert_eq!(source.status().generation, Some(1));
@@ -148,7 +148,7 @@ fn a_fetch_that_is_driven_now_and_then_is_not_taken_over() {
 }
 
 #[test]
-fn a_renewal_without_traffic_takes_over_a_fetch_that_stands_still() {
+fn a_refresh_without_traffic_takes_over_a_fetch_that_stands_still() {
     let (builder, fetches) = hanging_at_first(1);
     let source = builder.build().unwrap();
     let still = runtime();
@@ -217,7 +217,7 @@ impl Blocked {
 }
 
 fn token(number: u32) -> Result<Token, BoxError> {
-    Ok(Token::new(format!("token-{number}")).expires_in(secs(3600)))
+    Ok(Token::new(format!("token-{number}")).with_lifetime(secs(3600)))
 }
 
 /// A source over a fetcher that is told the number of each call, and the barrier.
@@ -235,7 +235,7 @@ where
     });
     let builder = TokenSource::builder(fetcher);
     let builder = builder.policy(|policy| {
-        policy.min_flight_interval = millis(1);
+        policy.min_fetch_interval = millis(1);
         policy.retry_wait = secs(0);
     });
     builder.build().unwrap()
@@ -283,7 +283,7 @@ fn who_comes_back_after_its_fetch_was_taken_over_counts_for_nothing() {
         assert_eq!((status.generation, status.fetching), (Some(1), false));
         let counters = status.counters;
         assert_eq!(
-            (counters.fetches, counters.flights, counters.failures),
+            (counters.attempts, counters.fetches, counters.failures),
             (2, 1, 0)
         );
     }
@@ -294,7 +294,7 @@ fn a_fetcher_that_blocks_inside_its_call_costs_waiters_their_bound_and_recovers(
     let (blocked, source) = Blocked::start(blocking_in_the_call);
     let error = impatient().block_on(source.token()).unwrap_err();
     assert!(error.is_timeout());
-    assert_eq!(source.status().counters.fetches, 1);
+    assert_eq!(source.status().counters.attempts, 1);
     blocked.end();
     assert_eq!(source.status().generation, None, "its token came too late");
     source.retry_now();
@@ -373,7 +373,7 @@ fn a_connection_that_lives_on_a_runtime_that_stands_still_is_not_used_again() {
     let dialect = Dialect::new("keeping", keeping_connections());
     let builder = ClientCredentialsBuilder::new(dialect, ClientId::new("id").unwrap())
         .secret(ClientSecret::new("secret"))
-        .policy(|policy| policy.min_flight_interval = millis(1));
+        .policy(|policy| policy.min_fetch_interval = millis(1));
     let source = builder.build(reqwest::Client::builder()).unwrap();
     let with_sockets = || Builder::new_current_thread().enable_all().build().unwrap();
     let still = with_sockets();

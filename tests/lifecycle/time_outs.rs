@@ -1,4 +1,4 @@
-//! The three bounds: of an attempt, of a flight, and of one request's wait.
+//! The three bounds: of an attempt, of a fetch, and of one request's wait.
 
 use std::{
     pin::pin,
@@ -26,7 +26,7 @@ async fn an_attempt_that_hangs_is_given_up_after_eight_seconds_and_tried_again()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flight_that_hangs_is_given_up_after_twenty_seconds() {
+async fn a_fetch_that_hangs_is_given_up_after_twenty_seconds() {
     let endpoint = Endpoint::new();
     for _ in 0..3 {
         endpoint.then(Answer::Hang);
@@ -38,28 +38,28 @@ async fn a_flight_that_hangs_is_given_up_after_twenty_seconds() {
     assert!(endpoint.elapsed() >= secs(20) && endpoint.elapsed() <= millis(20_002));
     let counters = source.status().counters;
     assert_eq!(
-        (endpoint.fetches(), counters.fetches, counters.failures),
+        (endpoint.attempts(), counters.attempts, counters.failures),
         (3, 3, 3)
     );
 
     source.ready().await.unwrap();
     assert_eq!(served(&source), "token-1");
-    assert_eq!((endpoint.fetches(), endpoint.most_under_way()), (4, 1));
+    assert_eq!((endpoint.attempts(), endpoint.most_under_way()), (4, 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flight_out_of_time_says_what_its_last_attempt_failed_with() {
+async fn a_fetch_out_of_time_says_what_its_last_attempt_failed_with() {
     let endpoint = Endpoint::new();
     endpoint
         .then_fail(FetchError::transient("the first answer"))
         .then(Answer::Hang);
     let builder = endpoint.builder().policy(|policy| {
         policy.attempt_timeout = secs(8);
-        policy.flight_timeout = secs(8);
+        policy.fetch_timeout = secs(8);
     });
     let error = builder.build().unwrap().token().await.unwrap_err();
     assert!(error.to_string().contains("the first answer"), "{error}");
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +72,7 @@ async fn a_time_out_of_the_fetchers_own_stack_is_transient() {
     let error = source.token().await.unwrap_err();
     assert!(error.is_timeout());
     assert_eq!(error.class(), Some(FailureClass::Transient));
-    assert_eq!(source.status().counters.fetches, 3);
+    assert_eq!(source.status().counters.attempts, 3);
     assert!(endpoint.elapsed() <= millis(3610));
 }
 
@@ -82,7 +82,7 @@ async fn a_waiters_own_bound_leaves_the_fetch_to_go_on() {
     let builder = endpoint.builder();
     let builder = builder.policy(|policy| policy.attempt_timeout = secs(16));
     let source = builder.build().unwrap();
-    // The first flight's token is over before the waiter looks at it, so it has to wait for a second one.
+    // The first fetch's token is over before the waiter looks at it, so it has to wait for a second one.
     let mut waiter = pin!(source.token());
     assert!(waiter.as_mut().now_or_never().is_none());
     tokio::time::sleep(secs(18)).await;
@@ -94,14 +94,14 @@ async fn a_waiters_own_bound_leaves_the_fetch_to_go_on() {
     assert!(source.status().fetching);
     landed(&source).await;
     assert_eq!(served(&source), "token-2");
-    assert_eq!((endpoint.fetches(), endpoint.most_under_way()), (2, 1));
+    assert_eq!((endpoint.attempts(), endpoint.most_under_way()), (2, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_fetchers_readiness_is_not_an_attempt() {
     let endpoint = Endpoint::new();
     let answers = service_fn(|_: TokenRequest| async {
-        Ok::<_, BoxError>(Token::new("limited").expires_in(secs(5)))
+        Ok::<_, BoxError>(Token::new("limited").with_lifetime(secs(5)))
     });
     let limited = ServiceBuilder::new()
         .rate_limit(1, secs(15))
@@ -115,14 +115,14 @@ async fn the_fetchers_readiness_is_not_an_attempt() {
     assert!(endpoint.elapsed() >= secs(15));
     tokio::time::advance(millis(4700)).await;
     assert_eq!(served(&source), "limited");
-    assert_eq!(source.status().counters.fetches, 2);
+    assert_eq!(source.status().counters.attempts, 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fetcher_that_never_gets_ready_ends_with_the_flight_and_recovers() {
+async fn a_fetcher_that_never_gets_ready_ends_with_the_fetch_and_recovers() {
     let endpoint = Endpoint::new();
     let answers = service_fn(|_: TokenRequest| async {
-        Ok::<_, BoxError>(Token::new("limited").expires_in(secs(5)))
+        Ok::<_, BoxError>(Token::new("limited").with_lifetime(secs(5)))
     });
     let limited = ServiceBuilder::new()
         .rate_limit(1, secs(60))
@@ -134,11 +134,11 @@ async fn a_fetcher_that_never_gets_ready_ends_with_the_flight_and_recovers() {
     let error = source.token().await.unwrap_err();
     assert!(error.is_timeout());
     let counters = source.status().counters;
-    assert_eq!((counters.fetches, counters.failures), (1, 0));
+    assert_eq!((counters.attempts, counters.failures), (1, 0));
 
     source.ready().await.unwrap();
     assert!(endpoint.elapsed() >= secs(60));
-    assert_eq!(source.status().counters.fetches, 2);
+    assert_eq!(source.status().counters.attempts, 2);
 }
 
 #[tokio::test(start_paused = true)]

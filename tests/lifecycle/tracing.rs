@@ -39,7 +39,7 @@ async fn a_background_fetch_is_a_root_span_and_not_the_callers() {
     // What happens inside is told inside, and the caller's span holds the caller's own event alone.
     assert_eq!(logs.with("in [token_fetch]").len(), 2);
     assert_eq!(logs.with("in [caller]").len(), 1);
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,13 +73,13 @@ async fn a_fetch_is_told_at_the_level_it_deserves() {
         outcomes,
         ["record outcome=\"failed\"", "record outcome=\"new\""]
     );
-    assert_eq!(endpoint.fetches(), 3);
+    assert_eq!(endpoint.attempts(), 3);
 }
 
 /// A token of which nothing may be told.
 fn secret(number: u32) -> Answer {
-    let token = Token::new(format!("{SECRET}-{number}")).secondary("jwt_token", SECRET);
-    Answer::Token(token.expires_in(secs(1000)))
+    let token = Token::new(format!("{SECRET}-{number}")).with_extra("jwt_token", SECRET);
+    Answer::Token(token.with_lifetime(secs(1000)))
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,7 +100,7 @@ async fn no_token_is_in_anything_that_is_told() {
         _ => http::StatusCode::UNAUTHORIZED,
     });
     let service = OAuthLayer::new(source.clone())
-        .replay()
+        .retry_rejected()
         .layer(api.service());
     for path in ["/one", "/two"] {
         let response = service.clone().oneshot(get(path)).await.unwrap();
@@ -122,7 +122,7 @@ async fn no_token_is_in_anything_that_is_told() {
         logs.tell(&format!("{error} {error:?} {:?}", source.status()), |_| {});
     }
 
-    assert_eq!(endpoint.fetches(), 7);
+    assert_eq!(endpoint.attempts(), 7);
     assert_eq!(api.tokens(), ["s3cr3t-1", "s3cr3t-2", "s3cr3t-3"]);
     assert!(logs.lines().len() > 20, "{:#?}", logs.lines());
     assert_eq!(logs.with(SECRET), Vec::<String>::new());

@@ -2,7 +2,7 @@
 
 use crate::support::{
     Answer, Api, Endpoint, get,
-    layered::{plain, refuse, status},
+    layered::{plain, reject, status},
     secs,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
@@ -26,7 +26,7 @@ async fn arriving(endpoint: &Endpoint, templates: TokenHeaders, own: HeaderMap) 
     let mut request = get("/");
     *request.headers_mut() = own;
     assert_eq!(status(&plain(&source, &api), request).await, 200);
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
     api.requests().remove(0)
 }
 
@@ -66,7 +66,7 @@ async fn a_raw_token_goes_without_a_scheme() {
 async fn several_headers_use_what_came_with_the_token() {
     let endpoint = Endpoint::new();
     endpoint.then(Answer::Token(
-        Token::new("abc").secondary("jwt_token", "xyz"),
+        Token::new("abc").with_extra("jwt_token", "xyz"),
     ));
     let serpro = templates(&[
         ("authorization", "Bearer {token}"),
@@ -124,28 +124,28 @@ async fn bytes_that_no_header_may_hold_are_a_typed_error() {
         "a\u{85}",
     ] {
         let endpoint = Endpoint::new();
-        endpoint.then(Answer::Token(Token::new(bad).expires_in(secs(3600))));
+        endpoint.then(Answer::Token(Token::new(bad).with_lifetime(secs(3600))));
         let (source, api) = (endpoint.source(), Api::ok());
-        let error = refuse(&plain(&source, &api), get("/")).await;
+        let error = reject(&plain(&source, &api), get("/")).await;
         assert!(error.is_malformed(), "{bad:?}: {error}");
         assert!(error.retry_at().is_some(), "{bad:?}: {error}");
-        assert_eq!((api.calls(), endpoint.fetches()), (0, 1), "{bad:?}");
+        assert_eq!((api.calls(), endpoint.attempts()), (0, 1), "{bad:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bad_secondary_or_none_is_a_typed_error() {
+async fn a_bad_extra_or_none_is_a_typed_error() {
     for token in [
         Token::new("abc"),
-        Token::new("abc").secondary("jwt_token", "x\r\ny"),
+        Token::new("abc").with_extra("jwt_token", "x\r\ny"),
     ] {
         let endpoint = Endpoint::new();
         endpoint.then(Answer::Token(token));
         let serpro = templates(&[("a", "{token}"), ("b", "{jwt_token}")]);
         let source = endpoint.builder().headers(serpro).build().unwrap();
-        let error = refuse(&plain(&source, &Api::ok()), get("/")).await;
+        let error = reject(&plain(&source, &Api::ok()), get("/")).await;
         assert!(error.is_malformed(), "{error}");
-        assert_eq!(endpoint.fetches(), 1);
+        assert_eq!(endpoint.attempts(), 1);
     }
 }
 
@@ -155,15 +155,17 @@ async fn a_bad_token_leaves_the_one_before_in_use() {
     let (source, api) = (endpoint.source(), Api::ok());
     let service = plain(&source, &api);
     source.ready().await.unwrap();
-    endpoint.then(Answer::Token(Token::new("a\r\nb").expires_in(secs(3600))));
+    endpoint.then(Answer::Token(
+        Token::new("a\r\nb").with_lifetime(secs(3600)),
+    ));
     advance(secs(3000)).await;
-    assert_eq!(status(&service, get("/")).await, 200); // stale: starts the renewal
+    assert_eq!(status(&service, get("/")).await, 200); // stale: starts the refresh
     sleep(secs(1)).await;
     assert_eq!(status(&service, get("/")).await, 200);
     assert_eq!(api.tokens(), ["token-1", "token-1"]);
     assert_eq!(source.status().state, SourceState::Stale);
     assert!(source.status().error.is_some());
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use tower_oauth::{BoxError, Clock, Generation, OAuthLayer, Token, TokenRequest, 
 
 const SWAPS: u64 = 800;
 const LIFETIME: Duration = Duration::from_secs(3600);
-/// Later than the renewal is due, and earlier than the end.
+/// Later than the refresh is due, and earlier than the end.
 const STALE: Duration = Duration::from_secs(50 * 60);
 
 /// A token whose text is its number over and over, so that one put together of two would show.
@@ -28,10 +28,10 @@ fn source(clock: &Clock) -> TokenSource {
     let issued = Arc::new(AtomicU64::new(0));
     let fetcher = service_fn(move |_: TokenRequest| {
         let number = issued.fetch_add(1, Ordering::SeqCst) + 1;
-        async move { Ok::<_, BoxError>(Token::new(text(number)).expires_in(LIFETIME)) }
+        async move { Ok::<_, BoxError>(Token::new(text(number)).with_lifetime(LIFETIME)) }
     });
     let source = TokenSource::builder(fetcher)
-        .policy(|policy| policy.min_flight_interval = Duration::from_millis(1))
+        .policy(|policy| policy.min_fetch_interval = Duration::from_millis(1))
         .clock(clock.clone())
         .build();
     source.unwrap()

@@ -4,7 +4,7 @@ use std::panic::catch_unwind;
 
 use crate::support::{
     Api, Endpoint,
-    layered::{plain, refuse, status},
+    layered::{plain, reject, status},
 };
 use bytes::Bytes;
 use http::{
@@ -27,22 +27,22 @@ async fn assert_attached(endpoint: &Endpoint, origins: &[&str], uris: &[&str]) {
         assert_eq!(status(&service, to(uri)).await, 200, "{uri}");
     }
     assert_eq!(api.tokens(), vec!["token-1"; uris.len()]);
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 /// Sends to each URI and expects that none arrives, nor is a token fetched for it.
-async fn assert_refused(endpoint: &Endpoint, origins: &[&str], uris: &[&str]) {
+async fn assert_rejected(endpoint: &Endpoint, origins: &[&str], uris: &[&str]) {
     let builder = origins
         .iter()
         .fold(endpoint.builder(), |it, origin| it.origin(*origin));
     let (source, api) = (builder.build().unwrap(), Api::ok());
     let service = plain(&source, &api);
     for uri in uris {
-        let error = refuse(&service, to(uri)).await;
+        let error = reject(&service, to(uri)).await;
         assert!(error.is_foreign_origin(), "{uri}: {error}");
         assert_eq!(error.kind().as_str(), "foreign_origin");
     }
-    assert_eq!((api.calls(), endpoint.fetches()), (0, 0));
+    assert_eq!((api.calls(), endpoint.attempts()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,7 +76,7 @@ async fn without_a_list_plain_http_does_not() {
         "ws://localhost/",
         "file://localhost/x",
     ];
-    assert_refused(&Endpoint::new(), &[], &uris).await;
+    assert_rejected(&Endpoint::new(), &[], &uris).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,7 +130,7 @@ async fn another_origin_is_an_error_and_no_tricks_get_past_it() {
         "https://api.example:99999/",
         "https://api.example:/",
     ];
-    assert_refused(&Endpoint::new(), &origins, &uris).await;
+    assert_rejected(&Endpoint::new(), &origins, &uris).await;
 }
 
 /// Paths that a stranger chooses, behind a gateway that keeps an incoming `:path`: written behind the host, each makes
@@ -176,7 +176,7 @@ fn by_parts(scheme: Scheme, authority: &str, path: PathAndQuery) -> Request<Stri
 
 /// The fast path compares the authority as text, the slow path parses it, and without a list there is a third.
 #[tokio::test(start_paused = true)]
-async fn a_path_that_does_not_begin_with_a_slash_is_refused() {
+async fn a_path_that_does_not_begin_with_a_slash_is_rejected() {
     let (endpoint, api) = (Endpoint::new(), Api::ok());
     let listed = endpoint.builder().origin("https://api.example");
     let any = endpoint.builder().build().unwrap();
@@ -195,7 +195,7 @@ async fn a_path_that_does_not_begin_with_a_slash_is_refused() {
                 let request = by_parts(Scheme::HTTPS, authority, path);
                 let uri = request.uri().clone();
                 assert!(source.permits(&uri).is_err(), "{case}");
-                let error = refuse(&service, request).await;
+                let error = reject(&service, request).await;
                 assert!(error.is_foreign_origin(), "{case}: {error}");
                 assert!(error.to_string().contains("path"), "{case}: {error}");
                 assert!(!format!("{error} {error:?}").contains("evil"), "{error}");
@@ -204,7 +204,7 @@ async fn a_path_that_does_not_begin_with_a_slash_is_refused() {
     }
     // At least the asterisk and the three queries.
     assert!(tried >= 2 * 2 * 4, "{tried}");
-    assert_eq!((api.calls(), endpoint.fetches()), (0, 0));
+    assert_eq!((api.calls(), endpoint.attempts()), (0, 0));
 
     for path in [
         "/",
@@ -241,11 +241,11 @@ const NUMBERS: [&str; 14] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn a_host_that_is_a_number_in_another_notation_is_refused() {
+async fn a_host_that_is_a_number_in_another_notation_is_rejected() {
     let endpoint = Endpoint::new();
     let uris = NUMBERS.map(|host| format!("https://{host}/"));
     let uris = uris.each_ref().map(String::as_str);
-    assert_refused(&endpoint, &[], &uris).await;
+    assert_rejected(&endpoint, &[], &uris).await;
     for host in NUMBERS {
         for scheme in ["https", "http"] {
             let origin = format!("{scheme}://{host}:8443");
@@ -275,7 +275,7 @@ async fn an_ipv6_address_is_compared_as_an_address() {
         "https://[localhost]/",
         "https://[127.0.0.1]/",
     ];
-    assert_refused(&Endpoint::new(), &[], &uris).await;
+    assert_rejected(&Endpoint::new(), &[], &uris).await;
 }
 
 #[test]
@@ -311,9 +311,9 @@ async fn the_host_header_is_ignored() {
         request
     };
     let disguised = with_host("https://evil.example/", "api.example");
-    assert!(refuse(&service, disguised).await.is_foreign_origin());
+    assert!(reject(&service, disguised).await.is_foreign_origin());
     let relative = with_host("/cob", "api.example");
-    assert!(refuse(&service, relative).await.is_foreign_origin());
+    assert!(reject(&service, relative).await.is_foreign_origin());
     assert_eq!(api.calls(), 0);
     let odd = with_host("https://api.example/", "evil.example");
     assert_eq!(status(&service, odd).await, 200);
@@ -343,9 +343,9 @@ async fn plain_http_is_an_error_when_built_unless_let_in_by_name() {
         "http://other.internal:8080/",
         "https://api.example/",
     ] {
-        assert!(refuse(&service, to(uri)).await.is_foreign_origin(), "{uri}");
+        assert!(reject(&service, to(uri)).await.is_foreign_origin(), "{uri}");
     }
-    assert_eq!((api.calls(), endpoint.fetches()), (1, 1));
+    assert_eq!((api.calls(), endpoint.attempts()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -377,11 +377,11 @@ async fn the_error_names_the_origin_and_nothing_else_of_the_uri() {
         .build()
         .unwrap();
     let service = plain(&source, &Api::ok());
-    let error = refuse(&service, to("https://evil.example/path?key=canary")).await;
+    let error = reject(&service, to("https://evil.example/path?key=canary")).await;
     let text = format!("{error} {error:?}");
     assert!(text.contains("https://evil.example"), "{text}");
     assert!(!text.contains("canary") && !text.contains("path"), "{text}");
-    let error = refuse(&service, to("https://user:canary@api.example/")).await;
+    let error = reject(&service, to("https://user:canary@api.example/")).await;
     assert!(
         !format!("{error} {error:?}").contains("canary"),
         "{error:?}"

@@ -14,10 +14,10 @@ use tower::{
 };
 use tower_oauth::{BoxError, Clock, OAuthLayer, Token, TokenRequest, TokenSource};
 
-/// A bank whose tokens and API come through one service, each after a moment. It refuses the first token when told to.
-fn bank(refuses_the_first: bool) -> (Api, ApiService) {
+/// A bank whose tokens and API come through one service, each after a moment. It rejects the first token when told to.
+fn bank(rejects_the_first: bool) -> (Api, ApiService) {
     let api = Api::new(move |request| match bearer(request).as_str() {
-        "token-1" if refuses_the_first => StatusCode::UNAUTHORIZED,
+        "token-1" if rejects_the_first => StatusCode::UNAUTHORIZED,
         _ => StatusCode::OK,
     });
     let service = delayed(api.service(), millis(10));
@@ -44,7 +44,7 @@ where
         fetched += 1;
         async move {
             service.oneshot(get("/token")).await?;
-            Ok::<_, BoxError>(Token::new(format!("token-{fetched}")).expires_in(secs(3600)))
+            Ok::<_, BoxError>(Token::new(format!("token-{fetched}")).with_lifetime(secs(3600)))
         }
     });
     TokenSource::builder(fetcher)
@@ -60,7 +60,9 @@ where
     S: Clone + Send + 'static,
     S::Future: Send,
 {
-    let layered = OAuthLayer::new(source.clone()).replay().layer(service);
+    let layered = OAuthLayer::new(source.clone())
+        .retry_rejected()
+        .layer(service);
     let mut callers = vec![layered; 4];
     for caller in &mut callers {
         in_time(caller.ready()).await.unwrap();
@@ -89,18 +91,18 @@ async fn four_cold_callers_under_a_full_buffer_of_four_that_the_fetch_shares() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn four_refused_callers_under_a_concurrency_limit_of_four_that_the_fetch_shares() {
+async fn four_rejected_callers_under_a_concurrency_limit_of_four_that_the_fetch_shares() {
     let (api, bank) = bank(true);
     let limited = ConcurrencyLimit::new(bank, 4);
     let source = source_through(limited.clone());
     source.ready().await.unwrap();
     four_at_once(limited, &source).await;
     assert_eq!(token_requests(&api), 2);
-    assert_eq!(source.status().counters.replays, 4);
+    assert_eq!(source.status().counters.retries, 4);
 }
 
 #[tokio::test(start_paused = true)]
-async fn four_refused_callers_under_a_full_buffer_of_four_that_the_fetch_shares() {
+async fn four_rejected_callers_under_a_full_buffer_of_four_that_the_fetch_shares() {
     let (api, bank) = bank(true);
     let buffered = Buffer::new(bank, 4);
     let source = source_through(buffered.clone());
@@ -110,13 +112,13 @@ async fn four_refused_callers_under_a_full_buffer_of_four_that_the_fetch_shares(
 }
 
 #[tokio::test(start_paused = true)]
-async fn four_callers_refused_after_waiting_hold_no_permit_either() {
+async fn four_callers_rejected_after_waiting_hold_no_permit_either() {
     let (api, bank) = bank(true);
     let limited = ConcurrencyLimit::new(bank, 4);
     let source = source_through(limited.clone());
     four_at_once(limited, &source).await;
     assert_eq!(token_requests(&api), 2);
-    assert_eq!(source.status().counters.replays, 4);
+    assert_eq!(source.status().counters.retries, 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,7 +128,7 @@ async fn a_single_permit_is_free_while_a_request_waits_for_its_token() {
     let mut waiting = OAuthLayer::new(endpoint.source()).layer(limited.clone());
     let response = tokio::spawn(waiting.ready().await.unwrap().call(get("/")));
     sleep(millis(1)).await;
-    // `LoadShed` would refuse at once if the permit were taken.
+    // `LoadShed` would reject at once if the permit were taken.
     assert_eq!(
         LoadShed::new(limited)
             .oneshot(get("/"))
@@ -136,7 +138,7 @@ async fn a_single_permit_is_free_while_a_request_waits_for_its_token() {
         200
     );
     assert_eq!(in_time(response).await.unwrap().unwrap().status(), 200);
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -156,7 +158,7 @@ async fn a_request_for_a_foreign_origin_gives_its_permit_back() {
             .status(),
         200
     );
-    assert_eq!(endpoint.fetches(), 0);
+    assert_eq!(endpoint.attempts(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -184,5 +186,5 @@ async fn a_caller_dropped_while_it_waits_leaves_no_permit_behind() {
         in_time(service.oneshot(get("/"))).await.unwrap().status(),
         200
     );
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }

@@ -46,7 +46,7 @@ fn anbima(
         });
     ServiceBuilder::new()
         .layer(FollowRedirectLayer::new())
-        .layer(OAuthLayer::new(source).replay())
+        .layer(OAuthLayer::new(source).retry_rejected())
         .service(api)
 }
 
@@ -66,7 +66,7 @@ const REDIRECTS: [StatusCode; 5] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn a_redirect_to_a_foreign_origin_is_refused_and_nothing_goes_there() {
+async fn a_redirect_to_a_foreign_origin_is_rejected_and_nothing_goes_there() {
     let foreign = [
         "https://evil.example/x",
         "//evil.example/x",
@@ -87,7 +87,7 @@ async fn a_redirect_to_a_foreign_origin_is_refused_and_nothing_goes_there() {
                     .is_foreign_origin(),
                 "{case}"
             );
-            assert_eq!((api.calls(), endpoint.fetches()), (1, 1), "{case}");
+            assert_eq!((api.calls(), endpoint.attempts()), (1, 1), "{case}");
             assert!(api.requests().iter().all(is_home), "{case}");
         }
     }
@@ -106,7 +106,7 @@ async fn a_redirect_within_the_origin_is_followed_with_the_token() {
                 .map(|it| it.headers()["access_token"].clone())
                 .collect();
             assert_eq!(tokens, ["token-1", "token-1"], "{status} to {location}");
-            assert_eq!(endpoint.fetches(), 1);
+            assert_eq!(endpoint.attempts(), 1);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{
     Api, Endpoint,
-    layered::{plain, refuse},
+    layered::{plain, reject},
 };
 use http::{
     Request, Uri,
@@ -26,13 +26,13 @@ async fn a_relative_uri_needs_relative_to() {
     let api = Api::ok();
     for uri in ["/cob", "*", "api.example:443"] {
         assert!(
-            refuse(&plain(&source, &api), to(uri))
+            reject(&plain(&source, &api), to(uri))
                 .await
                 .is_foreign_origin(),
             "{uri}"
         );
     }
-    assert_eq!((api.calls(), endpoint.fetches()), (0, 0));
+    assert_eq!((api.calls(), endpoint.attempts()), (0, 0));
 
     let layer = OAuthLayer::new(source)
         .relative_to("https://api.example")
@@ -48,12 +48,12 @@ async fn a_relative_uri_needs_relative_to() {
     ] {
         assert!(service.clone().oneshot(to(uri)).await.is_err(), "{uri}");
     }
-    assert_eq!((api.calls(), endpoint.fetches()), (1, 1));
+    assert_eq!((api.calls(), endpoint.attempts()), (1, 1));
 }
 
 /// An inner service puts its origin before the path, or joins the two.
 #[tokio::test(start_paused = true)]
-async fn a_relative_uri_that_would_extend_or_replace_the_host_is_refused() {
+async fn a_relative_uri_that_would_extend_or_replace_the_host_is_rejected() {
     let (endpoint, api) = (Endpoint::new(), Api::ok());
     let layer = OAuthLayer::new(endpoint.source())
         .relative_to("https://api.example")
@@ -89,7 +89,7 @@ async fn a_relative_uri_that_would_extend_or_replace_the_host_is_refused() {
     let nothing = Request::builder().uri(Uri::default()).body(String::new());
     let response = service.oneshot(nothing.unwrap()).await.unwrap();
     assert_eq!(response.status(), 200);
-    assert_eq!((api.calls(), endpoint.fetches()), (1, 1));
+    assert_eq!((api.calls(), endpoint.attempts()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Tower's contract: readiness and errors.
+//! Tower's specification: readiness and errors.
 
 use std::io;
 
@@ -6,16 +6,21 @@ use crate::support::{Api, Endpoint, bearer, get, layered::in_time, millis, secs}
 use http::{Request, Response};
 use tokio::time::{sleep, timeout};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_oauth::{OAuth, OAuthError, OAuthLayer, Replay, TokenSource};
+use tower_oauth::{OAuth, OAuthError, OAuthLayer, RetryRejected, TokenSource};
 use tower_test::mock::{self, Handle, Mock};
 
 type Peer = Handle<Request<String>, Response<String>>;
-type Mocked = OAuth<Mock<Request<String>, Response<String>>, Replay>;
+type Mocked = OAuth<Mock<Request<String>, Response<String>>, RetryRejected>;
 
 /// The layer over a mock that panics when it is called without having been readied.
 fn mocked(source: &TokenSource) -> (Mocked, Peer) {
     let (inner, peer) = mock::pair();
-    (OAuthLayer::new(source.clone()).replay().layer(inner), peer)
+    (
+        OAuthLayer::new(source.clone())
+            .retry_rejected()
+            .layer(inner),
+        peer,
+    )
 }
 
 async fn answer(peer: &mut Peer, status: u16) -> String {
@@ -30,7 +35,7 @@ async fn the_service_called_is_always_the_one_last_readied() {
     let endpoint = Endpoint::new();
     let source = endpoint.source();
     let (mut service, mut peer) = mocked(&source);
-    // Cold, with a token, to a foreign origin, refused and replayed; one service throughout.
+    // Cold, with a token, to a foreign origin, rejected and retried; one service throughout.
     for (uri, statuses) in [
         ("https://api.example/", &[200][..]),
         ("https://api.example/", &[200]),
@@ -48,7 +53,7 @@ async fn the_service_called_is_always_the_one_last_readied() {
             !statuses.is_empty()
         );
     }
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,11 +66,11 @@ async fn a_request_that_waited_asks_for_readiness_again() {
     peer.allow(1);
     assert_eq!(answer(&mut peer, 200).await, "token-1");
     assert_eq!(in_time(response).await.unwrap().unwrap().status(), 200);
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replay_asks_for_readiness_again() {
+async fn a_retry_asks_for_readiness_again() {
     let endpoint = Endpoint::new();
     let source = endpoint.source();
     source.ready().await.unwrap();
@@ -77,7 +82,7 @@ async fn a_replay_asks_for_readiness_again() {
     peer.allow(1);
     assert_eq!(answer(&mut peer, 200).await, "token-2");
     assert_eq!(in_time(response).await.unwrap().unwrap().status(), 200);
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,7 +96,7 @@ async fn readiness_is_the_inner_services_and_so_are_its_errors() {
     let error = service.ready().await.unwrap_err();
     assert_eq!(error.to_string(), "the pool is gone");
     assert!(OAuthError::find(error.as_ref()).is_none());
-    assert_eq!(endpoint.fetches(), 0);
+    assert_eq!(endpoint.attempts(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,7 +108,7 @@ async fn an_error_of_readiness_after_the_wait_goes_to_the_caller() {
     peer.send_error("the pool is gone");
     let error = in_time(response).await.unwrap().unwrap_err();
     assert_eq!(error.to_string(), "the pool is gone");
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,7 +123,7 @@ async fn an_error_of_the_inner_service_passes_as_it_is() {
         let error = error.downcast_ref::<io::Error>().unwrap();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -136,5 +141,5 @@ async fn a_failed_fetch_is_an_error_of_the_call_and_never_of_readiness() {
         .unwrap_err();
     assert!(OAuthError::find(error.as_ref()).is_some());
     service.ready().await.unwrap();
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }

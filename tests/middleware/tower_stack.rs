@@ -32,12 +32,12 @@ where
         assert_eq!(response.status(), 200);
     }
     assert_eq!(api.tokens(), ["token-1", "token-1"]);
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
-fn cold() -> (Endpoint, Api, OAuthLayer<tower_oauth::Replay>) {
+fn cold() -> (Endpoint, Api, OAuthLayer<tower_oauth::RetryRejected>) {
     let endpoint = Endpoint::new().latency(millis(50));
-    let layer = OAuthLayer::new(endpoint.source()).replay();
+    let layer = OAuthLayer::new(endpoint.source()).retry_rejected();
     (endpoint, Api::ok(), layer)
 }
 
@@ -132,7 +132,7 @@ async fn inside_retry_each_attempt_gets_its_own_look_at_the_token() {
         .unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(api.tokens(), ["token-1", "token-2"]);
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,7 +145,7 @@ async fn a_time_out_around_it_ends_the_wait_and_not_the_fetch() {
     }
     sleep(millis(20)).await;
     assert_eq!(service.oneshot(get("/")).await.unwrap().status(), 200);
-    assert_eq!((api.calls(), endpoint.fetches()), (1, 1));
+    assert_eq!((api.calls(), endpoint.attempts()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -157,7 +157,7 @@ async fn a_time_out_beneath_it_does_not_count_the_wait_for_a_token() {
     let slow = Timeout::new(delayed(api.service(), millis(20)), millis(10));
     let error = layer.layer(slow).oneshot(get("/")).await.unwrap_err();
     assert!(error.is::<Elapsed>(), "{error}");
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,7 +172,7 @@ async fn clones_and_layers_share_one_token() {
         assert_eq!(response.unwrap().status(), 200);
     }
     assert_eq!(api.tokens(), vec!["token-1"; 4]);
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,7 +183,7 @@ async fn over_a_service_fn_whose_error_is_a_text() {
     let request = Request::get("https://api.example/").body(()).unwrap();
     let error = service.oneshot(request).await.unwrap_err();
     assert_eq!(error.to_string(), "out of order");
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 /// Echoes the authorization that reached the handler.
@@ -210,11 +210,11 @@ async fn over_an_axum_router_with_relative_uris() {
             .unwrap();
         assert_eq!(body, "Bearer token-1");
     }
-    assert_eq!(endpoint.fetches(), 1);
+    assert_eq!(endpoint.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn over_an_axum_router_that_refuses_the_next_request_has_a_new_token() {
+async fn over_an_axum_router_that_rejects_the_next_request_has_a_new_token() {
     let (endpoint, revoked) = (Endpoint::new(), Revoked::default());
     revoked.up_to(1);
     let guard = move |request: AxumRequest| async move {
@@ -232,5 +232,5 @@ async fn over_an_axum_router_that_refuses_the_next_request_has_a_new_token() {
         let response = service.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status(), status);
     }
-    assert_eq!(endpoint.fetches(), 2);
+    assert_eq!(endpoint.attempts(), 2);
 }

@@ -11,7 +11,7 @@ use http::{Request, Response};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn, util::BoxCloneSyncService};
 use tower_oauth::{
     BoxError, Changes, ClientId, ClientSecret, Clock, ConfigError, FetchError, IssuedToken,
-    NoReplay, OAuth, OAuthError, OAuthLayer, Origin, Policy, RefusalRule, Replay, Token,
+    NoRetry, OAuth, OAuthError, OAuthLayer, Origin, Policy, RejectionRule, RetryRejected, Token,
     TokenHeaders, TokenSource, TokenSourceBuilder, client_credentials::Dialect,
     transport::ReqwestService,
 };
@@ -29,10 +29,10 @@ fn handles_services_and_layers_are_send_sync_and_clone() {
     send_sync_clone::<TokenSource>();
     send_sync_clone::<IssuedToken>();
     send_sync_clone::<OAuthError>();
-    send_sync_clone::<OAuthLayer<NoReplay>>();
-    send_sync_clone::<OAuthLayer<Replay>>();
-    send_sync_clone::<OAuth<ApiService, NoReplay>>();
-    send_sync_clone::<OAuth<ApiService, Replay>>();
+    send_sync_clone::<OAuthLayer<NoRetry>>();
+    send_sync_clone::<OAuthLayer<RetryRejected>>();
+    send_sync_clone::<OAuth<ApiService, NoRetry>>();
+    send_sync_clone::<OAuth<ApiService, RetryRejected>>();
     send_sync::<Changes>();
     send_sync::<Token>();
 }
@@ -46,7 +46,7 @@ fn settings_and_errors_are_send_sync_and_clone() {
     send_sync_clone::<ClientId>();
     send_sync_clone::<ClientSecret>();
     send_sync_clone::<TokenHeaders>();
-    send_sync_clone::<RefusalRule>();
+    send_sync_clone::<RejectionRule>();
     send_sync_clone::<Dialect>();
     send_sync_clone::<ReqwestService>();
     send_sync_clone::<ConfigError>();
@@ -69,12 +69,17 @@ async fn futures_are_send() {
             .layer(api.clone())
             .call(get("/")),
     );
-    send(&OAuthLayer::new(source).replay().layer(api).call(get("/")));
+    send(
+        &OAuthLayer::new(source)
+            .retry_rejected()
+            .layer(api)
+            .call(get("/")),
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_response_future_is_sync_where_the_inner_one_is() {
-    let layer = OAuthLayer::new(Endpoint::new().source()).replay();
+    let layer = OAuthLayer::new(Endpoint::new().source()).retry_rejected();
     let inner = service_fn(|request: Request<String>| {
         ready(Ok::<_, BoxError>(Response::new(request.into_body())))
     });
@@ -135,7 +140,7 @@ impl<const N: usize> Future for Words<N> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_replay_a_request_costs_at_most_32_bytes_over_the_inner_future() {
+async fn without_retry_a_request_costs_at_most_32_bytes_over_the_inner_future() {
     assert!(overhead(Words([0; 2])).await <= 32);
     assert!(overhead(Words([0; 3])).await <= 32);
     assert!(overhead(Words([0; 100])).await <= 32);

@@ -27,10 +27,10 @@ proptest! {
     fn a_duration_survives_being_written(one in durations(), other in durations()) {
         let mut dialect = Dialect::new("bank", "https://login.example/token");
         dialect.default_lifetime = Some(one);
-        dialect.renewal_margin = Some(Margin::Fixed(other));
+        dialect.refresh_margin = Some(Margin::Fixed(other));
         for read in written_and_read(&dialect) {
             assert_eq!(read.default_lifetime, Some(one));
-            assert_eq!(read.renewal_margin, Some(Margin::Fixed(other)));
+            assert_eq!(read.refresh_margin, Some(Margin::Fixed(other)));
         }
     }
 

@@ -25,7 +25,7 @@ fn templates() -> impl Strategy<Value = BTreeMap<String, Vec<(String, String)>>>
 
 fn rendered(headers: TokenHeaders) -> BTreeMap<String, String> {
     let fetcher = service_fn(async |_: TokenRequest| {
-        Ok::<_, BoxError>(Token::new(TOKEN).secondary("jwt_token", JWT))
+        Ok::<_, BoxError>(Token::new(TOKEN).with_extra("jwt_token", JWT))
     });
     let source = TokenSource::builder(fetcher).headers(headers);
     let source = source.build().unwrap();

@@ -11,7 +11,7 @@ use std::{
 
 use crate::support::{
     Answer, Api, Endpoint, get,
-    layered::{plain, refuse, send},
+    layered::{plain, reject, send},
     secs,
 };
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth::{
     BackOff, BoxError, ClientId, ClientSecret, Clock, FetchCause, FetchError, Margin, OAuthLayer,
-    OAuthMiddleware, Origin, Policy, RefusalRule, SecretRef, Token, TokenHeaders, TokenRequest,
+    OAuthMiddleware, Origin, Policy, RejectionRule, SecretRef, Token, TokenHeaders, TokenRequest,
     TokenSource,
     client_credentials::{ClientCredentialsBuilder, Dialect},
 };
@@ -29,8 +29,8 @@ use tower_oauth::{
 const CANARY: &str = "canary";
 
 fn token() -> Token {
-    let token = Token::new("canary-token").secondary("jwt_token", "canary-secondary");
-    token.expires_in(secs(3600))
+    let token = Token::new("canary-token").with_extra("jwt_token", "canary-extra");
+    token.with_lifetime(secs(3600))
 }
 
 fn headers() -> TokenHeaders {
@@ -60,7 +60,7 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
     let (endpoint, source) = source_with_a_token().await;
     let issued = source.token().await.unwrap();
     let status = source.status();
-    let layer = OAuthLayer::new(source.clone()).replay();
+    let layer = OAuthLayer::new(source.clone()).retry_rejected();
     let mut service = layer.layer(Api::ok().service());
     let call = service.call(get("/"));
     let bad_secret = ClientId::new("canary-id\n").unwrap_err();
@@ -92,8 +92,8 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
         shown(&error),
         shown(&"https://api.example".parse::<Origin>().unwrap()),
         shown(&Policy::default()),
-        shown(&tower_oauth::Refusal::Definite),
-        shown(&RefusalRule::default()),
+        shown(&tower_oauth::Rejection::Definite),
+        shown(&RejectionRule::default()),
         shown(&call),
         shown(&SecretRef::Env("VARIABLE".into())),
         shown(&status.state),
@@ -129,7 +129,7 @@ async fn the_debug_of_no_public_type_shows_a_secret() {
         missed.remove(*name);
     }
     // An alias of a box, and the layer's two modes, which hold nothing and are printed with it.
-    for known in ["BoxError", "NoReplay", "Replay"] {
+    for known in ["BoxError", "NoRetry", "RetryRejected"] {
         missed.remove(known);
     }
     assert!(
@@ -149,9 +149,9 @@ async fn the_status_serializes_without_a_secret() {
 async fn an_error_and_all_its_causes_quote_no_token() {
     for bad in ["canary\r\n", "canary-ü", "canary\0"] {
         let endpoint = Endpoint::new();
-        endpoint.then(Answer::Token(Token::new(bad).expires_in(secs(3600))));
+        endpoint.then(Answer::Token(Token::new(bad).with_lifetime(secs(3600))));
         let source = endpoint.source();
-        let error = refuse(&plain(&source, &Api::ok()), get("/")).await;
+        let error = reject(&plain(&source, &Api::ok()), get("/")).await;
         let mut link: Option<&dyn Error> = Some(&error);
         while let Some(cause) = link {
             let text = format!("{cause} {cause:?}");
@@ -178,8 +178,8 @@ async fn a_panic_over_a_result_quotes_no_token() {
     assert!(!message.contains(CANARY), "{message}");
 
     endpoint.then(Answer::Token(Token::new("canary\r\n")));
-    let refused = endpoint.source().token().await;
-    let message = panic_message(|| drop(refused.expect("a token")));
+    let rejected = endpoint.source().token().await;
+    let message = panic_message(|| drop(rejected.expect("a token")));
     assert!(message.contains("the token holds bytes"), "{message}");
     assert!(!message.contains(CANARY), "{message}");
 }
@@ -207,7 +207,7 @@ async fn a_request_prints_its_token_headers_as_sensitive() {
     send(&plain(&source, &api), get("/")).await;
     let arrived: Request<String> = api.requests().remove(0);
     assert_eq!(arrived.headers()["authorization"], "Bearer canary-token");
-    assert_eq!(arrived.headers()["jwt_token"], "canary-secondary");
+    assert_eq!(arrived.headers()["jwt_token"], "canary-extra");
     let text = format!("{arrived:?}");
     assert!(
         text.contains("Sensitive") && !text.contains(CANARY),

@@ -139,7 +139,7 @@ proptest! {
         let source = source(named.then_some("https://api.example"));
         let uri = by_parts(secure, &authority, &path);
         if let Some(uri) = uri.filter(|uri| source.permits(uri).is_ok()) {
-            // What `url` refuses is not dialled.
+            // What `url` rejects is not dialled.
             if let Ok(url) = Url::parse(&uri.to_string()) {
                 let dialled: Origin = url.origin().ascii_serialization().parse().unwrap();
                 assert!(dialled.is_secure(), "{uri}");

@@ -8,7 +8,7 @@ use tokio::{sync::Semaphore, time::sleep};
 use tower::{
     Layer, Service, limit::GlobalConcurrencyLimitLayer, service_fn, util::BoxCloneSyncService,
 };
-use tower_oauth::{BoxError, OAuthLayer, RefusalRule, TokenSource};
+use tower_oauth::{BoxError, OAuthLayer, RejectionRule, TokenSource};
 
 use crate::{
     bank::Mood,
@@ -29,8 +29,8 @@ pub(crate) const TOKEN_IS_BAD: &str = "x-token-is-bad";
 #[derive(Clone)]
 pub(crate) struct Stacks {
     plain: Service_,
-    replay: Service_,
-    replay_unsafe: Service_,
+    retry: Service_,
+    danger_retry_any_method: Service_,
 }
 
 impl Stacks {
@@ -38,28 +38,30 @@ impl Stacks {
         let limit = GlobalConcurrencyLimitLayer::with_semaphore(permits.clone());
         let inner = limit.layer(api(world.clone()));
         let layer = OAuthLayer::new(source.clone()).expose_generation();
-        let replay = layer.clone().replay();
+        let retry = layer.clone().retry_rejected();
         Self {
             plain: BoxCloneSyncService::new(layer.layer(inner.clone())),
-            replay: BoxCloneSyncService::new(replay.layer(inner.clone())),
-            replay_unsafe: BoxCloneSyncService::new(replay.replay_unsafe().layer(inner)),
+            retry: BoxCloneSyncService::new(retry.layer(inner.clone())),
+            danger_retry_any_method: BoxCloneSyncService::new(
+                retry.danger_retry_any_method().layer(inner),
+            ),
         }
     }
 
     pub(crate) fn by(&self, mode: Mode) -> Service_ {
         match mode {
             Mode::Plain => self.plain.clone(),
-            Mode::Replay => self.replay.clone(),
-            Mode::ReplayUnsafe => self.replay_unsafe.clone(),
+            Mode::RetryRejected => self.retry.clone(),
+            Mode::RetryAnyMethod => self.danger_retry_any_method.clone(),
         }
     }
 }
 
 /// What the model bank means by its statuses.
-pub(crate) fn refusal_rule(ambiguous: bool) -> RefusalRule {
+pub(crate) fn rejection_rule(ambiguous: bool) -> RejectionRule {
     match ambiguous {
-        true => RefusalRule::statuses([StatusCode::UNAUTHORIZED], [StatusCode::FORBIDDEN]),
-        false => RefusalRule::default(),
+        true => RejectionRule::statuses([StatusCode::UNAUTHORIZED], [StatusCode::FORBIDDEN]),
+        false => RejectionRule::default(),
     }
 }
 

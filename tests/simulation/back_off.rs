@@ -8,7 +8,7 @@ use crate::{
     world::nanos,
 };
 
-/// A wait after a failed flight, which chance may move between its ends.
+/// A wait after a failed fetch, which chance may move between its ends.
 #[derive(Debug)]
 pub(crate) struct Wait {
     pub(crate) from: At,
@@ -16,12 +16,12 @@ pub(crate) struct Wait {
     pub(crate) most: Nanos,
 }
 
-/// One for each flight that failed, in order.
+/// One for each fetch that failed, in order.
 pub(crate) fn back_offs(story: &Story<'_>) -> Vec<Wait> {
     let policy = &story.scenario.policy;
     let (mut failures, mut before) = (0, None);
     let mut waits = Vec::new();
-    for (at, landing) in story.flights.iter().filter_map(|it| it.end) {
+    for (at, landing) in story.fetches.iter().filter_map(|it| it.end) {
         if was_ended(story, before, at) {
             failures = 0;
         }

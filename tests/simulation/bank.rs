@@ -33,13 +33,13 @@ pub(crate) enum Mood {
     Well,
     /// Every third answer or so is trouble.
     Moody,
-    Down(Trouble),
+    Down(TransportError),
     /// Well, quick and honest: the trouble is over.
     Calm,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub(crate) enum TransportError {
     Slow,
     Hang,
     Transient,
@@ -52,17 +52,17 @@ pub(crate) enum Trouble {
     RevokedOnArrival,
 }
 
-const TROUBLES: [Trouble; 10] = [
-    Trouble::Slow,
-    Trouble::Hang,
-    Trouble::Transient,
-    Trouble::RetryAfter,
-    Trouble::Permanent,
-    Trouble::Unclear,
-    Trouble::Panic,
-    Trouble::Empty,
-    Trouble::DeadOnArrival,
-    Trouble::RevokedOnArrival,
+const TROUBLES: [TransportError; 10] = [
+    TransportError::Slow,
+    TransportError::Hang,
+    TransportError::Transient,
+    TransportError::RetryAfter,
+    TransportError::Permanent,
+    TransportError::Unclear,
+    TransportError::Panic,
+    TransportError::Empty,
+    TransportError::DeadOnArrival,
+    TransportError::RevokedOnArrival,
 ];
 
 /// How an answer states the token's life.
@@ -159,7 +159,7 @@ impl Bank {
         self.default_lifetime
     }
 
-    fn trouble(&mut self) -> Trouble {
+    fn trouble(&mut self) -> TransportError {
         TROUBLES[self.rng.usize(..TROUBLES.len())]
     }
 
@@ -203,28 +203,28 @@ impl Bank {
         Plan { latency, answer }
     }
 
-    fn in_trouble(&mut self, trouble: Trouble) -> Plan {
+    fn in_trouble(&mut self, trouble: TransportError) -> Plan {
         let longest = self.attempt_timeout.as_secs_f64();
         let failing = |class| Answer::Fail(class, None);
         let answer = match trouble {
-            Trouble::Slow => return self.well(1.3 * longest),
-            Trouble::Hang => Answer::Hang,
-            Trouble::Transient => failing(FailureClass::Transient),
-            Trouble::Permanent => failing(FailureClass::Permanent),
-            Trouble::Unclear => failing(FailureClass::Unclear),
-            Trouble::RetryAfter => {
+            TransportError::Slow => return self.well(1.3 * longest),
+            TransportError::Hang => Answer::Hang,
+            TransportError::Transient => failing(FailureClass::Transient),
+            TransportError::Permanent => failing(FailureClass::Permanent),
+            TransportError::Unclear => failing(FailureClass::Unclear),
+            TransportError::RetryAfter => {
                 let wait = if self.rng.bool() { 5.0 } else { 600.0 };
                 let wait = within(&mut self.rng, 0.0, wait);
                 Answer::Fail(FailureClass::Transient, Some(wait))
             }
-            Trouble::Panic => Answer::Panic,
-            Trouble::Empty => Answer::Empty,
-            Trouble::DeadOnArrival => Answer::Token {
+            TransportError::Panic => Answer::Panic,
+            TransportError::Empty => Answer::Empty,
+            TransportError::DeadOnArrival => Answer::Token {
                 lifetime: Duration::ZERO,
                 form: Form::For,
                 revoked: false,
             },
-            Trouble::RevokedOnArrival => Answer::Token {
+            TransportError::RevokedOnArrival => Answer::Token {
                 lifetime: self.lifetime,
                 form: Form::For,
                 revoked: true,

@@ -94,7 +94,7 @@ impl Client {
             .unwrap();
         match self.stacks.by(mode).oneshot(request).await {
             Ok(response) => self.read(number, &response),
-            Err(error) => refused(&error),
+            Err(error) => rejected(&error),
         }
     }
 
@@ -104,7 +104,7 @@ impl Client {
                 serial: number_of(token.expose_token()),
                 generation: token.generation().get(),
             },
-            Err(error) => Outcome::Refused {
+            Err(error) => Outcome::Rejected {
                 kind: error.kind().as_str(),
             },
         }
@@ -135,8 +135,8 @@ fn wish(rng: &mut Rng) -> Wish {
     }
     let mode = match rng.u32(0..4) {
         0 => Mode::Plain,
-        1 => Mode::ReplayUnsafe,
-        _ => Mode::Replay,
+        1 => Mode::RetryAnyMethod,
+        _ => Mode::RetryRejected,
     };
     let method = match rng.bool() {
         true => Method::GET,
@@ -145,9 +145,9 @@ fn wish(rng: &mut Rng) -> Wish {
     Wish::Request { method, mode }
 }
 
-fn refused(error: &BoxError) -> Outcome {
+fn rejected(error: &BoxError) -> Outcome {
     match OAuthError::find(error.as_ref()) {
-        Some(error) => Outcome::Refused {
+        Some(error) => Outcome::Rejected {
             kind: error.kind().as_str(),
         },
         None => Outcome::Broken,

@@ -116,12 +116,12 @@ impl Visit {
         });
         let token = Token::new(format!("token-{serial}"));
         match form {
-            Form::For => token.expires_in(lifetime),
-            Form::Until => token.expires_at(request.started_at() + lifetime),
+            Form::For => token.with_lifetime(lifetime),
+            Form::Until => token.with_expiry(request.started_at() + lifetime),
             Form::Unstated => token,
             Form::Aged(age) => token
-                .issued_at(request.started_at() - age)
-                .expires_in(lifetime),
+                .with_issued_at(request.started_at() - age)
+                .with_lifetime(lifetime),
         }
     }
 
@@ -141,7 +141,7 @@ impl Visit {
             (End::Token(grant), (serial, left))
         });
         let left = Duration::from_nanos(left.unsigned_abs());
-        Token::new(format!("token-{serial}")).expires_in(left)
+        Token::new(format!("token-{serial}")).with_lifetime(left)
     }
 
     fn fail(self, class: FailureClass, wait: Option<Duration>) {

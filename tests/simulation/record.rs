@@ -39,7 +39,7 @@ pub(crate) struct Record {
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) at: At,
-    /// From 1 within each flight.
+    /// From 1 within each fetch.
     pub(crate) number: u32,
     pub(crate) cause: FetchCause,
     pub(crate) end: Option<(At, End)>,
@@ -88,8 +88,8 @@ pub(crate) enum Wish {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     Plain,
-    Replay,
-    ReplayUnsafe,
+    RetryRejected,
+    RetryAnyMethod,
 }
 
 #[derive(Debug)]
@@ -111,7 +111,7 @@ pub(crate) enum Outcome {
         generation: Option<u64>,
     },
     /// An error of the crate's.
-    Refused {
+    Rejected {
         kind: &'static str,
     },
     /// The connection to the API broke.

@@ -13,8 +13,8 @@ use tokio::{
 use tower_oauth::TokenSource;
 
 use crate::{
-    api::{Stacks, refusal_rule},
-    bank::{Mood, Trouble},
+    api::{Stacks, rejection_rule},
+    bank::{Mood, TransportError},
     callers::Client,
     endpoint::fetcher,
     record::{At, Calm, LeftOver, Mode, Outcome, Record, Wish},
@@ -75,7 +75,7 @@ fn client(world: &World, permits: &Arc<Semaphore>) -> Client {
         .policy(|policy| *policy = scenario.policy.clone())
         .clock(world.clock.clone())
         .seed(scenario.seed)
-        .refusal(refusal_rule(scenario.ambiguous))
+        .rejection(rejection_rule(scenario.ambiguous))
         .build()
         .unwrap();
     Client {
@@ -104,12 +104,12 @@ async fn join(tasks: Vec<JoinHandle<()>>) {
     }
 }
 
-/// In the middle of the traffic, and of the replacement of a refused token, if it comes to that.
+/// In the middle of the traffic, and of the replacement of a rejected token, if it comes to that.
 async fn shut_down(client: &Client) {
     let world = &client.world;
     world.look(|seen| {
         seen.bank.revoke_all();
-        seen.bank.mood = Mood::Down(Trouble::Hang);
+        seen.bank.mood = Mood::Down(TransportError::Hang);
     });
     let request = Wish::Request {
         method: Method::GET,
@@ -193,11 +193,11 @@ async fn calm(client: &Client) {
         return;
     }
     note(client, |calm, at| calm.first_token = Some(at));
-    // The last trouble of all, of which nobody knows before a request is refused. Twice: the second finds the token
+    // The last trouble of all, of which nobody knows before a request is rejected. Twice: the second finds the token
     // that cured the first on probation.
     let request = Wish::Request {
         method: Method::GET,
-        mode: Mode::Replay,
+        mode: Mode::RetryRejected,
     };
     for _ in 0..2 {
         world.look(|seen| seen.bank.revoke_all());
@@ -206,7 +206,7 @@ async fn calm(client: &Client) {
         }
     }
     note(client, |calm, at| calm.first_success = Some(at));
-    // A stale token may still be under renewal, and what comes of it must be seen.
+    // A stale token may still be under refresh, and what comes of it must be seen.
     sleep(scenario.lifetime.min(Duration::from_secs(60))).await;
 }
 

@@ -11,7 +11,7 @@ pub(crate) struct Scenario {
     pub(crate) policy: Policy,
     /// The lifetime that most tokens have.
     pub(crate) lifetime: Duration,
-    /// Refuses by a 403 that may mean something else, as ANBIMA does.
+    /// Rejects by a 403 that may mean something else, as ANBIMA does.
     pub(crate) ambiguous: bool,
     /// How many requests may be with the API at once.
     pub(crate) permits: usize,
@@ -81,7 +81,7 @@ impl Scenario {
         self.permits == ROOMY
     }
 
-    /// The longest that the source may be without a token once the endpoint is well: the flight under way fails, and its
+    /// The longest that the source may be without a token once the endpoint is well: the fetch under way fails, and its
     /// back-off is the longest there is.
     pub(crate) fn longest_recovery(&self) -> Duration {
         let policy = &self.policy;
@@ -92,13 +92,13 @@ impl Scenario {
         ];
         let longest = back_offs.map(|it| it.max.mul_f64(1.25)).into_iter().max();
         let asked = policy.max_retry_after.mul_f64(1.1);
-        let flight = policy.min_flight_interval + policy.flight_timeout;
-        2 * flight + longest.unwrap_or_default().max(asked)
+        let fetch = policy.min_fetch_interval + policy.fetch_timeout;
+        2 * fetch + longest.unwrap_or_default().max(asked)
     }
 
-    /// The longest that refused requests may go on being refused after that, while they are made at a steady pace.
+    /// The longest that rejected requests may go on being rejected after that, while they are made at a steady pace.
     pub(crate) fn longest_healing(&self) -> Duration {
-        let restraint = (4 * self.policy.suspicion.max).max(2 * self.policy.refusal_refill);
+        let restraint = (4 * self.policy.suspicion.max).max(2 * self.policy.rejection_refill);
         self.longest_recovery() + restraint
     }
 }
@@ -123,7 +123,7 @@ fn policy(rng: &mut Rng, lifetime: Duration) -> Policy {
     }
     policy.default_lifetime = lifetime.min(policy.max_lifetime);
     if rng.bool() {
-        renewal(rng, &mut policy);
+        refresh(rng, &mut policy);
     }
     if rng.bool() {
         bounds(rng, &mut policy);
@@ -142,24 +142,24 @@ fn policy(rng: &mut Rng, lifetime: Duration) -> Policy {
     policy
 }
 
-fn renewal(rng: &mut Rng, policy: &mut Policy) {
-    policy.renewal_margin = match rng.bool() {
+fn refresh(rng: &mut Rng, policy: &mut Policy) {
+    policy.refresh_margin = match rng.bool() {
         true => Margin::Fraction(between(rng, 0.01, 0.5)),
         false => Margin::Fixed(policy.max_lifetime.mul_f64(between(rng, 0.001, 0.499))),
     };
-    policy.max_renewal_margin = within(rng, 0.01, 7200.0);
+    policy.max_refresh_margin = within(rng, 0.01, 7200.0);
     policy.jitter = between(rng, 0.0, 0.5);
     policy.expiry_leeway = within(rng, 0.0, 60.0);
 }
 
 fn bounds(rng: &mut Rng, policy: &mut Policy) {
     policy.attempt_timeout = within(rng, 0.02, 10.0);
-    policy.flight_timeout = policy.attempt_timeout + within(rng, 0.001, 20.0);
-    policy.min_flight_interval = within(rng, 0.001, 3.0);
+    policy.fetch_timeout = policy.attempt_timeout + within(rng, 0.001, 20.0);
+    policy.min_fetch_interval = within(rng, 0.001, 3.0);
     policy.acquire_timeout =
-        policy.flight_timeout + policy.min_flight_interval + within(rng, 0.001, 10.0);
-    policy.max_retry_after_in_flight = policy.flight_timeout.mul_f64(between(rng, 0.0, 0.99));
-    policy.max_retry_after = policy.max_retry_after_in_flight + within(rng, 0.0, 300.0);
+        policy.fetch_timeout + policy.min_fetch_interval + within(rng, 0.001, 10.0);
+    policy.max_retry_after_in_fetch = policy.fetch_timeout.mul_f64(between(rng, 0.0, 0.99));
+    policy.max_retry_after = policy.max_retry_after_in_fetch + within(rng, 0.0, 300.0);
 }
 
 fn retries(rng: &mut Rng, policy: &mut Policy) {
@@ -171,8 +171,8 @@ fn retries(rng: &mut Rng, policy: &mut Policy) {
 }
 
 fn restraint(rng: &mut Rng, policy: &mut Policy) {
-    policy.refusal_burst = rng.u32(0..5);
-    policy.refusal_refill = within(rng, 0.1, 60.0);
+    policy.rejection_burst = rng.u32(0..5);
+    policy.rejection_refill = within(rng, 0.1, 60.0);
     policy.suspicion = back_off(rng);
 }
 

@@ -1,4 +1,4 @@
-//! What a record comes to by the rules: which flights there were, and which token the source held when. It is worked
+//! What a record comes to by the rules: which fetches there were, and which token the source held when. It is worked
 //! out anew from what those outside saw, and shares nothing with the crate.
 
 use std::time::Duration;
@@ -14,21 +14,21 @@ use crate::{
 pub(crate) struct Story<'a> {
     pub(crate) scenario: &'a Scenario,
     pub(crate) record: &'a Record,
-    pub(crate) flights: Vec<Flight<'a>>,
+    pub(crate) fetches: Vec<Fetch<'a>>,
     /// The tokens that the source took, in order.
     pub(crate) holdings: Vec<Holding>,
-    pub(crate) refusals: Vec<Refusal>,
+    pub(crate) rejections: Vec<Rejection>,
 }
 
 /// One fetch: its attempts, and how it ended.
-pub(crate) struct Flight<'a> {
+pub(crate) struct Fetch<'a> {
     pub(crate) attempts: &'a [Attempt],
     pub(crate) end: Option<(At, Landing)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Landing {
-    Landed,
+    Succeeded,
     Failed {
         class: FailureClass,
         retry_after: Option<Nanos>,
@@ -44,8 +44,8 @@ pub(crate) struct Holding {
     pub(crate) until: Reach,
     /// When it expires by the first answer that brought it.
     pub(crate) first_said: Reach,
-    /// Before this nobody may renew it ahead.
-    pub(crate) renewable: Reach,
+    /// Before this nobody may refresh it ahead.
+    pub(crate) refreshable: Reach,
     /// The endpoint handed out what the source had.
     pub(crate) repeated: bool,
 }
@@ -57,9 +57,9 @@ pub(crate) struct Reach {
     wall: Nanos,
 }
 
-/// An answer of the API that counts as a refusal of the token.
+/// An answer of the API that counts as a rejection of the token.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct Rejection {
     pub(crate) at: At,
     pub(crate) serial: u64,
     pub(crate) definite: bool,
@@ -73,13 +73,13 @@ impl<'a> Story<'a> {
         let mut story = Self {
             scenario,
             record,
-            flights: Vec::new(),
+            fetches: Vec::new(),
             holdings: Vec::new(),
-            refusals: refusals(scenario, record),
+            rejections: rejections(scenario, record),
         };
         for attempts in record.attempts.chunk_by(|_, next| next.number > 1) {
             let end = story.landing(attempts);
-            story.flights.push(Flight { attempts, end });
+            story.fetches.push(Fetch { attempts, end });
         }
         story
     }
@@ -97,23 +97,23 @@ impl<'a> Story<'a> {
         self.held(at).filter(|it| !it.until.is_reached(at))
     }
 
-    pub(crate) fn was_refused(&self, serial: u64, before: At, definite: bool) -> bool {
-        self.refusals
+    pub(crate) fn was_rejected(&self, serial: u64, before: At, definite: bool) -> bool {
+        self.rejections
             .iter()
             .any(|it| it.serial == serial && it.definite == definite && it.at.order < before.order)
     }
 
-    /// When a token was definitely refused for the first time.
-    pub(crate) fn first_refused(&self, serial: u64) -> Option<At> {
-        let mut refusals = self.refusals.iter().filter(|it| it.definite);
-        refusals.find(|it| it.serial == serial).map(|it| it.at)
+    /// When a token was definitely rejected for the first time.
+    pub(crate) fn first_rejected(&self, serial: u64) -> Option<At> {
+        let mut rejections = self.rejections.iter().filter(|it| it.definite);
+        rejections.find(|it| it.serial == serial).map(|it| it.at)
     }
 
-    /// Whether a flight ended in vain between two moments.
+    /// Whether a fetch ended in vain between two moments.
     pub(crate) fn has_failed(&self, from: At, to: At) -> bool {
-        let mut ends = self.flights.iter().filter_map(|it| it.end);
+        let mut ends = self.fetches.iter().filter_map(|it| it.end);
         ends.any(|(at, landing)| {
-            landing != Landing::Landed && (from.order..to.order).contains(&at.order)
+            landing != Landing::Succeeded && (from.order..to.order).contains(&at.order)
         })
     }
 
@@ -145,7 +145,7 @@ impl<'a> Story<'a> {
     fn landing(&mut self, attempts: &[Attempt]) -> Option<(At, Landing)> {
         let (last, before) = attempts.split_last()?;
         for attempt in before {
-            // Had it been of any use, the flight would have ended with it, and the source would hold it.
+            // Had it been of any use, the fetch would have ended with it, and the source would hold it.
             if let Some((at, End::Token(grant))) = attempt.end {
                 self.take(attempt.at, at, grant);
             }
@@ -162,7 +162,7 @@ impl<'a> Story<'a> {
                 retry_after: None,
             },
             End::Token(grant) => match self.take(last.at, at, grant) {
-                true => Landing::Landed,
+                true => Landing::Succeeded,
                 false => unclear,
             },
         };
@@ -179,7 +179,7 @@ impl<'a> Story<'a> {
             grant,
             until: Reach::after(anchor, life.use_for - grant.age),
             first_said: end,
-            renewable: Reach::after(anchor, life.renewable_after - grant.age),
+            refreshable: Reach::after(anchor, life.refreshable_after - grant.age),
             repeated: false,
         };
         let before = self.holdings.last();
@@ -200,21 +200,21 @@ impl<'a> Story<'a> {
             holding.until = end.before(leeway(&self.scenario.policy, left));
         }
         if holding.repeated {
-            holding.renewable = holding.until;
+            holding.refreshable = holding.until;
         }
         self.holdings.push(holding);
         true
     }
 }
 
-impl Flight<'_> {
+impl Fetch<'_> {
     pub(crate) fn start(&self) -> At {
         self.attempts[0].at
     }
 
     pub(crate) fn landed(&self) -> Option<At> {
         match self.end {
-            Some((at, Landing::Landed)) => Some(at),
+            Some((at, Landing::Succeeded)) => Some(at),
             _ => None,
         }
     }
@@ -260,7 +260,7 @@ impl Reach {
 struct Life {
     lifetime: Nanos,
     use_for: Nanos,
-    renewable_after: Nanos,
+    refreshable_after: Nanos,
 }
 
 impl Life {
@@ -269,19 +269,19 @@ impl Life {
         let age = Duration::from_nanos(grant.age.unsigned_abs());
         let lifetime = stated.min(age + policy.max_lifetime);
         let use_for = nanos(lifetime) - leeway(policy, nanos(lifetime));
-        let margin = match policy.renewal_margin {
+        let margin = match policy.refresh_margin {
             Margin::Fixed(margin) => margin,
-            Margin::Fraction(part) => lifetime.mul_f64(part).min(policy.max_renewal_margin),
+            Margin::Fraction(part) => lifetime.mul_f64(part).min(policy.max_refresh_margin),
             _ => lifetime,
         };
         let ahead = margin + lifetime.mul_f64(policy.jitter);
-        let renewable_after = nanos(lifetime - ahead.min(lifetime / 2));
+        let refreshable_after = nanos(lifetime - ahead.min(lifetime / 2));
         Self {
             lifetime: nanos(lifetime),
             use_for,
-            renewable_after: match policy.single_active {
+            refreshable_after: match policy.single_active {
                 true => use_for,
-                false => renewable_after.min(use_for),
+                false => refreshable_after.min(use_for),
             },
         }
     }
@@ -292,7 +292,7 @@ fn leeway(policy: &Policy, lifetime: Nanos) -> Nanos {
     nanos(policy.expiry_leeway.min(lifetime.mul_f64(0.05)))
 }
 
-fn refusals(scenario: &Scenario, record: &Record) -> Vec<Refusal> {
+fn rejections(scenario: &Scenario, record: &Record) -> Vec<Rejection> {
     let arrivals = record.callers.iter().flat_map(|it| &it.arrivals);
     let answers = arrivals.filter_map(|it| it.answered.map(|(at, status)| (at, it.serial, status)));
     let by_answer = answers.filter_map(|(at, serial, status)| {
@@ -301,13 +301,13 @@ fn refusals(scenario: &Scenario, record: &Record) -> Vec<Refusal> {
             403 if scenario.ambiguous => false,
             _ => return None,
         };
-        Some(Refusal {
+        Some(Rejection {
             at,
             serial,
             definite,
         })
     });
-    let by_caller = record.invalidated.iter().map(|(at, serial)| Refusal {
+    let by_caller = record.invalidated.iter().map(|(at, serial)| Rejection {
         at: *at,
         serial: *serial,
         definite: true,

@@ -12,8 +12,8 @@ pub(crate) struct Totals {
     fetches: u64,
     faults: u64,
     cancellations: u64,
-    refusals: u64,
-    replays: u64,
+    rejections: u64,
+    retries: u64,
     failures: u64,
     steps: u64,
     suspends: u64,
@@ -27,7 +27,7 @@ impl Totals {
         let count =
             |it: fn(&&crate::record::Caller) -> bool| callers.iter().filter(it).count() as u64;
         let arrivals = callers.iter().flat_map(|it| &it.arrivals);
-        let refused = |it: &&crate::record::Arrival| matches!(it.answered, Some((_, 401 | 403)));
+        let rejected = |it: &&crate::record::Arrival| matches!(it.answered, Some((_, 401 | 403)));
         let faults = record.attempts.iter();
         Self {
             seeds: 1,
@@ -38,9 +38,9 @@ impl Totals {
                 .filter(|it| !matches!(it.end, Some((_, End::Token(_)))))
                 .count() as u64,
             cancellations: count(|it| matches!(it.end, None | Some((_, Outcome::Cancelled)))),
-            refusals: arrivals.filter(refused).count() as u64,
-            replays: count(|it| it.arrivals.len() > 1),
-            failures: count(|it| matches!(it.end, Some((_, Outcome::Refused { .. })))),
+            rejections: arrivals.filter(rejected).count() as u64,
+            retries: count(|it| it.arrivals.len() > 1),
+            failures: count(|it| matches!(it.end, Some((_, Outcome::Rejected { .. })))),
             steps: record.steps_forward + record.steps_back.len() as u64,
             suspends: record.suspends,
             revocations: record.revocations,
@@ -57,8 +57,8 @@ impl AddAssign for Totals {
         self.fetches += other.fetches;
         self.faults += other.faults;
         self.cancellations += other.cancellations;
-        self.refusals += other.refusals;
-        self.replays += other.replays;
+        self.rejections += other.rejections;
+        self.retries += other.retries;
         self.failures += other.failures;
         self.steps += other.steps;
         self.suspends += other.suspends;
@@ -79,8 +79,8 @@ impl fmt::Display for Totals {
             (self.failures, "answered with an error of ours, rightly"),
             (self.fetches, "token requests"),
             (self.faults, "of them in vain: faults of the token endpoint"),
-            (self.refusals, "refusals by the API"),
-            (self.replays, "replays"),
+            (self.rejections, "rejections by the API"),
+            (self.retries, "retries"),
             (self.revocations, "revocations of all tokens"),
             (self.steps, "steps of the wall clock"),
             (self.suspends, "suspends"),

@@ -10,17 +10,17 @@ use std::{
 
 use http::{Request, Response, StatusCode};
 use tower::{Layer, ServiceExt, service_fn, util::BoxCloneSyncService};
-use tower_oauth::{BoxError, OAuthError, OAuthLayer, RefusalRule, TokenSource};
+use tower_oauth::{BoxError, OAuthError, OAuthLayer, RejectionRule, TokenSource};
 
 use super::{Api, ApiService, bearer};
 
-/// The API behind the layer, with replay.
-pub fn replaying(source: &TokenSource, api: &Api) -> ApiService {
-    let layer = OAuthLayer::new(source.clone()).replay();
+/// The API behind the layer, with retry.
+pub fn retrying(source: &TokenSource, api: &Api) -> ApiService {
+    let layer = OAuthLayer::new(source.clone()).retry_rejected();
     BoxCloneSyncService::new(layer.layer(api.service()))
 }
 
-/// The API behind the layer as it is by default: refused responses are handed on.
+/// The API behind the layer as it is by default: rejected responses are handed on.
 pub fn plain(source: &TokenSource, api: &Api) -> ApiService {
     let layer = OAuthLayer::new(source.clone());
     BoxCloneSyncService::new(layer.layer(api.service()))
@@ -52,14 +52,14 @@ pub async fn status(service: &ApiService, request: Request<String>) -> u16 {
 }
 
 /// Sends a request that must fail with an error of ours.
-pub async fn refuse(service: &ApiService, request: Request<String>) -> OAuthError {
+pub async fn reject(service: &ApiService, request: Request<String>) -> OAuthError {
     let error: BoxError = in_time(service.clone().oneshot(request)).await.unwrap_err();
     OAuthError::find(error.as_ref()).unwrap().clone()
 }
 
 /// A 401 is definite and a 403 ambiguous, as at ANBIMA.
-pub fn anbimas_rule() -> RefusalRule {
-    RefusalRule::statuses([StatusCode::UNAUTHORIZED], [StatusCode::FORBIDDEN])
+pub fn anbimas_rule() -> RejectionRule {
+    RejectionRule::statuses([StatusCode::UNAUTHORIZED], [StatusCode::FORBIDDEN])
 }
 
 /// Which of `token-1`, `token-2`, … the API has revoked: all up to a number.

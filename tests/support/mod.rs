@@ -99,7 +99,7 @@ impl Endpoint {
     }
 
     /// How many attempts arrived.
-    pub fn fetches(&self) -> usize {
+    pub fn attempts(&self) -> usize {
         self.shared.arrivals.lock().unwrap().len()
     }
 
@@ -167,7 +167,7 @@ impl Shared {
 
     fn next_token(&self) -> Token {
         let number = self.tokens.fetch_add(1, Ordering::SeqCst) + 1;
-        Token::new(format!("token-{number}")).expires_in(*self.lifetime.lock().unwrap())
+        Token::new(format!("token-{number}")).with_lifetime(*self.lifetime.lock().unwrap())
     }
 }
 
@@ -187,7 +187,7 @@ pub fn served(source: &TokenSource) -> String {
     at_once(source).expect("it would wait").unwrap()
 }
 
-/// Lets the flight under way land, without a request that waits for it.
+/// Lets the fetch under way land, without a request that waits for it.
 pub async fn landed(source: &TokenSource) {
     while source.status().fetching {
         tokio::time::sleep(millis(1)).await;

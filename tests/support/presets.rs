@@ -48,7 +48,7 @@ pub fn at(bank: &Bank, builder: ClientCredentialsBuilder) -> ClientCredentialsBu
         .token_url(bank.token_url())
         .origin(bank.api_origin())
         .policy(|policy| {
-            policy.min_flight_interval = Duration::from_millis(1);
+            policy.min_fetch_interval = Duration::from_millis(1);
             policy.retry_wait = Duration::from_millis(1);
             policy.transient_back_off = BACK_OFF;
             policy.unclear_back_off = BACK_OFF;

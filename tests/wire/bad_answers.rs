@@ -165,7 +165,7 @@ async fn a_wait_that_cannot_be_read_is_said_to_be_none() {
 }
 
 #[tokio::test]
-async fn a_short_retry_after_is_waited_for_within_the_flight() {
+async fn a_short_retry_after_is_waited_for_within_the_fetch() {
     for client in CLIENTS {
         for status in [
             StatusCode::TOO_MANY_REQUESTS,
@@ -176,7 +176,7 @@ async fn a_short_retry_after_is_waited_for_within_the_flight() {
             assert_eq!(stack.get(&stack.bank.api_url()).await, StatusCode::OK);
             assert_eq!(stack.counters().token_requests, 2, "{}", stack.case());
             assert_eq!(
-                stack.source.status().counters.flights,
+                stack.source.status().counters.fetches,
                 1,
                 "{}",
                 stack.case()
@@ -186,7 +186,7 @@ async fn a_short_retry_after_is_waited_for_within_the_flight() {
 }
 
 #[tokio::test]
-async fn trouble_that_passes_is_tried_again_within_the_flight() {
+async fn trouble_that_passes_is_tried_again_within_the_fetch() {
     for client in CLIENTS {
         for fault in [
             Fault::Reset,

@@ -1,4 +1,4 @@
-//! The four banks, each with its own preset: served, revoked, refused, renewed.
+//! The four banks, each with its own preset: served, revoked, rejected, refreshed.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn a_strict_bank_takes_the_token_request_and_the_token() {
         stack.all_get(10, &url, StatusCode::OK).await;
         stack.assert_fetches(1);
         assert_eq!(stack.counters().api_unauthorized, 0, "{}", stack.case());
-        assert_eq!(stack.bank.last_refusal(), None, "{}", stack.case());
+        assert_eq!(stack.bank.last_rejection(), None, "{}", stack.case());
     }
 }
 
@@ -50,15 +50,15 @@ async fn a_revoked_token_costs_one_fetch_and_no_request() {
             .await;
         stack.assert_fetches(2);
         let counters = stack.source.status().counters;
-        assert!(counters.replays >= 1, "{}", stack.case());
-        assert_eq!(counters.replays, counters.rejections, "{}", stack.case());
+        assert!(counters.retries >= 1, "{}", stack.case());
+        assert_eq!(counters.retries, counters.rejections, "{}", stack.case());
         assert_eq!(stack.counters().api_ok, 20, "{}", stack.case());
     }
 }
 
-/// A token that the bank ended before its time: a 401 everywhere, which replays any method.
+/// A token that the bank ended before its time: a 401 everywhere, which retries any method.
 #[tokio::test]
-async fn a_401_replays_a_post_with_its_body() {
+async fn a_401_retries_a_post_with_its_body() {
     for stack in every_stack().await {
         stack.source.ready().await.unwrap();
         stack.bank.expire_all();
@@ -78,7 +78,7 @@ async fn a_401_replays_a_post_with_its_body() {
 }
 
 #[tokio::test]
-async fn anbimas_403_replays_no_post_unless_it_may() {
+async fn anbimas_403_retries_no_post_unless_it_may() {
     for stack in every_stack_of(&[Bank::anbima], |bank| bank).await {
         let url = stack.bank.api_url();
         stack.source.ready().await.unwrap();
@@ -95,8 +95,10 @@ async fn anbimas_403_replays_no_post_unless_it_may() {
         let stack = Stack::open(Bank::anbima(), client).await;
         stack.source.ready().await.unwrap();
         stack.bank.revoke_all();
-        let layer = OAuthLayer::new(stack.source.clone()).replay();
-        let api = layer.replay_unsafe().layer(stack.api.get_ref().clone());
+        let layer = OAuthLayer::new(stack.source.clone()).retry_rejected();
+        let api = layer
+            .danger_retry_any_method()
+            .layer(stack.api.get_ref().clone());
         let payment = http::Request::post(stack.bank.api_url());
         let answer = api.oneshot(payment.body("a payment".into()).unwrap()).await;
         assert_eq!(answer.unwrap().status(), StatusCode::OK, "{client:?}");
@@ -160,15 +162,15 @@ async fn bankly_without_a_certificate_is_a_denial() {
             error.contains("invalid_client (HTTP 401)"),
             "{client:?}: {error}"
         );
-        let refusal = stack.bank.last_refusal().unwrap();
-        assert!(refusal.contains("a client certificate"), "{refusal}");
+        let rejection = stack.bank.last_rejection().unwrap();
+        assert!(rejection.contains("a client certificate"), "{rejection}");
         assert_eq!(stack.counters().token_requests, 1, "{client:?}");
     }
 }
 
 /// Nobody waits for it, and the old token serves until the new one is there.
 #[tokio::test]
-async fn a_token_is_renewed_behind_the_requests() {
+async fn a_token_is_refreshed_behind_the_requests() {
     for stack in every_stack().await {
         let url = stack.bank.api_url();
         stack.source.ready().await.unwrap();
@@ -182,7 +184,7 @@ async fn a_token_is_renewed_behind_the_requests() {
         stack.assert_fetches(2);
         let counters = stack.source.status().counters;
         assert_eq!(
-            (counters.refreshes_ahead, counters.replays),
+            (counters.refreshes_ahead, counters.retries),
             (1, 0),
             "{}",
             stack.case()
@@ -227,18 +229,18 @@ async fn a_single_active_token_is_used_up() {
     }
 }
 
-/// An endpoint behind a cache repeats the revoked token: the refusals are handed on, and no loop begins.
+/// An endpoint behind a cache repeats the revoked token: the rejections are handed on, and no loop begins.
 #[tokio::test]
 async fn a_revoked_token_that_the_bank_repeats_makes_no_loop() {
     for stack in every_stack_of(&BANKS, |bank| bank.same_token_until_expiry()).await {
-        let refused = match stack.bank.name() {
+        let rejected = match stack.bank.name() {
             "anbima" => StatusCode::FORBIDDEN,
             _ => StatusCode::UNAUTHORIZED,
         };
         stack.source.ready().await.unwrap();
         stack.bank.revoke_all();
-        stack.all_get(20, &stack.bank.api_url(), refused).await;
-        stack.all_get(20, &stack.bank.api_url(), refused).await;
+        stack.all_get(20, &stack.bank.api_url(), rejected).await;
+        stack.all_get(20, &stack.bank.api_url(), rejected).await;
         stack.assert_fetches(2);
         assert_eq!(stack.counters().tokens_issued, 1, "{}", stack.case());
     }

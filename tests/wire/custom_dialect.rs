@@ -8,7 +8,7 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt};
 use tower_oauth::{
-    ClientId, ClientSecret, OAuth, OAuthLayer, Replay, TokenSource,
+    ClientId, ClientSecret, OAuth, OAuthLayer, RetryRejected, TokenSource,
     client_credentials::{ClientCredentialsBuilder, Dialect},
 };
 
@@ -25,7 +25,7 @@ const FILE: &str = r#"
     body = "json"
     grant = { field = { name = "grantType", value = "servico" } }
     max_lifetime = "30m"
-    renewal_margin = { fixed = "1m" }
+    refresh_margin = { fixed = "1m" }
     wait_after_429 = "1m"
     secret_length = { min = 16, max = 64 }
 
@@ -49,9 +49,9 @@ const FILE: &str = r#"
     token = "accessToken"
     expiry = "expiraEm"
     expiry_format = { local_time = { utc_offset_minutes = -180 } }
-    secondaries = ["jwt_token"]
+    extras = ["jwt_token"]
 
-    [refusal]
+    [rejection]
     definite = [401, 419]
 
     [[failures]]
@@ -72,20 +72,20 @@ fn builder(bank: &FifthBank) -> ClientCredentialsBuilder {
         .secret(ClientSecret::new("c4n4ry-fifth-secret"))
         .scopes(["pix", "cob"])
         .policy(|policy| {
-            policy.min_flight_interval = Duration::from_millis(1);
+            policy.min_fetch_interval = Duration::from_millis(1);
             policy.retry_wait = Duration::from_millis(1);
         })
 }
 
 struct Caller {
     source: TokenSource,
-    api: OAuth<Http, Replay>,
+    api: OAuth<Http, RetryRejected>,
 }
 
 impl Caller {
     fn new(bank: &FifthBank, client: Client, builder: ClientCredentialsBuilder) -> Self {
         let source = client.source(builder);
-        let layer = OAuthLayer::new(source.clone()).replay();
+        let layer = OAuthLayer::new(source.clone()).retry_rejected();
         let api = layer.layer(client.http(&bank.origin()));
         Self { source, api }
     }
@@ -138,7 +138,7 @@ async fn its_own_word_for_being_busy_is_tried_again() {
 
 /// It is as strict as the four, or the tests above would show nothing.
 #[tokio::test]
-async fn it_refuses_what_its_file_does_not_say() {
+async fn it_rejects_what_its_file_does_not_say() {
     for client in CLIENTS {
         let bank = FifthBank::open().await;
         let builder = builder(&bank).token_param("channel", "api");

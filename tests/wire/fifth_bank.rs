@@ -28,13 +28,13 @@ pub(crate) const API_KEY: &str = "c4n4ry-key";
 /// Open on loopback until it is dropped.
 pub(crate) struct FifthBank {
     address: SocketAddr,
-    desk: Arc<Desk>,
+    handler: Arc<BankHandler>,
     accepting: AbortHandle,
 }
 
 /// What it has done so far.
 #[derive(Default)]
-struct Desk {
+struct BankHandler {
     token_requests: AtomicU64,
     /// How many token requests are still to be told that there were too many.
     busy: AtomicU64,
@@ -45,11 +45,11 @@ struct Desk {
 impl FifthBank {
     pub(crate) async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let desk = Arc::new(Desk::default());
+        let handler = Arc::new(BankHandler::default());
         Self {
             address: listener.local_addr().unwrap(),
-            accepting: tokio::spawn(accept(listener, Arc::clone(&desk))).abort_handle(),
-            desk,
+            accepting: tokio::spawn(accept(listener, Arc::clone(&handler))).abort_handle(),
+            handler,
         }
     }
 
@@ -62,17 +62,17 @@ impl FifthBank {
     }
 
     pub(crate) fn token_requests(&self) -> u64 {
-        self.desk.token_requests.load(Ordering::SeqCst)
+        self.handler.token_requests.load(Ordering::SeqCst)
     }
 
     /// The next token requests are told, in the bank's own words, that there were too many.
     pub(crate) fn be_busy(&self, requests: u64) {
-        self.desk.busy.store(requests, Ordering::SeqCst);
+        self.handler.busy.store(requests, Ordering::SeqCst);
     }
 
     pub(crate) fn revoke_all(&self) {
-        let issued = self.desk.token_requests.load(Ordering::SeqCst);
-        self.desk.revoked.store(issued, Ordering::SeqCst);
+        let issued = self.handler.token_requests.load(Ordering::SeqCst);
+        self.handler.revoked.store(issued, Ordering::SeqCst);
     }
 }
 
@@ -82,25 +82,25 @@ impl Drop for FifthBank {
     }
 }
 
-async fn accept(listener: TcpListener, desk: Arc<Desk>) {
+async fn accept(listener: TcpListener, handler: Arc<BankHandler>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        connections.spawn(serve(stream, Arc::clone(&desk)));
+        connections.spawn(serve(stream, Arc::clone(&handler)));
     }
 }
 
-async fn serve(stream: TcpStream, desk: Arc<Desk>) {
+async fn serve(stream: TcpStream, handler: Arc<BankHandler>) {
     let service = service_fn(|request: Request<Incoming>| async {
         let (head, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Ok::<_, Infallible>(desk.answer(&Request::from_parts(head, body)))
+        Ok::<_, Infallible>(handler.answer(&Request::from_parts(head, body)))
     });
     // A client that hangs up is no matter.
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let _ = connection.await;
 }
 
-impl Desk {
+impl BankHandler {
     fn answer(&self, request: &Request<Bytes>) -> Response<Full<Bytes>> {
         let (status, body) = match request.uri().path() {
             "/oauth/token" => self.token(request),

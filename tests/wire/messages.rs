@@ -161,7 +161,7 @@ async fn a_passing_code_is_tried_again_within_the_fetch() {
                 stack.bank.token_faults([Fault::oauth_error(status, code)]);
                 assert_eq!(stack.get(&stack.bank.api_url()).await, StatusCode::OK);
                 let counters = stack.source.status().counters;
-                assert_eq!((counters.flights, counters.fetches), (1, 2), "{code}");
+                assert_eq!((counters.fetches, counters.attempts), (1, 2), "{code}");
             }
         }
     }

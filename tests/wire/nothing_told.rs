@@ -45,7 +45,7 @@ fn assert_nothing_told(logs: &Logs) {
     }
 }
 
-/// A token, a refused one, a renewed one, an expired one.
+/// A token, a rejected one, a refreshed one, an expired one.
 async fn a_day_at(stack: &Stack, logs: &Logs) {
     let url = stack.bank.api_url();
     for trouble in 0..4 {

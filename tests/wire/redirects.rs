@@ -149,9 +149,9 @@ async fn no_secret_travels_on_whichever_way_it_came() {
     }
 }
 
-/// A token that is renewed meanwhile is as safe, and the old one serves on.
+/// A token that is refreshed meanwhile is as safe, and the old one serves on.
 #[tokio::test]
-async fn a_renewal_that_is_led_astray_costs_nothing() {
+async fn a_refresh_that_is_led_astray_costs_nothing() {
     for client in CLIENTS {
         let lure = Lure::at(Bank::anbima(), client, StatusCode::SEE_OTHER).await;
         let stack = &lure.stack;

@@ -76,7 +76,7 @@ async fn an_attempt_is_bounded_with_its_body() {
 }
 
 #[tokio::test]
-async fn requests_are_served_while_a_renewal_hangs_and_after_it_failed() {
+async fn requests_are_served_while_a_refresh_hangs_and_after_it_failed() {
     for (fault, stack) in stacks().await {
         let case = format!("{}, {fault:?}", stack.case());
         let url = stack.bank.api_url();

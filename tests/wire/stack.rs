@@ -13,7 +13,7 @@ use hyper_util::{
 use tokio::time::timeout;
 use tower::{Layer, ServiceExt};
 use tower_oauth::{
-    BoxError, Clock, OAuth, OAuthLayer, Replay, Status, TokenSource,
+    BoxError, Clock, OAuth, OAuthLayer, RetryRejected, Status, TokenSource,
     client_credentials::ClientCredentialsBuilder,
     testing::{Bank, BankBuilder, Counters},
     transport::ReqwestService,
@@ -21,7 +21,7 @@ use tower_oauth::{
 
 pub(crate) use crate::support::presets::{BANKS, Http, PATIENCE, at, preset, read_to_end};
 
-/// Long enough for every preset to renew a token of an hour, and not long enough for any to give it up.
+/// Long enough for every preset to refresh a token of an hour, and not long enough for any to give it up.
 pub(crate) const UNTIL_STALE: Duration = Duration::from_secs(3310);
 
 /// A token of an hour is no longer used after this.
@@ -75,7 +75,7 @@ pub(crate) struct Stack {
     pub(crate) source: TokenSource,
     /// The source's; the bank's stands still while this one is stepped.
     pub(crate) clock: Clock,
-    pub(crate) api: OAuth<Http, Replay>,
+    pub(crate) api: OAuth<Http, RetryRejected>,
 }
 
 impl Stack {
@@ -88,7 +88,7 @@ impl Stack {
     pub(crate) fn of(bank: Bank, client: Client, builder: ClientCredentialsBuilder) -> Self {
         let clock = Clock::tokio();
         let source = client.source(builder.clock(clock.clone()));
-        let layer = OAuthLayer::new(source.clone()).replay();
+        let layer = OAuthLayer::new(source.clone()).retry_rejected();
         Self {
             api: layer.layer(client.http(&bank.api_origin())),
             bank,
@@ -143,10 +143,10 @@ impl Stack {
     pub(crate) fn assert_fetches(&self, expected: u64) {
         let seen = (
             self.counters().token_requests,
-            self.counters().token_refusals,
+            self.counters().token_rejections,
         );
-        let refusal = self.bank.last_refusal();
-        assert_eq!(seen, (expected, 0), "{}: {refusal:?}", self.case());
+        let rejection = self.bank.last_rejection();
+        assert_eq!(seen, (expected, 0), "{}: {rejection:?}", self.case());
     }
 
     /// Waits until the source says of itself what the function is looking for.

@@ -51,7 +51,7 @@ impl TokenSource for Source {
         let response = RawTokenResponse::builder()
             .access_token(TOKEN.as_str())
             .token_type("Bearer")
-            .expires_in(LIFETIME.as_secs())
+            .with_lifetime(LIFETIME.as_secs())
             .build()
             .into_token_response(None, SystemTime::now())
             .expect("a token");

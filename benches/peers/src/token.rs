@@ -80,7 +80,7 @@ pub(crate) fn value() -> HeaderValue {
 /// This crate's source, with its token: its origin listed, both clocks and the look at the response.
 pub(crate) fn source() -> TokenSource {
     let fetcher = service_fn(|_: TokenRequest| async {
-        Ok::<_, BoxError>(Token::new(TOKEN.as_str()).expires_in(LIFETIME))
+        Ok::<_, BoxError>(Token::new(TOKEN.as_str()).with_lifetime(LIFETIME))
     });
     let source = TokenSource::builder(fetcher)
         .origin("https://api.example")

@@ -37,7 +37,7 @@ impl Upstream {
             .build(reqwest::Client::builder())?;
         let api = ServiceBuilder::new()
             .timeout(patience)
-            .layer(OAuthLayer::new(source.clone()).replay())
+            .layer(OAuthLayer::new(source.clone()).retry_rejected())
             .service(ReqwestService::new(reqwest::Client::builder(), &origin)?);
         Ok(Self {
             source,

@@ -78,7 +78,7 @@ fn is_secret_member(path: &str, dialect: &Dialect) -> bool {
         None => false,
     };
     is_named(&fields.token)
-        || fields.secondaries.iter().any(is_named)
+        || fields.extras.iter().any(is_named)
         || (!is_named(&fields.expiry) && names_a_secret(path))
 }
 
@@ -154,7 +154,7 @@ fn no_object(body: &[u8], answer: &Answer, reader: &Reader, striker: &Striker<'_
 
 fn speaks_of_tokens(text: &str, dialect: &Dialect) -> bool {
     let fields = &dialect.response;
-    let named = fields.secondaries.iter().map(String::as_str);
+    let named = fields.extras.iter().map(String::as_str);
     let mut names = named.chain([&fields.token, "access_token", "refresh_token", "id_token"]);
     names.any(|name| text.contains(name))
 }

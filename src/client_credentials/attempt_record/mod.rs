@@ -17,7 +17,7 @@ pub(super) use self::{observer::Observer, recorder::Recorder};
 /// One HTTP request to the token endpoint and its answer, with every secret and token struck out.
 ///
 /// [`ClientCredentialsBuilder::on_attempt`](super::ClientCredentialsBuilder::on_attempt) hands one over after each
-/// attempt. Use it to see why a new bank refuses a request, or for a diagnosis page. Its `Display` prints it in the style
+/// attempt. Use it to see why a new bank rejects a request, or for a diagnosis page. Its `Display` prints it in the style
 /// of `curl -v`, with control characters escaped, so that it is safe on a terminal.
 ///
 /// It never holds the client's secret, a secret field or header, or the token. Struck out as well is whatever else in the

@@ -82,7 +82,7 @@ async fn fields_may_have_other_names_and_bring_further_values() {
     dialect.response.expiry_format = ExpiryFormat::LocalTime {
         utc_offset_minutes: -180,
     };
-    dialect.response.secondaries = vec!["jwt_token".into()];
+    dialect.response.extras = vec!["jwt_token".into()];
     let body = json!({
         "accessToken": "abc", "expiraEm": "2023-11-14T20:13:20", "jwt_token": "xyz"
     });
@@ -90,6 +90,6 @@ async fn fields_may_have_other_names_and_bring_further_values() {
         .await
         .unwrap();
     assert_eq!(token.expose(), "abc");
-    assert_eq!(token.expose_secondary("jwt_token"), Some("xyz"));
+    assert_eq!(token.expose_extra("jwt_token"), Some("xyz"));
     assert_eq!(token.life(), seconds(3600));
 }

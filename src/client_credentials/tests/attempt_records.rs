@@ -183,7 +183,7 @@ async fn whatever_could_be_a_token_is_struck_out() {
 async fn the_dialects_own_names_count() {
     let mut dialect = Dialect::new("bank", "https://login.example/token");
     dialect.response.token = "valor".into();
-    dialect.response.secondaries = vec!["outro".into()];
+    dialect.response.extras = vec!["outro".into()];
     dialect.response.expiry = "key_until".into();
     let body = r#"{"valor":"canary","outro":{"a":"canary"},"key_until":"60"}"#;
     let record = record(builder(dialect), answer(200, body)).await;
@@ -289,7 +289,7 @@ async fn much_is_cut() {
 async fn a_transports_error_is_told_with_its_causes() {
     let (builder, seen) = observed(plain());
     let transport = service_fn(async |_: Request<Full<Bytes>>| {
-        let cause = std::io::Error::other("c4n4ry+s/cret was refused");
+        let cause = std::io::Error::other("c4n4ry+s/cret was rejected");
         Err::<Response<Full<Bytes>>, BoxError>(cause.into())
     });
     let fetcher = builder.fetcher(transport).unwrap();
@@ -298,7 +298,7 @@ async fn a_transports_error_is_told_with_its_causes() {
     let record = seen.lock().unwrap().pop().unwrap();
     assert_eq!(record.status(), None);
     let why = record.no_answer().unwrap();
-    assert!(why.ends_with(": [elided] was refused"), "{why}");
+    assert!(why.ends_with(": [elided] was rejected"), "{why}");
     assert!(
         record
             .to_string()

@@ -177,7 +177,7 @@ async fn an_errors_members_may_have_other_names() {
 #[tokio::test]
 async fn white_space_around_a_token_is_cut_off() {
     let mut dialect = Dialect::new("blanks", "https://login.example/token");
-    dialect.response.secondaries = vec!["jwt".into()];
+    dialect.response.extras = vec!["jwt".into()];
     for around in [
         r"\n", r"\r\n", " ", r"\t", r"\u00a0", r"\u2028", "\n", "\r\n ",
     ] {
@@ -186,7 +186,7 @@ async fn white_space_around_a_token_is_cut_off() {
             .await
             .unwrap();
         assert_eq!(token.expose(), "abc", "{around:?}");
-        assert_eq!(token.expose_secondary("jwt"), Some("xyz"), "{around:?}");
+        assert_eq!(token.expose_extra("jwt"), Some("xyz"), "{around:?}");
 
         let inside = format!(r#"{{"access_token":"ab{around}c","jwt":"x"}}"#);
         let inside = ask(builder(dialect.clone()), answer(200, &inside)).await;

@@ -84,7 +84,7 @@ async fn what_ends_too_early_passes() {
         let error = error(body).await;
         assert_eq!(error.to_string(), format!("{message} (HTTP 200)"), "{body}");
         assert_eq!(error.kind(), FetchErrorKind::Malformed, "{body}");
-        assert!(error.may_retry_within_flight(), "{body}");
+        assert!(error.may_retry_within_fetch(), "{body}");
     }
 }
 
@@ -146,9 +146,9 @@ async fn bytes_that_are_no_text_are_no_token() {
 }
 
 #[tokio::test]
-async fn a_missing_secondary_is_named() {
+async fn a_missing_extra_is_named() {
     let mut dialect = Dialect::new("serpro", "https://login.example/token");
-    dialect.response.secondaries = vec!["jwt_token".into()];
+    dialect.response.extras = vec!["jwt_token".into()];
     let answer = answer(200, r#"{"access_token":"abc"}"#);
     let error = ask(builder(dialect), answer).await.unwrap_err();
     assert_eq!(

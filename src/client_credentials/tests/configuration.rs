@@ -1,4 +1,4 @@
-//! What cannot work is refused when it is built, with the field and the rule.
+//! What cannot work is rejected when it is built, with the field and the rule.
 
 use super::*;
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-pub(super) fn refused(builder: ClientCredentialsBuilder) -> ConfigError {
+pub(super) fn rejected(builder: ClientCredentialsBuilder) -> ConfigError {
     let transport =
         service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(answer(200, "")) });
     builder.fetcher(transport).unwrap_err()
@@ -101,7 +101,7 @@ fn an_empty_body_carries_nothing() {
         });
         assert_eq!(named, expected);
     }
-    assert_eq!(refused(builder(dialect).scopes(["a"])).field(), "scopes");
+    assert_eq!(rejected(builder(dialect).scopes(["a"])).field(), "scopes");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn headers_that_the_request_sets_itself() {
 #[test]
 fn header_values_are_one_visible_line() {
     for value in ["a\r\nb", "ü", ""] {
-        let error = refused(plain().token_header("x-key", secret(value)));
+        let error = rejected(plain().token_header("x-key", secret(value)));
         assert_eq!(error.field(), "token_headers.x-key", "{value:?}");
         assert!(value.is_empty() || !error.to_string().contains(value));
     }
@@ -170,11 +170,11 @@ fn answers_and_api_headers_fit_together() {
 
     let mut dialect = Dialect::new("bank", "https://login.example/token");
     dialect.headers = dialect.headers.with("jwt", "{jwt_token}").unwrap();
-    assert_eq!(refused(builder(dialect.clone())).field(), "headers");
-    dialect.response.secondaries = vec!["jwt_token".into()];
+    assert_eq!(rejected(builder(dialect.clone())).field(), "headers");
+    dialect.response.extras = vec!["jwt_token".into()];
     dialect.headers = dialect.headers.with("client_id", "{client_id}").unwrap();
     let strange = ClientCredentialsBuilder::new(dialect, id("ü")).secret(secret("shh"));
-    assert_eq!(refused(strange).field(), "headers");
+    assert_eq!(rejected(strange).field(), "headers");
 }
 
 #[test]
@@ -191,22 +191,22 @@ fn numbers_that_cannot_be() {
             "default_lifetime",
         ),
         (
-            |it| it.renewal_margin = Some(Margin::Fraction(0.6)),
-            "renewal_margin",
+            |it| it.refresh_margin = Some(Margin::Fraction(0.6)),
+            "refresh_margin",
         ),
         (
             |it| {
                 it.default_lifetime = seconds(300);
-                it.renewal_margin = Some(Margin::Fixed(Duration::from_secs(151)));
+                it.refresh_margin = Some(Margin::Fixed(Duration::from_secs(151)));
             },
-            "renewal_margin",
+            "refresh_margin",
         ),
         (
             |it| {
                 it.single_active = true;
-                it.renewal_margin = Some(Margin::Fraction(0.1));
+                it.refresh_margin = Some(Margin::Fraction(0.1));
             },
-            "renewal_margin",
+            "refresh_margin",
         ),
         (
             |it| it.secret_length = Some(SecretLength { min: 2, max: 1 }),
@@ -233,9 +233,9 @@ fn numbers_that_cannot_be() {
 
 #[test]
 fn statuses_that_cannot_be() {
-    assert_eq!(field(|it| it.refusal.definite = vec![200]), "refusal");
-    assert_eq!(field(|it| it.refusal.ambiguous = vec![600]), "refusal");
-    assert_eq!(field(|it| it.refusal.ambiguous = vec![401]), "refusal");
+    assert_eq!(field(|it| it.rejection.definite = vec![200]), "rejection");
+    assert_eq!(field(|it| it.rejection.ambiguous = vec![600]), "rejection");
+    assert_eq!(field(|it| it.rejection.ambiguous = vec![401]), "rejection");
     let row = |status| FailureRow {
         status,
         error: None,
@@ -253,33 +253,36 @@ fn credentials() {
     let mut raw = Dialect::new("bank", "https://login.example/token");
     raw.credentials = CredentialPlacement::BasicRaw;
     let colon = ClientCredentialsBuilder::new(raw, id("a:b")).secret(secret("shh"));
-    assert_eq!(refused(colon).field(), "client_id");
+    assert_eq!(rejected(colon).field(), "client_id");
 
     let encoded = Dialect::new("bank", "https://login.example/token");
     let none = ClientCredentialsBuilder::new(encoded, id("a:b"));
     assert_eq!(
-        refused(none.clone()).to_string(),
+        rejected(none.clone()).to_string(),
         "bank: invalid `client_secret`: must be given"
     );
-    assert_eq!(refused(none.secret(secret("a\n"))).field(), "client_secret");
+    assert_eq!(
+        rejected(none.secret(secret("a\n"))).field(),
+        "client_secret"
+    );
 
     let mut certificate = Dialect::new("bank", "https://login.example/token");
     certificate.credentials = CredentialPlacement::IdOnly { id: "id".into() };
-    assert_eq!(refused(builder(certificate)).field(), "client_secret");
+    assert_eq!(rejected(builder(certificate)).field(), "client_secret");
 }
 
 #[test]
 fn scopes() {
     for scope in ["", "a b", "a\"", "a\\", "ü"] {
         assert_eq!(
-            refused(plain().scopes([scope])).field(),
+            rejected(plain().scopes([scope])).field(),
             "scopes",
             "{scope}"
         );
     }
     let mut without = Dialect::new("bank", "https://login.example/token");
     without.scope.most = Some(0);
-    let error = refused(
+    let error = rejected(
         builder(without)
             .secret(ClientSecret::new("shh"))
             .scopes(["read"]),
@@ -291,11 +294,11 @@ fn scopes() {
 #[test]
 fn origins_are_parsed_in_the_end() {
     assert_eq!(
-        refused(plain().origin("https://api.example/path")).field(),
+        rejected(plain().origin("https://api.example/path")).field(),
         "origin"
     );
     assert_eq!(
-        refused(plain().origin("http://api.example")).field(),
+        rejected(plain().origin("http://api.example")).field(),
         "origins"
     );
     let mesh = plain()
@@ -309,6 +312,6 @@ fn origins_are_parsed_in_the_end() {
 #[test]
 fn a_missing_secret_variable_is_named() {
     let place = crate::SecretRef::Env("TOWER_OAUTH_TEST_UNSET".into());
-    let error = refused(plain().token_header("x-key", place));
+    let error = rejected(plain().token_header("x-key", place));
     assert_eq!(error.field(), "env TOWER_OAUTH_TEST_UNSET");
 }

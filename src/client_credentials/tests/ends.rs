@@ -63,7 +63,7 @@ async fn a_part_of_one_is_asked_for_again() {
     ] {
         let error = ask_in_pieces(200, None, pieces, true).await.unwrap_err();
         assert_eq!(error.kind(), FetchErrorKind::Unavailable, "{pieces:?}");
-        assert!(error.may_retry_within_flight(), "{pieces:?}");
+        assert!(error.may_retry_within_fetch(), "{pieces:?}");
     }
 }
 

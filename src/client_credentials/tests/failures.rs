@@ -106,7 +106,7 @@ async fn slow_down_is_obeyed() {
     let slow = || answer(400, r#"{"error":"slow_down"}"#);
     let error = failure(slow()).await;
     assert_eq!(error.retry_after(), Some(Duration::from_secs(5)));
-    assert!(error.may_retry_within_flight());
+    assert!(error.may_retry_within_fetch());
     let stated = with_header(slow(), "retry-after", "2");
     let error = failure(stated).await;
     assert_eq!(error.retry_after(), Some(Duration::from_secs(2)));
@@ -127,7 +127,7 @@ async fn a_providers_own_rows_count_first() {
 }
 
 #[tokio::test]
-async fn a_stated_wait_beats_the_dialects_and_a_429_without_one_ends_the_flight() {
+async fn a_stated_wait_beats_the_dialects_and_a_429_without_one_ends_the_fetch() {
     let waiting = || {
         let mut dialect = Dialect::new("waits", "https://login.example/token");
         dialect.wait_after_429 = Some(Duration::from_secs(300));
@@ -151,7 +151,7 @@ async fn a_stated_wait_beats_the_dialects_and_a_429_without_one_ends_the_flight(
             wait.map(Duration::from_secs),
             "{status}"
         );
-        assert_eq!(error.may_retry_within_flight(), may_retry, "{status}");
+        assert_eq!(error.may_retry_within_fetch(), may_retry, "{status}");
     }
 }
 

@@ -48,11 +48,11 @@ fn every_table_survives_being_written() {
         token_params = { audience = "payments" }
         token_headers = { x-api-key = { env = "KEY" }, x-cert = { file = "/run/cert" } }
         headers = { Authorization = "Bearer {token}", jwt = "{jwt}" }
-        response = { token = "t", expiry = "e", expiry_format = { local_time = { utc_offset_minutes = -180 } }, secondaries = ["jwt"] }
+        response = { token = "t", expiry = "e", expiry_format = { local_time = { utc_offset_minutes = -180 } }, extras = ["jwt"] }
         default_lifetime = "30m"
         max_lifetime = "12h"
-        renewal_margin = "12.5%"
-        refusal = { definite = [401, 419], ambiguous = [403] }
+        refresh_margin = "12.5%"
+        rejection = { definite = [401, 419], ambiguous = [403] }
         wait_after_429 = "1m"
         failures = [{ status = 400, error = "BUSY", class = "transient" }, { status = 409, class = "permanent" }]
         secret_length = { min = 8, max = 64 }
@@ -70,7 +70,7 @@ fn every_table_survives_being_written() {
 
     let words = [
         r#"credentials = { id_only = { id = "id" } }"#,
-        "grant = \"absent\"\nrenewal_margin = \"5m\"",
+        "grant = \"absent\"\nrefresh_margin = \"5m\"",
         r#"response = { expiry_format = "epoch_seconds" }"#,
     ];
     for words in words {
@@ -101,22 +101,22 @@ fn durations_and_margins_are_words() {
     let read = |line: &str| {
         toml::from_str::<Dialect>(&format!("name = \"bank\"\ntoken_url = \"x\"\n{line}"))
     };
-    let margin = |line: &str| read(line).unwrap().renewal_margin;
+    let margin = |line: &str| read(line).unwrap().refresh_margin;
     let five_minutes = Duration::from_secs(300);
     assert_eq!(
-        margin(r#"renewal_margin = { fixed = "5m" }"#),
+        margin(r#"refresh_margin = { fixed = "5m" }"#),
         Some(Margin::Fixed(five_minutes))
     );
     assert_eq!(
-        margin("renewal_margin = { fraction = 0.1 }"),
+        margin("refresh_margin = { fraction = 0.1 }"),
         Some(Margin::Fraction(0.1))
     );
     assert_eq!(
-        margin(r#"renewal_margin = "5m""#),
+        margin(r#"refresh_margin = "5m""#),
         Some(Margin::Fixed(five_minutes))
     );
     for (percent, part) in [("20%", 0.2), ("12.5%", 0.125), ("7 %", 0.07), ("0%", 0.0)] {
-        let line = format!("renewal_margin = \"{percent}\"");
+        let line = format!("refresh_margin = \"{percent}\"");
         assert_eq!(margin(&line), Some(Margin::Fraction(part)), "{percent}");
     }
     let wait = read(r#"wait_after_429 = "5m""#).unwrap().wait_after_429;
@@ -125,7 +125,7 @@ fn durations_and_margins_are_words() {
 }
 
 #[test]
-fn an_unknown_key_is_refused_at_every_depth() {
+fn an_unknown_key_is_rejected_at_every_depth() {
     for line in [
         "colour = 1",
         r#"credentials = "basic""#,
@@ -134,12 +134,12 @@ fn an_unknown_key_is_refused_at_every_depth() {
         r#"scope = { name = "scope" }"#,
         r#"response = { access_token = "token" }"#,
         r#"response = { expiry_format = { local_time = { offset = 3 } } }"#,
-        "refusal = { sure = [401] }",
+        "rejection = { sure = [401] }",
         "secret_length = { min = 1, max = 2, mean = 1 }",
         r#"failures = [{ status = 400, class = "fatal" }]"#,
         r#"failures = [{ status = 400, class = "transient", code = "x" }]"#,
         r#"token_headers = { x-key = { environment = "KEY" } }"#,
-        r#"renewal_margin = { percent = 10 }"#,
+        r#"refresh_margin = { percent = 10 }"#,
         r#"origins = ["https://api.example/path"]"#,
         r#"headers = { Authorization = "{token" }"#,
     ] {

@@ -12,7 +12,7 @@ fn opinionated() -> ClientCredentialsBuilder {
     let mut dialect = Dialect::new("opinionated", "https://login.example/token");
     dialect.default_lifetime = Some(secs(3600));
     dialect.max_lifetime = Some(secs(7200));
-    dialect.renewal_margin = Some(Margin::Fixed(secs(300)));
+    dialect.refresh_margin = Some(Margin::Fixed(secs(300)));
     dialect.wait_after_429 = Some(secs(600));
     builder(dialect)
 }
@@ -54,8 +54,8 @@ async fn max_lifetime() {
     }
 }
 
-/// Whether a token of an hour is renewed after so many seconds, and not one before.
-async fn is_renewed_after(builder: ClientCredentialsBuilder, seconds: u64) -> bool {
+/// Whether a token of an hour is refreshed after so many seconds, and not one before.
+async fn is_refreshed_after(builder: ClientCredentialsBuilder, seconds: u64) -> bool {
     let still = |policy: &mut Policy| policy.jitter = 0.0;
     let body = r#"{"access_token":"abc","expires_in":3600}"#;
     let source = source(builder.policy(still), answer(200, body));
@@ -67,10 +67,10 @@ async fn is_renewed_after(builder: ClientCredentialsBuilder, seconds: u64) -> bo
 }
 
 #[tokio::test(start_paused = true)]
-async fn renewal_margin() {
-    let set = |policy: &mut Policy| policy.renewal_margin = Margin::Fixed(secs(600));
-    assert!(is_renewed_after(opinionated(), 3300).await);
-    assert!(is_renewed_after(opinionated().policy(set), 3000).await);
+async fn refresh_margin() {
+    let set = |policy: &mut Policy| policy.refresh_margin = Margin::Fixed(secs(600));
+    assert!(is_refreshed_after(opinionated(), 3300).await);
+    assert!(is_refreshed_after(opinionated().policy(set), 3000).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,8 +78,8 @@ async fn single_active() {
     let mut dialect = Dialect::new("single", "https://login.example/token");
     dialect.single_active = true;
     let set = |policy: &mut Policy| policy.single_active = false;
-    assert!(!is_renewed_after(builder(dialect.clone()), 2880).await);
-    assert!(is_renewed_after(builder(dialect).policy(set), 2880).await);
+    assert!(!is_refreshed_after(builder(dialect.clone()), 2880).await);
+    assert!(is_refreshed_after(builder(dialect).policy(set), 2880).await);
 }
 
 #[tokio::test(start_paused = true)]

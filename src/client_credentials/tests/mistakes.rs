@@ -1,7 +1,7 @@
 //! Mistakes in configuration, and the errors that they get: whose, what, where, and nothing that may be a secret.
 
 use super::{
-    configuration::{Change, field, refused},
+    configuration::{Change, field, rejected},
     *,
 };
 use crate::{
@@ -45,19 +45,19 @@ fn a_dialect_that_no_client_can_use_does_not_pass() {
 #[test]
 fn a_placeholder_that_nothing_fills_is_named() {
     let mut dialect = Dialect::new("bank", "https://login.example/token");
-    dialect.response.secondaries = vec!["jwt".into()];
+    dialect.response.extras = vec!["jwt".into()];
     dialect.headers = TokenHeaders::none()
         .with("Authorization", "Bearer c4n4ry {tok}")
         .unwrap();
     assert_eq!(
         dialect.check().unwrap_err().to_string(),
         "bank: invalid `headers` \"{tok}\": no token brings this; write `{token}`, `{client_id}`, `{jwt}`, or name it \
-         in `response.secondaries`"
+         in `response.extras`"
     );
 }
 
 #[test]
-fn a_name_that_forges_a_line_is_refused() {
+fn a_name_that_forges_a_line_is_rejected() {
     const FORGED: &str = "x\u{1b}[2J";
     fn reference() -> crate::SecretRef {
         crate::SecretRef::Env(FORGED.into())
@@ -104,9 +104,7 @@ fn a_name_that_forges_a_line_is_refused() {
         }),
         ("response", |it| it.response.token = FORGED.into()),
         ("response", |it| it.response.expiry = FORGED.into()),
-        ("response", |it| {
-            it.response.secondaries = vec![FORGED.into()]
-        }),
+        ("response", |it| it.response.extras = vec![FORGED.into()]),
     ];
     for (named, change) in changes {
         assert_eq!(field(change), named);
@@ -148,7 +146,7 @@ fn headers_of_the_connection_are_the_clients() {
 fn what_a_raw_id_cannot_hold_has_a_way_out() {
     let mut raw = Dialect::new("bank", "https://login.example/token");
     raw.credentials = CredentialPlacement::BasicRaw;
-    let error = refused(ClientCredentialsBuilder::new(raw, id("a:b")).secret(secret("shh")));
+    let error = rejected(ClientCredentialsBuilder::new(raw, id("a:b")).secret(secret("shh")));
     for way in ["`credentials = \"basic_encoded\"`", "`\"body\"`"] {
         assert!(error.to_string().contains(way), "{error}");
     }
@@ -157,24 +155,24 @@ fn what_a_raw_id_cannot_hold_has_a_way_out() {
 #[test]
 fn an_error_says_whose_setting_it_is_and_what_was_given() {
     assert_eq!(
-        refused(plain().token_url("http://login.example/token?key=c4n4ry")).to_string(),
+        rejected(plain().token_url("http://login.example/token?key=c4n4ry")).to_string(),
         "plain: invalid `token_url` \"http://login.example/token?[elided]\": must be https or loopback (see \
          `danger_allow_http`)"
     );
     assert_eq!(
-        refused(plain().origin("https://me:c4n4ry@api.example/path")).to_string(),
+        rejected(plain().origin("https://me:c4n4ry@api.example/path")).to_string(),
         "plain: invalid `origin` \"https://[elided]@api.example/path\": must hold no path and no query: an origin is \
          scheme, host and port"
     );
     assert_eq!(
-        refused(plain().scopes(["good", "a b"])).to_string(),
+        rejected(plain().scopes(["good", "a b"])).to_string(),
         "plain: invalid `scopes` \"a b\": each must be visible ASCII without space, quote or backslash (RFC 6749 §3.3)"
     );
     let mut dialect = Dialect::new("bank", "https://login.example/token");
-    dialect.renewal_margin = Some(Margin::Fraction(0.6));
+    dialect.refresh_margin = Some(Margin::Fraction(0.6));
     assert_eq!(
         dialect.check().unwrap_err().to_string(),
-        "bank: invalid `renewal_margin` 0.6: must be above 0 and at most 0.5 of the lifetime"
+        "bank: invalid `refresh_margin` 0.6: must be above 0 and at most 0.5 of the lifetime"
     );
     // Also what is found at the very end, by the source.
     let transport =
@@ -188,7 +186,7 @@ fn an_error_says_whose_setting_it_is_and_what_was_given() {
     // And what is read only then.
     let place = crate::SecretRef::Env("TOWER_OAUTH_TEST_UNSET".into());
     assert_eq!(
-        refused(plain().token_param("key", place)).to_string(),
+        rejected(plain().token_param("key", place)).to_string(),
         "plain: invalid `env TOWER_OAUTH_TEST_UNSET`: is not set"
     );
 }
@@ -207,7 +205,7 @@ fn a_secret_with_what_nobody_sees_is_told_by_its_place() {
             "token_headers.x-key",
         ),
     ] {
-        let error = refused(builder);
+        let error = rejected(builder);
         assert_eq!(error.field(), field);
         assert_eq!(error.rule(), "holds U+200B at character 7; remove it");
         assert!(!format!("{error:?}").contains("c4n4ry"), "{error:?}");

@@ -1,4 +1,4 @@
-//! The fetcher against transports that answer by themselves: what it sends, what it makes of answers, what it refuses
+//! The fetcher against transports that answer by themselves: what it sends, what it makes of answers, what it rejects
 //! to be built from.
 
 mod answers;

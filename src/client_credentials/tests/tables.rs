@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     Margin, SecretRef, TokenHeaders,
     client_credentials::{
-        CredentialPlacement, ExpiryFormat, FailureRow, Grant, ParamValue, RefusalStatuses,
+        CredentialPlacement, ExpiryFormat, FailureRow, Grant, ParamValue, RejectionStatuses,
         ResponseFields, ScopeRule, SecretLength,
     },
 };
@@ -49,7 +49,11 @@ const LISTS: [(&str, &str, &str); 18] = [
         r#"{ "expiry_format": ["seconds"] }"#,
         "`\"seconds\"`",
     ),
-    ("refusal", "[[401], [403]]", "refusal = { definite = [401]"),
+    (
+        "rejection",
+        "[[401], [403]]",
+        "rejection = { definite = [401]",
+    ),
     ("secret_length", "[8, 64]", "secret_length = { min = "),
     (
         "failures",
@@ -57,9 +61,9 @@ const LISTS: [(&str, &str, &str); 18] = [
         "failures = [{ status = ",
     ),
     (
-        "renewal_margin",
+        "refresh_margin",
         r#"["5m"]"#,
-        "renewal_margin = { fixed = \"5m\" }",
+        "refresh_margin = { fixed = \"5m\" }",
     ),
     (
         "token_params",
@@ -114,26 +118,26 @@ fn a_dialect_is_a_table_too() {
 /// Alone, in somebody else's configuration, they are no less tables.
 #[test]
 fn nor_is_a_list_a_table_outside_of_a_dialect() {
-    fn refused<T: DeserializeOwned>(list: &str) {
+    fn rejected<T: DeserializeOwned>(list: &str) {
         assert!(
             serde_json::from_str::<T>(list).is_err(),
             "{}",
             std::any::type_name::<T>()
         );
     }
-    refused::<CredentialPlacement>(r#"{ "body": ["client_secret", "client_id"] }"#);
-    refused::<CredentialPlacement>(r#"{ "id_only": [] }"#);
-    refused::<Grant>(r#"{ "field": ["grantType", "x"] }"#);
-    refused::<ScopeRule>(r#"["api:read"]"#);
-    refused::<ResponseFields>(r#"["accessToken"]"#);
-    refused::<ExpiryFormat>(r#"{ "local_time": [-180] }"#);
-    refused::<RefusalStatuses>("[[401]]");
-    refused::<SecretLength>("[8, 64]");
-    refused::<FailureRow>(r#"[400, "BUSY", "transient"]"#);
-    refused::<Margin>(r#"["5m"]"#);
-    refused::<SecretRef>(r#"["KEY"]"#);
-    refused::<ParamValue>(r#"[{ "env": "KEY" }]"#);
-    refused::<TokenHeaders>(r#"[["Authorization", "{token}"]]"#);
+    rejected::<CredentialPlacement>(r#"{ "body": ["client_secret", "client_id"] }"#);
+    rejected::<CredentialPlacement>(r#"{ "id_only": [] }"#);
+    rejected::<Grant>(r#"{ "field": ["grantType", "x"] }"#);
+    rejected::<ScopeRule>(r#"["api:read"]"#);
+    rejected::<ResponseFields>(r#"["accessToken"]"#);
+    rejected::<ExpiryFormat>(r#"{ "local_time": [-180] }"#);
+    rejected::<RejectionStatuses>("[[401]]");
+    rejected::<SecretLength>("[8, 64]");
+    rejected::<FailureRow>(r#"[400, "BUSY", "transient"]"#);
+    rejected::<Margin>(r#"["5m"]"#);
+    rejected::<SecretRef>(r#"["KEY"]"#);
+    rejected::<ParamValue>(r#"[{ "env": "KEY" }]"#);
+    rejected::<TokenHeaders>(r#"[["Authorization", "{token}"]]"#);
 }
 
 /// Two variants at once are neither.
@@ -142,7 +146,7 @@ fn a_choice_is_one_choice() {
     for (key, value) in [
         ("credentials", r#"{ "body": {}, "id_only": {} }"#),
         ("credentials", "{}"),
-        ("renewal_margin", r#"{ "fixed": "5m", "fraction": 0.1 }"#),
+        ("refresh_margin", r#"{ "fixed": "5m", "fraction": 0.1 }"#),
         ("token_params", r#"{ "key": { "env": "A", "file": "/b" } }"#),
         ("grant", "{}"),
         ("response", r#"{ "expiry_format": {} }"#),
@@ -201,22 +205,22 @@ fn an_error_shows_the_shapes_that_are_understood() {
             &["\"rfc3339\"", "local_time = { utc_offset_minutes = -180 }"],
         ),
         (
-            "renewal_margin",
+            "refresh_margin",
             "300",
             &["\"5m\"", "\"20%\"", "fixed = \"5m\"", "fraction = 0.2"],
         ),
-        ("renewal_margin", r#""soon""#, &["\"5m\"", "\"20%\""]),
-        ("renewal_margin", r#""5""#, &["\"5m\"", "\"20%\""]),
-        ("renewal_margin", r#""-20%""#, &["\"5m\"", "\"20%\""]),
-        ("renewal_margin", r#""nan%""#, &["\"5m\"", "\"20%\""]),
-        ("renewal_margin", r#""%""#, &["\"5m\"", "\"20%\""]),
+        ("refresh_margin", r#""soon""#, &["\"5m\"", "\"20%\""]),
+        ("refresh_margin", r#""5""#, &["\"5m\"", "\"20%\""]),
+        ("refresh_margin", r#""-20%""#, &["\"5m\"", "\"20%\""]),
+        ("refresh_margin", r#""nan%""#, &["\"5m\"", "\"20%\""]),
+        ("refresh_margin", r#""%""#, &["\"5m\"", "\"20%\""]),
         (
-            "renewal_margin",
+            "refresh_margin",
             r#"{ "percent": 20 }"#,
             &["`fixed`", "`fraction`"],
         ),
         (
-            "renewal_margin",
+            "refresh_margin",
             r#"{ "fixed": 300 }"#,
             &["\"5m\"", "\"90s\""],
         ),
@@ -273,7 +277,7 @@ mod flattened {
     #[test]
     fn all_that_is_right_is_read() {
         let line = r#"
-            renewal_margin = "20%"
+            refresh_margin = "20%"
             wait_after_429 = "1m"
             credentials = { body = { id = "clientId" } }
             token_headers = { x-api-key = { env = "KEY" } }
@@ -283,14 +287,14 @@ mod flattened {
         for configuration in read(line) {
             let Configuration { client_id, dialect } = configuration.unwrap();
             assert_eq!((&*client_id, &*dialect.name), ("me", "bank"));
-            assert_eq!(dialect.renewal_margin, Some(Margin::Fraction(0.2)));
+            assert_eq!(dialect.refresh_margin, Some(Margin::Fraction(0.2)));
             assert_eq!(dialect.scope.most, Some(2));
             assert_eq!(dialect.failures.len(), 1);
         }
     }
 
     #[test]
-    fn a_misspelt_key_is_refused() {
+    fn a_misspelt_key_is_rejected() {
         for (line, key) in [
             ("grantt = \"absent\"", "grantt"),
             ("scope = { requried = true }", "requried"),

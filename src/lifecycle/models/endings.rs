@@ -1,9 +1,9 @@
-//! A source that ends takes its flight with it, and nobody is left waiting.
+//! A source that ends takes its fetch with it, and nobody is left waiting.
 
 use super::*;
 
 #[test]
-fn a_shutdown_ends_the_flight_that_is_just_being_launched() {
+fn a_shutdown_ends_the_fetch_that_is_just_being_launched() {
     explore(|| {
         let world = Arc::new(World::new([Answer::Hang]));
         let waiter = thread::spawn({
@@ -17,13 +17,13 @@ fn a_shutdown_ends_the_flight_that_is_just_being_launched() {
 }
 
 #[test]
-fn a_shutdown_during_a_landing_keeps_the_token_or_loses_the_flight() {
+fn a_shutdown_during_a_landing_keeps_the_token_or_loses_the_fetch() {
     explore(|| {
         let world = World::new([]);
-        let flight = world.start();
+        let fetch = world.start();
         world.core.shut_down();
-        let landed = match block_on(flight.outcome()) {
-            Outcome::Landed => true,
+        let landed = match block_on(fetch.outcome()) {
+            Outcome::Succeeded => true,
             Outcome::Lost => false,
             Outcome::Failed(error) => panic!("{error}"),
         };
@@ -32,20 +32,20 @@ fn a_shutdown_during_a_landing_keeps_the_token_or_loses_the_flight() {
         assert!(
             world
                 .core
-                .grant_renewal()
+                .grant_refresh()
                 .is_none_or(|it| matches!(it, FetchGrant::Denied(_)))
         );
     });
 }
 
 #[test]
-fn the_last_handle_dropped_ends_the_flight() {
+fn the_last_handle_dropped_ends_the_fetch() {
     explore(|| {
         let world = World::new([Answer::Hang]);
         let core = world.core.clone();
-        let flight = world.start();
+        let fetch = world.start();
         let dropping = thread::spawn(move || drop(world));
-        assert!(matches!(block_on(flight.outcome()), Outcome::Lost));
+        assert!(matches!(block_on(fetch.outcome()), Outcome::Lost));
         dropping.join().unwrap();
         assert!(!core.step(|state| state.is_fetching()));
     });

@@ -18,34 +18,34 @@ impl Wake for Returning {
     }
 }
 
-/// Has wakers registered that come back, for the flight's outcome and for a change, while `end` ends the flight.
+/// Has wakers registered that come back, for the fetch's outcome and for a change, while `end` ends the fetch.
 fn wakers_may_come_back(script: impl IntoIterator<Item = Answer>, end: fn(&World)) {
     let world = World::new(script);
-    let flight = world.new_flight();
+    let fetch = world.new_fetch();
     let mut changes = world.core.changes.subscribe();
-    let mut outcome = pin!(flight.outcome());
+    let mut outcome = pin!(fetch.outcome());
     let mut changed = pin!(changes.changed());
     let waker = Waker::from(Arc::new(Returning(world.core.clone())));
     let mut context = Context::from_waker(&waker);
     assert!(outcome.as_mut().poll(&mut context).is_pending());
     assert!(changed.as_mut().poll(&mut context).is_pending());
-    launch(&world.core, &flight).unwrap();
+    start(&world.core, &fetch).unwrap();
     end(&world);
-    block_on(flight.outcome());
+    block_on(fetch.outcome());
 }
 
 #[test]
-fn wakers_may_come_back_when_a_flight_lands() {
+fn wakers_may_come_back_when_a_fetch_lands() {
     explore(|| wakers_may_come_back([], |_| ()));
 }
 
 #[test]
-fn wakers_may_come_back_when_a_flight_fails() {
+fn wakers_may_come_back_when_a_fetch_fails() {
     explore(|| wakers_may_come_back([Answer::Fail], |_| ()));
 }
 
 #[test]
-fn wakers_may_come_back_when_a_flight_is_ended() {
+fn wakers_may_come_back_when_a_fetch_is_ended() {
     explore(|| wakers_may_come_back([Answer::Hang], |world| world.core.shut_down()));
 }
 
@@ -88,11 +88,11 @@ fn failing() -> Arc<Core> {
 }
 
 fn fail(core: &Arc<Core>) {
-    let Some(FetchGrant::Granted(flight)) = core.grant_renewal() else {
-        panic!("no flight may start");
+    let Some(FetchGrant::Granted(fetch)) = core.grant_refresh() else {
+        panic!("no fetch may start");
     };
-    launch(core, &flight).unwrap();
-    block_on(flight.outcome());
+    start(core, &fetch).unwrap();
+    block_on(fetch.outcome());
 }
 
 #[test]

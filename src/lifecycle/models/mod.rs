@@ -1,4 +1,4 @@
-//! The flight's state machine and the publish protocol under a model checker: every model is run in all the orders in
+//! The fetch's state machine and the publish protocol under a model checker: every model is run in all the orders in
 //! which its threads may take their steps. `.ci/loom` runs them; `sync` says what is modelled.
 //!
 //! No time passes in a model.
@@ -6,7 +6,7 @@
 mod endings;
 mod locking;
 mod publishing;
-mod refusals;
+mod rejections;
 mod single_flight;
 mod taking_over;
 
@@ -25,21 +25,21 @@ use loom::{future::block_on, thread};
 use tower::{service_fn, util::BoxService};
 
 use super::{
-    cell::Standing,
+    cell::TokenState,
     clock::Clock,
     core::{Core, Parts},
     driver::Fetcher,
     driving::{Driving, Silence},
-    flight::{Flight, Outcome},
-    handle::{Handle, Refused},
+    fetch::{Fetch, Outcome},
+    follow::{help, start},
+    handle::{Handle, Rejected},
     policy::Policy,
-    refresh::{help, launch},
     state::{FetchGrant, Remedy},
 };
 use crate::{
     error::{BoxError, FetchError, OAuthError},
     headers::TokenHeaders,
-    refusal::Refusal,
+    rejection::Rejection,
     token::{FetchCause, Generation, Token, TokenRequest},
 };
 
@@ -65,7 +65,7 @@ fn explore_with(builder: loom::model::Builder, model: impl Fn() + Send + Sync + 
 enum Answer {
     /// `fetched-1`, `fetched-2`, …
     Token,
-    /// The same, and the flight may be ended in between.
+    /// The same, and the fetch may be ended in between.
     SlowToken,
     Fail,
     Hang,
@@ -151,15 +151,15 @@ impl World {
 
     fn with_a_token(self) -> Self {
         let world = self;
-        let flight = world.new_flight();
+        let fetch = world.new_fetch();
         let begin = |driving: &mut Driving| driving.begin();
         let begun = world
             .core
-            .step(|state| state.driving(&flight).and_then(begin));
+            .step(|state| state.driving(&fetch).and_then(begin));
         let (now, mut rng) = (world.core.now(), fastrand::Rng::with_seed(7));
         let prepared = world.core.prepare(Token::new("held"), now, &mut rng);
         let driver = begun.unwrap().driver;
-        let installed = world.core.install(prepared.unwrap(), (&flight, driver));
+        let installed = world.core.install(prepared.unwrap(), (&fetch, driver));
         assert!(installed.is_some());
         world
     }
@@ -169,40 +169,40 @@ impl World {
         block_on(self.acquire()).map(|token| token.generation().get())
     }
 
-    fn start(&self) -> Arc<Flight> {
-        let flight = self.new_flight();
-        launch(&self.core, &flight).unwrap();
-        flight
+    fn start(&self) -> Arc<Fetch> {
+        let fetch = self.new_fetch();
+        start(&self.core, &fetch).unwrap();
+        fetch
     }
 
-    fn new_flight(&self) -> Arc<Flight> {
+    fn new_fetch(&self) -> Arc<Fetch> {
         let (now, policy) = (self.core.now(), &self.core.policy);
         match self
             .core
             .step(|state| state.grant_fetch(FetchCause::Ahead, now, policy))
         {
-            FetchGrant::Granted(flight) => flight,
-            _ => panic!("no flight may start"),
+            FetchGrant::Granted(fetch) => fetch,
+            _ => panic!("no fetch may start"),
         }
     }
 
-    /// The runtimes of all that drive a flight go away.
-    fn lose(&self, flight: &Arc<Flight>) {
+    /// The runtimes of all that drive a fetch go away.
+    fn lose(&self, fetch: &Arc<Fetch>) {
         let tasks = self
             .core
-            .step(|state| state.driving(flight).map(Driving::take_tasks));
+            .step(|state| state.driving(fetch).map(Driving::take_tasks));
         tasks.into_iter().flatten().for_each(|task| task.abort());
     }
 
     /// Somebody who waits has seen no beat since `seen`; whether they were the one to help.
-    fn help(&self, flight: &Arc<Flight>, seen: u64, silence: Silence) -> bool {
+    fn help(&self, fetch: &Arc<Fetch>, seen: u64, silence: Silence) -> bool {
         if silence == Silence::Long {
             self.endpoint.taken_over.fetch_add(1, Ordering::SeqCst);
         }
-        help(&self.core, flight, seen, silence)
+        help(&self.core, fetch, seen, silence)
     }
 
-    fn fetches(&self) -> usize {
+    fn attempts(&self) -> usize {
         self.endpoint.fetches.load(Ordering::SeqCst)
     }
 
@@ -210,7 +210,7 @@ impl World {
         self.core.step(|state| state.is_fetching())
     }
 
-    /// Waits until no flight is under way.
+    /// Waits until no fetch is under way.
     fn settle(&self) {
         let mut changed = self.core.changes.subscribe();
         while self.is_fetching() {
@@ -218,8 +218,8 @@ impl World {
         }
     }
 
-    fn standing(&self) -> Standing {
-        self.core.cell.get().unwrap().standing()
+    fn token_state(&self) -> TokenState {
+        self.core.cell.get().unwrap().token_state()
     }
 
     /// The generation that a request goes out with now, and its token.
@@ -247,7 +247,7 @@ fn core_over(policy: Policy, fetcher: Fetcher) -> Core {
         clock: Clock::system(),
         headers: TokenHeaders::bearer(),
         origins: Default::default(),
-        refusal: Default::default(),
+        rejection: Default::default(),
     };
     Core::new(parts, fetcher, fastrand::Rng::with_seed(7))
 }

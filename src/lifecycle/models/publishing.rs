@@ -26,8 +26,8 @@ fn a_reader_finds_a_whole_token_and_never_an_older_one_again() {
 fn who_learns_of_a_landing_finds_the_token_and_the_fetcher_back() {
     explore(|| {
         let world = World::new([]);
-        let flight = world.start();
-        assert!(matches!(block_on(flight.outcome()), Outcome::Landed));
+        let fetch = world.start();
+        assert!(matches!(block_on(fetch.outcome()), Outcome::Succeeded));
         assert_eq!(world.attached().unwrap().0, 1);
         assert!(!world.is_fetching());
     });
@@ -37,8 +37,8 @@ fn who_learns_of_a_landing_finds_the_token_and_the_fetcher_back() {
 fn who_learns_of_a_failure_finds_the_back_off_and_the_fetcher_back() {
     explore(|| {
         let world = World::new([Answer::Fail]);
-        let flight = world.start();
-        assert!(matches!(block_on(flight.outcome()), Outcome::Failed(_)));
+        let fetch = world.start();
+        assert!(matches!(block_on(fetch.outcome()), Outcome::Failed(_)));
         assert!(world.back_off_left().is_some());
         assert!(!world.is_fetching());
     });
@@ -47,14 +47,14 @@ fn who_learns_of_a_failure_finds_the_back_off_and_the_fetcher_back() {
 #[test]
 fn an_outcome_reaches_whoever_waits_and_whoever_comes_later() {
     explore(|| {
-        let flight = Arc::new(Flight::new(FetchCause::Ahead));
+        let fetch = Arc::new(Fetch::new(FetchCause::Ahead));
         let waiters = [(), ()].map(|()| {
-            let flight = flight.clone();
-            thread::spawn(move || block_on(flight.outcome()))
+            let fetch = fetch.clone();
+            thread::spawn(move || block_on(fetch.outcome()))
         });
-        flight.land(Outcome::Landed);
+        fetch.land(Outcome::Succeeded);
         for waiter in waiters {
-            assert!(matches!(waiter.join().unwrap(), Outcome::Landed));
+            assert!(matches!(waiter.join().unwrap(), Outcome::Succeeded));
         }
     });
 }

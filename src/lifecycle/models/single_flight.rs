@@ -10,7 +10,7 @@ fn two_callers(script: Vec<Answer>) -> ([Result<u64, OAuthError>; 2], usize) {
         move || world.acquired()
     });
     let results = [world.acquired(), other.join().unwrap()];
-    (results, world.fetches())
+    (results, world.attempts())
 }
 
 #[test]
@@ -42,12 +42,12 @@ fn a_caller_that_goes_away_leaves_the_fetch_to_the_other() {
         });
         drop(world.acquire().now_or_never());
         assert_eq!(other.join().unwrap().unwrap(), 1);
-        assert_eq!(world.fetches(), 1);
+        assert_eq!(world.attempts(), 1);
     });
 }
 
 #[test]
-fn a_lost_flight_is_started_anew_and_only_once() {
+fn a_lost_fetch_is_started_anew_and_only_once() {
     // Four threads: with two there are a hundred times as many orders.
     let mut one_preemption = loom::model::Builder::new();
     one_preemption.preemption_bound = Some(1);
@@ -62,13 +62,13 @@ fn a_lost_flight_is_started_anew_and_only_once() {
         let results = [world.acquired(), other.join().unwrap()];
         assert_eq!(results.map(Result::unwrap), [1, 1]);
         // Lost after the endpoint was asked, or not: before, or because it had landed.
-        assert!((1..=2).contains(&world.fetches()));
+        assert!((1..=2).contains(&world.attempts()));
         assert!(!world.is_fetching());
     });
 }
 
 #[test]
-fn two_who_see_a_stale_token_renew_it_once() {
+fn two_who_see_a_stale_token_refresh_it_once() {
     explore(|| {
         let world = Arc::new(World::holding_a_token([]));
         world
@@ -76,7 +76,7 @@ fn two_who_see_a_stale_token_renew_it_once() {
             .cell
             .get()
             .unwrap()
-            .set_standing(Standing::Reinstated);
+            .set_token_state(TokenState::Restored);
         let other = thread::spawn({
             let world = world.clone();
             move || world.attached()
@@ -84,6 +84,6 @@ fn two_who_see_a_stale_token_renew_it_once() {
         let attached = [world.attached(), other.join().unwrap()];
         assert!(attached.iter().all(Option::is_some));
         world.settle();
-        assert_eq!(world.fetches(), 1);
+        assert_eq!(world.attempts(), 1);
     });
 }

@@ -1,29 +1,29 @@
-//! A flight changes hands, and only one driver counts.
+//! A fetch changes hands, and only one driver counts.
 
 use super::*;
 
-/// A flight is taken over, whatever has become of it by then: its outcome, and whether the first driver had asked the
+/// A fetch is taken over, whatever has become of it by then: its outcome, and whether the first driver had asked the
 /// endpoint and was replaced before it was through.
 fn taken_over(script: Vec<Answer>) -> (Arc<World>, Outcome, bool) {
     let world = Arc::new(World::new(script));
-    let flight = world.start();
+    let fetch = world.start();
     let other = thread::spawn({
-        let (world, flight) = (world.clone(), flight.clone());
-        move || world.help(&flight, flight.beats(), Silence::Long)
+        let (world, fetch) = (world.clone(), fetch.clone());
+        move || world.help(&fetch, fetch.beats(), Silence::Long)
     });
-    let outcome = block_on(flight.outcome());
+    let outcome = block_on(fetch.outcome());
     let is_taken_over = other.join().unwrap();
     assert!(!world.is_fetching());
-    assert!((1..=2).contains(&world.fetches()));
-    let in_vain = is_taken_over && world.fetches() == 2;
+    assert!((1..=2).contains(&world.attempts()));
+    let in_vain = is_taken_over && world.attempts() == 2;
     (world, outcome, in_vain)
 }
 
 #[test]
-fn a_flight_that_is_taken_over_lands_once_and_with_the_later_drivers_token() {
+fn a_fetch_that_is_taken_over_lands_once_and_with_the_later_drivers_token() {
     explore(|| {
         let (world, outcome, in_vain) = taken_over(vec![Answer::SlowToken, Answer::SlowToken]);
-        assert!(matches!(outcome, Outcome::Landed));
+        assert!(matches!(outcome, Outcome::Succeeded));
         let (generation, token) = world.attached().unwrap();
         assert_eq!(generation, 1);
         assert!(!in_vain || token == "Bearer fetched-2", "{token}");
@@ -46,13 +46,13 @@ fn a_driver_that_was_replaced_does_not_back_the_source_off() {
 fn a_driver_that_hangs_is_replaced() {
     explore(|| {
         let world = Arc::new(World::new([Answer::Hang]));
-        let flight = world.start();
-        while world.fetches() == 0 {
+        let fetch = world.start();
+        while world.attempts() == 0 {
             thread::yield_now();
         }
-        assert!(world.help(&flight, flight.beats(), Silence::Long));
-        assert!(matches!(block_on(flight.outcome()), Outcome::Landed));
-        assert_eq!(world.fetches(), 2);
+        assert!(world.help(&fetch, fetch.beats(), Silence::Long));
+        assert!(matches!(block_on(fetch.outcome()), Outcome::Succeeded));
+        assert_eq!(world.attempts(), 2);
         assert!(!world.is_fetching());
     });
 }
@@ -61,16 +61,16 @@ fn a_driver_that_hangs_is_replaced() {
 fn of_two_who_see_that_it_is_silent_one_takes_it_over() {
     explore(|| {
         let world = Arc::new(World::new([]));
-        let flight = world.start();
-        let seen = flight.beats();
+        let fetch = world.start();
+        let seen = fetch.beats();
         let other = thread::spawn({
-            let (world, flight) = (world.clone(), flight.clone());
-            move || world.help(&flight, seen, Silence::Long)
+            let (world, fetch) = (world.clone(), fetch.clone());
+            move || world.help(&fetch, seen, Silence::Long)
         });
-        world.help(&flight, seen, Silence::Long);
+        world.help(&fetch, seen, Silence::Long);
         other.join().unwrap();
-        assert!(matches!(block_on(flight.outcome()), Outcome::Landed));
-        assert!(world.fetches() <= 2);
+        assert!(matches!(block_on(fetch.outcome()), Outcome::Succeeded));
+        assert!(world.attempts() <= 2);
         assert_eq!(world.attached().unwrap().0, 1);
     });
 }
@@ -79,27 +79,27 @@ fn of_two_who_see_that_it_is_silent_one_takes_it_over() {
 fn of_two_tasks_one_begins() {
     explore(|| {
         let world = World::new([]);
-        let flight = world.start();
-        world.help(&flight, flight.beats(), Silence::Short);
-        assert!(matches!(block_on(flight.outcome()), Outcome::Landed));
-        assert_eq!(world.fetches(), 1);
+        let fetch = world.start();
+        world.help(&fetch, fetch.beats(), Silence::Short);
+        assert!(matches!(block_on(fetch.outcome()), Outcome::Succeeded));
+        assert_eq!(world.attempts(), 1);
         assert!(!world.is_fetching());
     });
 }
 
 #[test]
-fn a_flight_that_is_taken_over_while_its_runtime_goes_away_is_not_left_alone() {
+fn a_fetch_that_is_taken_over_while_its_runtime_goes_away_is_not_left_alone() {
     explore(|| {
         let world = Arc::new(World::new([Answer::SlowToken]));
-        let flight = world.start();
+        let fetch = world.start();
         let other = thread::spawn({
-            let (world, flight) = (world.clone(), flight.clone());
-            move || world.help(&flight, flight.beats(), Silence::Long)
+            let (world, fetch) = (world.clone(), fetch.clone());
+            move || world.help(&fetch, fetch.beats(), Silence::Long)
         });
-        world.lose(&flight);
+        world.lose(&fetch);
         other.join().unwrap();
-        match block_on(flight.outcome()) {
-            Outcome::Landed => assert!(world.attached().is_some()),
+        match block_on(fetch.outcome()) {
+            Outcome::Succeeded => assert!(world.attached().is_some()),
             Outcome::Lost => assert!(world.attached().is_none()),
             Outcome::Failed(error) => panic!("{error}"),
         }
@@ -108,17 +108,17 @@ fn a_flight_that_is_taken_over_while_its_runtime_goes_away_is_not_left_alone() {
 }
 
 #[test]
-fn a_shutdown_ends_a_flight_that_is_just_being_taken_over() {
+fn a_shutdown_ends_a_fetch_that_is_just_being_taken_over() {
     explore(|| {
         let world = Arc::new(World::new([Answer::Hang, Answer::Hang]));
-        let flight = world.start();
+        let fetch = world.start();
         let other = thread::spawn({
-            let (world, flight) = (world.clone(), flight.clone());
-            move || world.help(&flight, flight.beats(), Silence::Long)
+            let (world, fetch) = (world.clone(), fetch.clone());
+            move || world.help(&fetch, fetch.beats(), Silence::Long)
         });
         world.core.shut_down();
         other.join().unwrap();
-        assert!(matches!(block_on(flight.outcome()), Outcome::Lost));
+        assert!(matches!(block_on(fetch.outcome()), Outcome::Lost));
         assert!(!world.is_fetching());
     });
 }

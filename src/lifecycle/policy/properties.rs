@@ -43,7 +43,7 @@ fn back_offs() -> impl Strategy<Value = BackOff> {
 
 prop_compose! {
     fn policies()(
-        (renewal_margin, max_renewal_margin) in (margins(), lifetimes()),
+        (refresh_margin, max_refresh_margin) in (margins(), lifetimes()),
         jitter in 0.0..=0.5,
         expiry_leeway in millis(1..3_600_000),
         (max_lifetime, single_active) in (lifetimes(), any::<bool>()),
@@ -52,8 +52,8 @@ prop_compose! {
         retry_wait in millis(0..60_000),
     ) -> Policy {
         Policy {
-            renewal_margin,
-            max_renewal_margin,
+            refresh_margin,
+            max_refresh_margin,
             jitter,
             expiry_leeway,
             max_lifetime,
@@ -87,7 +87,7 @@ proptest! {
     }
 
     #[test]
-    fn by_default_a_renewal_has_time_before_the_end(lifetime in lifetimes(), draw in 0.0..1.0) {
+    fn by_default_a_refresh_has_time_before_the_end(lifetime in lifetimes(), draw in 0.0..1.0) {
         let window = Policy::default().window(lifetime, draw);
         assert!(window.refresh_after < window.use_for);
         let ahead = lifetime - window.refresh_after;
@@ -97,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn a_longer_life_is_renewed_and_ends_no_sooner(
+    fn a_longer_life_is_refreshed_and_ends_no_sooner(
         policy in sound(), lifetime in lifetimes(), more in millis(1..10_000_000), draw in 0.0..1.0
     ) {
         let (short, long) = (policy.window(lifetime, draw), policy.window(lifetime + more, draw));
@@ -106,7 +106,7 @@ proptest! {
     }
 
     #[test]
-    fn a_larger_draw_renews_no_later(
+    fn a_larger_draw_refreshs_no_later(
         policy in sound(), lifetime in lifetimes(), draw in 0.0..1.0, other in 0.0..1.0
     ) {
         let window = |draw| policy.window(lifetime, draw).refresh_after;
@@ -118,7 +118,7 @@ proptest! {
         mut policy in sound(), lifetime in lifetimes(), part in 0.05..0.5
     ) {
         let margin = lifetime.mul_f64(part);
-        policy.renewal_margin = Margin::Fixed(margin);
+        policy.refresh_margin = Margin::Fixed(margin);
         policy.jitter = 0.0;
         policy.single_active = false;
         assert_eq!(policy.window(lifetime, 0.5).refresh_after, lifetime - margin);
@@ -151,7 +151,7 @@ proptest! {
     }
 
     #[test]
-    fn waits_within_a_flight_come_from_a_range_that_doubles(
+    fn waits_within_a_fetch_come_from_a_range_that_doubles(
         policy in sound(), attempt in 1..20_u32, draw in 0.0..1.0
     ) {
         let range = policy.retry_wait * 2_u32.pow(attempt - 1);

@@ -7,8 +7,8 @@ use crate::lifecycle::policy::properties::config;
 
 fn bucket(size: u32, refill: Duration) -> Bucket {
     Bucket::new(&Policy {
-        refusal_burst: size,
-        refusal_refill: refill,
+        rejection_burst: size,
+        rejection_refill: refill,
         ..Policy::default()
     })
 }

@@ -33,7 +33,7 @@ async fn two_headers_and_no_authorization() {
 }
 
 #[test]
-fn a_colon_in_the_id_is_refused() {
+fn a_colon_in_the_id_is_rejected() {
     let colon = anbima::production(id("a:b"), secret("1bhS45TT"));
-    assert_eq!(refused(colon).field(), "client_id");
+    assert_eq!(rejected(colon).field(), "client_id");
 }

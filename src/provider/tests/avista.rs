@@ -40,13 +40,13 @@ async fn bearer_for_an_hour_unless_it_says_otherwise() {
 #[test]
 fn five_minutes_ahead() {
     let margin = Margin::Fixed(Duration::from_secs(300));
-    assert_eq!(avista::dialect().renewal_margin, Some(margin));
+    assert_eq!(avista::dialect().refresh_margin, Some(margin));
 }
 
 #[tokio::test]
 async fn a_secret_has_8_to_64_characters() {
     for length in [0, 7, 65] {
-        let error = refused(avista::production(id("a"), secret(&"ü".repeat(length))));
+        let error = rejected(avista::production(id("a"), secret(&"ü".repeat(length))));
         assert_eq!(error.field(), "client_secret", "{length}");
     }
     for length in [8, 64] {

@@ -62,9 +62,9 @@ async fn one_to_ten_scopes() {
         let scopes = (0..count).map(|number| format!("scope.{number}"));
         bankly::sandbox(id("0b1d"), secret("shh")).scopes(scopes)
     };
-    assert_eq!(refused(with(0)).field(), "scopes");
+    assert_eq!(rejected(with(0)).field(), "scopes");
     assert_eq!(
-        refused(with(11)).to_string(),
+        rejected(with(11)).to_string(),
         "bankly: invalid `scopes` \"scope.0 scope.1 scope.2 scope.3 scope.4 scope.5 scope.6 scope.7 scope.8 scope.9 \
          …\": at most 10 may be asked for"
     );

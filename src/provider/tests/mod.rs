@@ -17,7 +17,7 @@ use crate::{
     token::Life,
 };
 
-fn refused(builder: ClientCredentialsBuilder) -> ConfigError {
+fn rejected(builder: ClientCredentialsBuilder) -> ConfigError {
     let transport = tower::service_fn(
         |_: http::Request<http_body_util::Full<bytes::Bytes>>| async {
             Ok::<_, std::convert::Infallible>(answer(200, ""))

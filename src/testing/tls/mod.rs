@@ -1,7 +1,7 @@
 //! Banks over TLS: an authority made for the test, and what it issues.
 
 mod authority;
-mod certifier;
+mod certificate_issuer;
 mod serve;
 
 pub use authority::{Authority, Identity};

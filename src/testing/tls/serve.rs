@@ -12,8 +12,8 @@ use tokio_rustls::{
     },
 };
 
-use super::{Authority, Identity, certifier};
-use crate::testing::desk::Certifier;
+use super::{Authority, Identity, certificate_issuer};
+use crate::testing::handler::CertificateIssuer;
 
 /// How a bank is served over TLS: by default with a certificate for loopback, and to none but clients that show a
 /// certificate, both issued by one [`Authority`].
@@ -99,8 +99,8 @@ impl Tls {
         builder.build().map_err(io::Error::other)
     }
 
-    pub(in crate::testing) fn certifier(&self) -> Certifier {
+    pub(in crate::testing) fn certificate_issuer(&self) -> CertificateIssuer {
         let authority = self.authority.clone();
-        Box::new(move |request| certifier::certify(&authority, request))
+        Box::new(move |request| certificate_issuer::certify(&authority, request))
     }
 }

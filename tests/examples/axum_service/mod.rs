@@ -171,10 +171,10 @@ async fn a_token_endpoint_that_hangs_is_a_504() {
 }
 
 #[tokio::test]
-async fn refused_credentials_are_our_own_fault_and_nothing_of_them_is_told() {
+async fn rejected_credentials_are_our_own_fault_and_nothing_of_them_is_told() {
     let world = World::new().await;
-    let refused = Fault::oauth_error(StatusCode::UNAUTHORIZED, "invalid_client");
-    world.avista.token_fault_always(refused);
+    let rejected = Fault::oauth_error(StatusCode::UNAUTHORIZED, "invalid_client");
+    world.avista.token_fault_always(rejected);
     let failure = world.get("/cob/x").await;
     assert_eq!(failure.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert!(!failure.headers().contains_key(RETRY_AFTER));

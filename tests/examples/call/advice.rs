@@ -235,7 +235,7 @@ fn self_signed() -> Identity {
 }
 
 #[tokio::test]
-async fn a_client_certificate_that_the_server_refuses() {
+async fn a_client_certificate_that_the_server_rejects() {
     let authority = Authority::new().unwrap();
     let tls = Tls::new(&authority).unwrap();
     let bank = Bank::avista().tls(tls).start().await.unwrap();
@@ -245,7 +245,7 @@ async fn a_client_certificate_that_the_server_refuses() {
         for client in CLIENTS {
             let call = with_certificate(Call::of(&bank), &folder);
             let outcome = call.arg("--client", client).run().await;
-            let words = "the token endpoint refused the client certificate";
+            let words = "the token endpoint rejected the client certificate";
             assert_speaks_once_of(&outcome, words, "--cert");
         }
     }
@@ -320,7 +320,7 @@ async fn a_server_that_hangs_up_over_a_certificate() {
         let outcome = call.run().await;
         assert_speaks_once_of(&outcome, words, "--cert");
         assert!(
-            outcome.stderr.contains("may have refused"),
+            outcome.stderr.contains("may have rejected"),
             "{}",
             outcome.stderr
         );

@@ -63,7 +63,7 @@ async fn every_bank_is_called_by_both_clients() {
             );
             let report = outcome.report();
             assert_eq!(report["status"], json!({ "200": 7 }));
-            assert_eq!(report["token"]["fetches"], 1);
+            assert_eq!(report["token"]["attempts"], 1);
             assert_eq!(report["token"]["generation"], 1);
             assert!(report["token"]["expires_in_s"].as_f64().unwrap() > 1700.0);
             assert_eq!(
@@ -114,7 +114,7 @@ async fn bankly_takes_the_certificate_in_place_of_the_secret() {
         assert_eq!(outcome.report()["status"], json!({ "200": 1 }));
     }
     let counters = bank.counters();
-    assert_eq!((counters.token_requests, counters.token_refusals), (2, 0));
+    assert_eq!((counters.token_requests, counters.token_rejections), (2, 0));
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ async fn the_readmes_and_the_guides() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_wrong_is_refused_as_the_guide_says() {
+async fn a_file_that_is_wrong_is_rejected_as_the_guide_says() {
     let wrong = GUIDE.replace("body = \"json\"\nheaders", "headers");
     assert_ne!(wrong, GUIDE);
     let outcome = call_as_written(&wrong, Bank::anbima(), "http://127.0.0.1:9200").await;

@@ -44,7 +44,7 @@ async fn many_at_once_share_one_token() {
     assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
     let report = outcome.report();
     assert_eq!(report["status"], json!({ "200": 200 }));
-    assert_eq!(report["token"]["fetches"], 1);
+    assert_eq!(report["token"]["attempts"], 1);
     let latency = &report["latency_ms"];
     let [p50, p99, max] = ["p50", "p99", "max"].map(|name| latency[name].as_f64().unwrap());
     assert!(0.0 < p50 && p50 <= p99 && p99 <= max, "{latency}");

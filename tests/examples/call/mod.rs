@@ -6,7 +6,7 @@ mod advice;
 mod banks;
 mod fifth_bank;
 mod load;
-mod refusals;
+mod rejections;
 mod secrets;
 mod usage;
 mod verbose;

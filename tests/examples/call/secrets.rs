@@ -217,7 +217,7 @@ async fn a_line_of_a_dialect_is_not_printed() {
         ),
         ("default_lifetime = \"canary\"", "column 20: "),
         ("origins = [\"canary://canary\"]", "column 11: "),
-        ("renewal_margin = \"canary\"", "expected"),
+        ("refresh_margin = \"canary\"", "expected"),
         ("token_params = { x = { env = [\"canary\"] } }", "line 3"),
         (
             "token_headers = { x = \"canary\", x = \"canary\" }",
@@ -280,7 +280,7 @@ async fn an_argument_is_not_printed() {
         ),
         (avista().url("http://me:canary@127.0.0.1/"), "the URL"),
         (avista().url(URL).flag("canary"), "unexpected argument"),
-        (avista().url(URL).flag("--no-replay=canary"), "--no-replay"),
+        (avista().url(URL).flag("--no-retry=canary"), "--no-retry"),
         (
             avista().url(URL).flag("--client-secret=canary"),
             "'--client-secret'",

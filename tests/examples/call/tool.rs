@@ -130,7 +130,7 @@ impl Outcome {
                     "failures",
                     "refreshes_ahead",
                     "rejections",
-                    "replays",
+                    "retries",
                     "generation",
                     "expires_in_s",
                 ],

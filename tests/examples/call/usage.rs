@@ -24,7 +24,9 @@ async fn a_command_line_that_cannot_work() {
         (good.clone().arg("--header", "no-colon"), "NAME:VALUE"),
         (good.clone().arg("--key", "client.key"), "--cert"),
         (
-            good.clone().flag("--no-replay").flag("--replay-unsafe"),
+            good.clone()
+                .flag("--no-retry")
+                .flag("--danger-retry-any-method"),
             "cannot be used with",
         ),
         (

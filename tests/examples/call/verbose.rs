@@ -97,7 +97,7 @@ fn option<'a>(line: &'a str, name: &str) -> &'a str {
 }
 
 #[tokio::test]
-async fn banks_says_why_it_refused() {
+async fn banks_says_why_it_rejected() {
     let mut banks = banks();
     let stdout = BufReader::new(banks.0.stdout.take().unwrap());
     let stderr = BufReader::new(banks.0.stderr.take().unwrap());

@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use self::{banks::Banks, call::Call};
 
-/// How long a token lives: short, so that tokens are renewed all the time.
+/// How long a token lives: short, so that tokens are refreshed all the time.
 const LIFETIME: Duration = Duration::from_secs(8);
 
 /// Requests per second at each bank. The four together leave most of one core idle, also unoptimized, so that what

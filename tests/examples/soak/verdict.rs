@@ -31,7 +31,7 @@ pub(crate) fn of(call: Ended, bank: &Value, duration: Duration) -> Vec<String> {
         bank["bank"], call.report
     );
     verdict.answers(&call.report, bank);
-    verdict.renewals(bank);
+    verdict.refreshes(bank);
     verdict.process(&call, duration);
     let name = bank["bank"].as_str().unwrap();
     verdict
@@ -112,7 +112,7 @@ impl Verdict {
     /// Nothing was sent twice, nothing got lost, and the whole load was done.
     fn counts(&mut self, call: &Value, bank: &Value, unsent: u64) {
         let requests = count(&call["requests"]);
-        let sent = requests - unsent + count(&call["token"]["replays"]);
+        let sent = requests - unsent + count(&call["token"]["retries"]);
         let arrived = count(&bank["api_requests"]);
         self.must(sent == arrived, || {
             format!("{sent} requests sent, {arrived} arrived")
@@ -124,8 +124,8 @@ impl Verdict {
         });
     }
 
-    fn renewals(&mut self, bank: &Value) {
-        // A token is renewed after half of its life at the earliest.
+    fn refreshes(&mut self, bank: &Value) {
+        // A token is refreshed after half of its life at the earliest.
         let due = (self.duration * 2.0 / LIFETIME.as_secs_f64()) as u64 + 1;
         let most = due + count(&bank["revocations"]) + count(&bank["token_faults"]);
         let requests = count(&bank["token_requests"]);
@@ -137,10 +137,10 @@ impl Verdict {
         self.must(longest <= LONGEST_GAP + pauses, || {
             format!("{longest} s without a token")
         });
-        let refused = count(&bank["api_refused"]);
+        let rejected = count(&bank["api_rejected"]);
         let most = (count(&bank["revocations"]) + self.pauses.count) * u64::from(CONCURRENCY);
-        self.must(refused <= most, || {
-            format!("{refused} refusals by the API, more than {most}")
+        self.must(rejected <= most, || {
+            format!("{rejected} rejections by the API, more than {most}")
         });
     }
 

@@ -80,8 +80,8 @@ async fn check_source(dialect: Dialect) {
     check_request(&dialect, request).await;
 
     let fields = &dialect.response;
-    let names = fields.secondaries.iter().chain([&fields.token]);
-    // An answer with a member of this name is a refusal, whatever it was meant for.
+    let names = fields.extras.iter().chain([&fields.token]);
+    // An answer with a member of this name is a rejection, whatever it was meant for.
     if names.into_iter().any(|name| name == "error") {
         return;
     }
@@ -113,7 +113,7 @@ async fn check_request(dialect: &Dialect, request: Sent) {
 fn build(dialect: Dialect, asked: Arc<Mutex<Vec<Sent>>>) -> Result<TokenSource, ConfigError> {
     let fields = &dialect.response;
     let mut members: Map<String, Value> = fields
-        .secondaries
+        .extras
         .iter()
         .map(|name| (name.clone(), "s3condary".into()))
         .collect();

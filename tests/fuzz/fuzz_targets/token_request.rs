@@ -1,5 +1,5 @@
 //! Whatever an id, a secret and scopes hold, a strict server reads from the token request just what was given; what
-//! no request may carry is refused when the client is built, in words without the secret.
+//! no request may carry is rejected when the client is built, in words without the secret.
 //!
 //! Seven lines: where the credentials go, how the body is written, how scopes are; then id, secret, scopes, and the
 //! value of a parameter of its own.

@@ -1,4 +1,4 @@
-//! An API's refusal counts as one of the token unless a Bearer challenge says that its scopes do not suffice, and the
+//! An API's rejection counts as one of the token unless a Bearer challenge says that its scopes do not suffice, and the
 //! response is handed on as it came. The first line is the status, every further one a `WWW-Authenticate`.
 #![no_main]
 
@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::WWW_AU
 use http_body_util::Full;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_oauth::{OAuthLayer, RefusalRule, client_credentials::Dialect};
+use tower_oauth::{OAuthLayer, RejectionRule, client_credentials::Dialect};
 use tower_oauth_fuzz::{Answer, challenges, client, run, source, split};
 
 const TOKEN: &[u8] = br#"{"access_token":"abc","expires_in":3600}"#;
@@ -21,22 +21,22 @@ fuzz_target!(|text: &[u8]| -> Corpus {
     };
     let lines = lines.split(|byte| *byte == b'\n').take(8);
     let lines = lines.filter_map(|line| HeaderValue::from_bytes(line).ok());
-    let mut refusal = Response::new(Full::default());
-    *refusal.status_mut() = status;
-    refusal
+    let mut rejection = Response::new(Full::default());
+    *rejection.status_mut() = status;
+    rejection
         .headers_mut()
         .extend(lines.map(|line| (WWW_AUTHENTICATE, line)));
-    run(check(refusal));
+    run(check(rejection));
     Corpus::Keep
 });
 
-async fn check(refusal: Answer) {
+async fn check(rejection: Answer) {
     let dialect = Dialect::new("fuzz", "https://login.example/token");
-    let rule = RefusalRule::statuses([StatusCode::UNAUTHORIZED], [StatusCode::FORBIDDEN]);
+    let rule = RejectionRule::statuses([StatusCode::UNAUTHORIZED], [StatusCode::FORBIDDEN]);
     let token = Response::new(Full::from(Bytes::from_static(TOKEN)));
-    let source = source(client(dialect).refusal(rule), token);
+    let source = source(client(dialect).rejection(rule), token);
 
-    let given = refusal.clone();
+    let given = rejection.clone();
     let api = service_fn(move |_: Request<()>| {
         let given = given.clone();
         async move { Ok::<_, Infallible>(given) }
@@ -44,13 +44,13 @@ async fn check(refusal: Answer) {
     let api = OAuthLayer::new(source.clone()).layer(api);
     let request = Request::get("https://api.example/").body(()).unwrap();
     let response = api.oneshot(request).await.unwrap();
-    assert_eq!(response.status(), refusal.status());
-    assert_eq!(response.headers(), refusal.headers());
+    assert_eq!(response.status(), rejection.status());
+    assert_eq!(response.headers(), rejection.headers());
 
     let counted = source.status().counters.rejections == 1;
-    match refusal.status() {
+    match rejection.status() {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            check_judgement(counted, refusal.headers())
+            check_judgement(counted, rejection.headers())
         }
         _ => assert!(!counted),
     }

@@ -85,7 +85,7 @@ pub fn from_now(at: SystemTime) -> Duration {
 }
 
 /// Reads an answer as people write one down: its status, its headers, an empty line, its body. Header lines that HTTP
-/// itself refuses are left out.
+/// itself rejects are left out.
 pub fn answer(text: &[u8]) -> Option<Answer> {
     let (head, body) = split(text, b"\n\n");
     let (status, headers) = split(head, b"\n");

@@ -1,7 +1,7 @@
 //! The token source under `reqwest-middleware`, over real sockets.
 
 mod origins;
-mod refusals;
+mod rejections;
 mod stack;
 
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub(crate) fn middleware(bank: &Bank) -> OAuthMiddleware {
     let source: TokenSource = preset(bank)
         .token_url(bank.token_url())
         .origin(bank.api_origin())
-        .policy(|policy| policy.min_flight_interval = Duration::from_millis(1))
+        .policy(|policy| policy.min_fetch_interval = Duration::from_millis(1))
         .build(reqwest::Client::builder())
         .unwrap();
     OAuthMiddleware::new(source)
@@ -52,8 +52,8 @@ pub(crate) fn recommended(bank: &Bank) -> ClientBuilder {
     ClientBuilder::new(service.client().clone())
 }
 
-pub(crate) fn replaying(bank: &Bank) -> ClientWithMiddleware {
-    let middleware = middleware(bank).replay();
+pub(crate) fn retrying(bank: &Bank) -> ClientWithMiddleware {
+    let middleware = middleware(bank).retry_rejected();
     recommended(bank).with(middleware).build()
 }
 

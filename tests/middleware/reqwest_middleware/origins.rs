@@ -8,7 +8,7 @@ use tower_oauth::{
     testing::{Bank, Fault, Foreign},
 };
 
-use super::{all_banks, get, middleware, post, replaying};
+use super::{all_banks, get, middleware, post, retrying};
 
 const REDIRECTS: [StatusCode; 5] = [
     StatusCode::MOVED_PERMANENTLY,
@@ -24,7 +24,7 @@ async fn a_foreign_origin_gets_nothing_and_no_token_is_fetched() {
         Bank::avista().start().await.unwrap(),
         Foreign::start().await.unwrap(),
     );
-    let client = replaying(&bank);
+    let client = retrying(&bank);
     let with_user = bank.api_url().replace("http://", "http://user@");
     for url in [foreign.url(), with_user] {
         let request = Request::new(Method::GET, url.parse().unwrap());
@@ -41,7 +41,7 @@ async fn a_foreign_origin_gets_nothing_and_no_token_is_fetched() {
 async fn an_address_that_is_no_uri_is_not_sent() {
     let bank = Bank::avista().start().await.unwrap();
     let url = bank.url(&format!("/{}", "x".repeat(1 << 16)));
-    let error = replaying(&bank).get(url).send().await.unwrap_err();
+    let error = retrying(&bank).get(url).send().await.unwrap_err();
     // reqwest's own check: its origin is the bank's.
     assert!(error.is_builder());
     assert_eq!(bank.counters().api_ok, 0);
@@ -51,7 +51,7 @@ async fn an_address_that_is_no_uri_is_not_sent() {
 async fn nor_is_one_of_elsewhere() {
     let bank = Bank::avista().start().await.unwrap();
     let url = format!("https://elsewhere.example/{}", "x".repeat(1 << 16));
-    let error = replaying(&bank).get(url).send().await.unwrap_err();
+    let error = retrying(&bank).get(url).send().await.unwrap_err();
     let oauth = OAuthError::find(&error).unwrap();
     assert!(oauth.is_foreign_origin(), "{oauth}");
     assert_eq!(bank.counters(), Default::default());
@@ -64,7 +64,7 @@ async fn a_url_is_judged_by_where_it_leads() {
         Bank::avista().start().await.unwrap(),
         Foreign::start().await.unwrap(),
     );
-    let client = replaying(&bank);
+    let client = retrying(&bank);
     let port_of = |origin: String| origin.rsplit_once(':').unwrap().1.to_owned();
     let (home, away) = (port_of(bank.api_origin()), port_of(foreign.origin()));
     for text in [
@@ -106,7 +106,7 @@ async fn a_url_is_judged_by_where_it_leads() {
 async fn a_redirect_of_the_api_is_handed_on_and_takes_nothing_along() {
     let foreign = Foreign::start().await.unwrap();
     for bank in all_banks().await {
-        let client = replaying(&bank);
+        let client = retrying(&bank);
         for status in REDIRECTS {
             bank.api_faults([
                 Fault::redirect(status, &foreign.url()),
@@ -129,7 +129,7 @@ async fn a_client_that_follows_redirects_takes_anbimas_token_along() {
     );
     let following = reqwest::Client::builder().no_proxy().build().unwrap();
     let client = ClientBuilder::new(following)
-        .with(middleware(&bank).replay())
+        .with(middleware(&bank).retry_rejected())
         .build();
     bank.api_faults([Fault::redirect(
         StatusCode::TEMPORARY_REDIRECT,
@@ -145,7 +145,7 @@ async fn a_redirect_of_the_token_endpoint_is_an_error_and_takes_nothing_along() 
     for status in REDIRECTS {
         for bank in all_banks().await {
             bank.token_fault_always(Fault::redirect(status, &foreign.url()));
-            let request = replaying(&bank).get(bank.api_url());
+            let request = retrying(&bank).get(bank.api_url());
             let error = request.send().await.unwrap_err();
             let oauth = OAuthError::find(&error).unwrap();
             assert_eq!(oauth.fetch_error().unwrap().status(), Some(status));

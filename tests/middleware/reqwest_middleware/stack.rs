@@ -13,7 +13,7 @@ use tower_oauth::{
     testing::{Bank, Fault},
 };
 
-use super::{middleware, recommended, replaying};
+use super::{middleware, recommended, retrying};
 
 #[tokio::test]
 async fn a_failed_fetch_is_found_in_the_clients_error() {
@@ -22,7 +22,7 @@ async fn a_failed_fetch_is_found_in_the_clients_error() {
         StatusCode::BAD_REQUEST,
         "invalid_client",
     ));
-    let request = replaying(&bank).get(bank.api_url());
+    let request = retrying(&bank).get(bank.api_url());
     let error = request.send().await.unwrap_err();
     assert_eq!(error.to_string(), "the request was not sent");
     let oauth = OAuthError::find(&error).unwrap();
@@ -31,7 +31,7 @@ async fn a_failed_fetch_is_found_in_the_clients_error() {
 }
 
 #[tokio::test]
-async fn the_generation_is_shown_on_demand_and_always_on_a_refusal() {
+async fn the_generation_is_shown_on_demand_and_always_on_a_rejection() {
     let bank = Bank::avista().start().await.unwrap();
     let exposing = middleware(&bank).expose_generation();
     let client = recommended(&bank).with(exposing.clone()).build();
@@ -78,7 +78,7 @@ async fn middleware_inside_it_sees_every_attempt_and_outside_it_only_the_request
     let bank = Bank::conta_simples().start().await.unwrap();
     let client = recommended(&bank)
         .with(outside)
-        .with(middleware(&bank).replay())
+        .with(middleware(&bank).retry_rejected())
         .with(inside)
         .build();
     let log = Log::default();

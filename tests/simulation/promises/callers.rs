@@ -13,7 +13,7 @@ use crate::{
 pub(super) const PROMISES: &[Promise] = &[
     ("everyone is answered", nobody_hangs),
     (
-        "a waiter is answered within acquire_timeout, and so is each step of a replay",
+        "a waiter is answered within acquire_timeout, and so is each step of a retry",
         answered_in_time,
     ),
     (
@@ -29,12 +29,12 @@ pub(super) const PROMISES: &[Promise] = &[
         suspensions_end,
     ),
     (
-        "a request is replayed at most once, where that is allowed, and with a newer token",
-        replayed_once_with_a_newer,
+        "a request is retried at most once, where that is allowed, and with a newer token",
+        retried_once_with_a_newer,
     ),
     (
-        "a request refused with an old token is sent with the present one at once",
-        late_refusals_are_cured_at_once,
+        "a request rejected with an old token is sent with the present one at once",
+        late_rejections_are_cured_at_once,
     ),
     (
         "a request fails of a back-off only while that lasts, and retry_now ends it",
@@ -61,7 +61,7 @@ fn answered_in_time(story: &Story<'_>) -> Kept {
         for arrival in &caller.arrivals {
             ensure(arrival.at.mono <= from.0 + from.1, || format!("{caller:?}"))?;
             let answered = arrival.answered.map_or(arrival.at, |(at, _)| at);
-            // A refused request waits for the flight, and then as any other does.
+            // A rejected request waits for the fetch, and then as any other does.
             from = (answered.mono, 2 * bound);
         }
         let cut_short = caller
@@ -77,7 +77,7 @@ fn answered_in_time(story: &Story<'_>) -> Kept {
 
 fn served_if_it_could_be(story: &Story<'_>) -> Kept {
     for (caller, end, outcome) in story.answered() {
-        let Outcome::Refused { kind } = outcome else {
+        let Outcome::Rejected { kind } = outcome else {
             continue;
         };
         ensure(story.usable(end).is_none(), || {
@@ -110,7 +110,7 @@ fn usable_means_at_once(story: &Story<'_>) -> Kept {
         let Some(held) = story.usable(caller.at) else {
             continue;
         };
-        if story.was_refused(held.grant.serial, caller.at, true) {
+        if story.was_rejected(held.grant.serial, caller.at, true) {
             continue;
         }
         let served = caller.served_at().map(|it| it.mono);
@@ -138,11 +138,11 @@ fn suspensions_end(story: &Story<'_>) -> Kept {
     Ok(())
 }
 
-fn replayed_once_with_a_newer(story: &Story<'_>) -> Kept {
+fn retried_once_with_a_newer(story: &Story<'_>) -> Kept {
     for caller in &story.record.callers {
         let kept = match &caller.arrivals[..] {
             [] | [_] => true,
-            [first, second] => caller.may_replay(story, first) && second.serial > first.serial,
+            [first, second] => caller.may_retry(story, first) && second.serial > first.serial,
             _ => false,
         };
         ensure(kept, || format!("{caller:?}"))?;
@@ -150,7 +150,7 @@ fn replayed_once_with_a_newer(story: &Story<'_>) -> Kept {
     Ok(())
 }
 
-fn late_refusals_are_cured_at_once(story: &Story<'_>) -> Kept {
+fn late_rejections_are_cured_at_once(story: &Story<'_>) -> Kept {
     if !story.scenario.is_roomy() {
         return Ok(());
     }
@@ -158,18 +158,18 @@ fn late_refusals_are_cured_at_once(story: &Story<'_>) -> Kept {
         let Some(first) = caller.arrivals.first() else {
             continue;
         };
-        let Some((refused, _)) = first.answered.filter(|_| caller.may_replay(story, first)) else {
+        let Some((rejected, _)) = first.answered.filter(|_| caller.may_retry(story, first)) else {
             continue;
         };
-        let Some(held) = story.usable(refused) else {
+        let Some(held) = story.usable(rejected) else {
             continue;
         };
         let serial = held.grant.serial;
-        if serial == first.serial || story.was_refused(serial, refused, true) {
+        if serial == first.serial || story.was_rejected(serial, rejected, true) {
             continue;
         }
         let again = caller.arrivals.get(1).map(|it| it.at.mono);
-        ensure(again == Some(refused.mono), || {
+        ensure(again == Some(rejected.mono), || {
             format!("{caller:?} with {held:?}")
         })?;
     }
@@ -179,7 +179,7 @@ fn late_refusals_are_cured_at_once(story: &Story<'_>) -> Kept {
 fn back_offs_end(story: &Story<'_>) -> Kept {
     let waits = back_offs(story);
     for (caller, end, outcome) in story.answered() {
-        let Outcome::Refused { kind } = outcome else {
+        let Outcome::Rejected { kind } = outcome else {
             continue;
         };
         let closed = story.record.ended.is_some_and(|it| it.order < end.order);
@@ -199,7 +199,7 @@ fn the_last_answer(story: &Story<'_>) -> Kept {
         let last = caller.arrivals.last().and_then(|it| it.answered);
         let kept = match outcome {
             Outcome::Response { status, .. } => last.is_some_and(|(_, it)| it == status),
-            Outcome::Refused { .. } => last.is_none() || !story.scenario.is_roomy(),
+            Outcome::Rejected { .. } => last.is_none() || !story.scenario.is_roomy(),
             _ => true,
         };
         ensure(kept, || format!("{caller:?}"))?;
@@ -222,7 +222,7 @@ impl Caller {
         self.arrivals.first().map(|it| it.at).or_else(given)
     }
 
-    fn may_replay(&self, story: &Story<'_>, first: &Arrival) -> bool {
+    fn may_retry(&self, story: &Story<'_>, first: &Arrival) -> bool {
         let (Wish::Request { method, mode }, Some((_, status))) = (&self.wish, first.answered)
         else {
             return false;
@@ -230,8 +230,8 @@ impl Caller {
         match status {
             401 => *mode != Mode::Plain,
             403 if !story.scenario.ambiguous => false,
-            403 if *mode == Mode::Replay => *method == Method::GET,
-            403 => *mode == Mode::ReplayUnsafe,
+            403 if *mode == Mode::RetryRejected => *method == Method::GET,
+            403 => *mode == Mode::RetryAnyMethod,
             _ => false,
         }
     }

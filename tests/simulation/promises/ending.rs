@@ -9,7 +9,7 @@ pub(super) const PROMISES: &[Promise] = &[
         recovers,
     ),
     (
-        "a refused token is replaced: once the trouble is over, requests are taken again",
+        "a rejected token is replaced: once the trouble is over, requests are taken again",
         heals,
     ),
     (
@@ -37,11 +37,11 @@ fn heals(story: &Story<'_>) -> Kept {
     let Some(since) = calm.and_then(|it| it.first_token) else {
         return Ok(());
     };
-    // Without a burst a refused token is kept until it expires, which was asked for.
-    let never = story.scenario.policy.refusal_burst == 0;
+    // Without a burst a rejected token is kept until it expires, which was asked for.
+    let never = story.scenario.policy.rejection_burst == 0;
     let success = calm.and_then(|it| it.first_success);
     ensure(never || success.is_some(), || {
-        format!("a token since {since:?}, refused")
+        format!("a token since {since:?}, rejected")
     })
 }
 

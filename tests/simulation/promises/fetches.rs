@@ -6,19 +6,19 @@ use super::{Kept, Promise, ensure};
 use crate::{
     back_off::back_offs,
     record::{Attempt, End, Nanos},
-    story::{Flight, Story},
+    story::{Fetch, Story},
     world::nanos,
 };
 
 pub(super) const PROMISES: &[Promise] = &[
     ("never two fetches at once", one_at_a_time),
     (
-        "two flights start at least the minimal interval apart",
+        "two fetches start at least the minimal interval apart",
         flights_are_apart,
     ),
     ("the fetches of any minute are bounded", a_minute_is_bounded),
     (
-        "a flight tries again only after transient trouble and after tokens without life, as often as is allowed, and not before it was asked to",
+        "a fetch tries again only after transient trouble and after tokens without life, as often as is allowed, and not before it was asked to",
         attempts_are_allowed,
     ),
     (
@@ -38,8 +38,8 @@ fn one_at_a_time(story: &Story<'_>) -> Kept {
 }
 
 fn flights_are_apart(story: &Story<'_>) -> Kept {
-    let least = nanos(story.scenario.policy.min_flight_interval);
-    for pair in story.flights.windows(2) {
+    let least = nanos(story.scenario.policy.min_fetch_interval);
+    for pair in story.fetches.windows(2) {
         let (one, next) = (pair[0].start(), pair[1].start());
         ensure(next.mono - one.mono >= least, || {
             format!("{one:?} and {next:?}")
@@ -51,8 +51,8 @@ fn flights_are_apart(story: &Story<'_>) -> Kept {
 fn a_minute_is_bounded(story: &Story<'_>) -> Kept {
     let policy = &story.scenario.policy;
     let minute = 60_000_000_000;
-    let flights = minute / nanos(policy.min_flight_interval) + 1;
-    let most = usize::try_from(flights).unwrap() * most_attempts(policy);
+    let fetches = minute / nanos(policy.min_fetch_interval) + 1;
+    let most = usize::try_from(fetches).unwrap() * most_attempts(policy);
     let attempts = &story.record.attempts;
     for (number, first) in attempts.iter().enumerate() {
         let later = attempts.get(number + most);
@@ -64,12 +64,12 @@ fn a_minute_is_bounded(story: &Story<'_>) -> Kept {
 
 fn attempts_are_allowed(story: &Story<'_>) -> Kept {
     let policy = &story.scenario.policy;
-    for flight in &story.flights {
-        let number = flight.attempts.len();
+    for fetch in &story.fetches {
+        let number = fetch.attempts.len();
         ensure(number <= most_attempts(policy), || {
-            format!("{number} attempts from {:?}", flight.start())
+            format!("{number} attempts from {:?}", fetch.start())
         })?;
-        for (one, next) in flight.attempts.iter().zip(&flight.attempts[1..]) {
+        for (one, next) in fetch.attempts.iter().zip(&fetch.attempts[1..]) {
             ensure(may_follow(policy, one, next), || {
                 format!("{next:?} after {one:?}")
             })?;
@@ -90,7 +90,7 @@ fn may_follow(policy: &Policy, one: &Attempt, next: &Attempt) -> bool {
         Some((at, End::Failed { class, retry_after })) => {
             let wait = retry_after.unwrap_or_default();
             class == FailureClass::Transient
-                && wait <= nanos(policy.max_retry_after_in_flight)
+                && wait <= nanos(policy.max_retry_after_in_fetch)
                 && next.at.mono >= at.mono + wait
         }
         // One without life: the story would hold another, and the source would not.
@@ -103,8 +103,8 @@ fn may_follow(policy: &Policy, one: &Attempt, next: &Attempt) -> bool {
 fn back_off_is_kept(story: &Story<'_>) -> Kept {
     for back_off in back_offs(story) {
         let from = back_off.from.order;
-        let later = story.flights.partition_point(|it| it.start().order <= from);
-        let next = story.flights.get(later).map(Flight::start);
+        let later = story.fetches.partition_point(|it| it.start().order <= from);
+        let next = story.fetches.get(later).map(Fetch::start);
         let kept = next.is_none_or(|it| {
             it.mono >= back_off.from.mono + back_off.least || back_off.was_ended(story, it)
         });
@@ -114,18 +114,14 @@ fn back_off_is_kept(story: &Story<'_>) -> Kept {
 }
 
 fn fetches_outlive_callers(story: &Story<'_>) -> Kept {
-    let cuts = story.flights.iter().flat_map(|flight| {
+    let cuts = story.fetches.iter().flat_map(|fetch| {
         let cut = |it: &&Attempt| matches!(it.end, Some((_, End::Cut)));
-        flight
-            .attempts
-            .iter()
-            .filter(cut)
-            .map(move |it| (flight, it))
+        fetch.attempts.iter().filter(cut).map(move |it| (fetch, it))
     });
-    for (flight, attempt) in cuts {
+    for (fetch, attempt) in cuts {
         let Some((at, _)) = attempt.end else { continue };
         let ended = story.record.ended.is_some_and(|it| at.order > it.order);
-        ensure(ended || at.mono == bound(story, flight, attempt), || {
+        ensure(ended || at.mono == bound(story, fetch, attempt), || {
             format!("{attempt:?}")
         })?;
     }
@@ -133,10 +129,10 @@ fn fetches_outlive_callers(story: &Story<'_>) -> Kept {
 }
 
 /// When an attempt is cut at the latest.
-fn bound(story: &Story<'_>, flight: &Flight<'_>, attempt: &Attempt) -> Nanos {
+fn bound(story: &Story<'_>, fetch: &Fetch<'_>, attempt: &Attempt) -> Nanos {
     let policy = &story.scenario.policy;
-    let of_flight = flight.start().mono + nanos(policy.flight_timeout);
-    of_flight.min(attempt.at.mono + nanos(policy.attempt_timeout))
+    let of_fetch = fetch.start().mono + nanos(policy.fetch_timeout);
+    of_fetch.min(attempt.at.mono + nanos(policy.attempt_timeout))
 }
 
 fn none_after_the_end(story: &Story<'_>) -> Kept {

@@ -10,19 +10,19 @@ use tower_oauth::{
 };
 
 use crate::{
-    mtls::stack::{CLIENTS, Papers, Stack, open},
+    mtls::stack::{CLIENTS, Credentials, Stack, open},
     support::presets::{BANKS, at, preset},
 };
 
 #[tokio::test]
-async fn every_bank_is_served_and_replays_over_mtls() {
+async fn every_bank_is_served_and_retries_over_mtls() {
     let authority = Authority::new().unwrap();
-    let papers = Papers::good(&authority);
+    let credentials = Credentials::good(&authority);
     for client in CLIENTS {
         for builder in BANKS {
             let bank = open(builder(), &authority).await;
             let case = format!("{} by {client:?}", bank.name());
-            let stack = Stack::new(client, &papers, preset(&bank));
+            let stack = Stack::new(client, &credentials, preset(&bank));
             for fetches in [1, 2] {
                 let response = stack.post(&bank.api_url()).await.unwrap();
                 assert_eq!(response.status(), StatusCode::OK, "{case}");
@@ -30,12 +30,12 @@ async fn every_bank_is_served_and_replays_over_mtls() {
                 // A 401 to the next request, whatever the bank.
                 bank.expire_all();
             }
-            assert_eq!(bank.counters().token_refusals, 0, "{case}");
+            assert_eq!(bank.counters().token_rejections, 0, "{case}");
         }
     }
 }
 
-/// Bankly's endpoint for clients that show a certificate refuses a request with a secret in it.
+/// Bankly's endpoint for clients that show a certificate rejects a request with a secret in it.
 fn by_certificate(bank: &Bank) -> ClientCredentialsBuilder {
     let id = ClientId::new(bank.client_id()).unwrap();
     let builder = bankly::mtls_sandbox(id).scopes(["boleto.read"]);
@@ -45,13 +45,13 @@ fn by_certificate(bank: &Bank) -> ClientCredentialsBuilder {
 #[tokio::test]
 async fn bankly_by_certificate_gets_no_secret() {
     let authority = Authority::new().unwrap();
-    let papers = Papers::good(&authority);
+    let credentials = Credentials::good(&authority);
     for client in CLIENTS {
         let bank = open(Bank::bankly(), &authority).await;
-        let stack = Stack::new(client, &papers, by_certificate(&bank));
+        let stack = Stack::new(client, &credentials, by_certificate(&bank));
         let response = stack.post(&bank.api_url()).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{client:?}");
-        assert_eq!(bank.last_refusal(), None, "{client:?}");
+        assert_eq!(bank.last_rejection(), None, "{client:?}");
         assert_eq!(bank.counters().token_requests, 1, "{client:?}");
     }
 }
@@ -62,14 +62,22 @@ async fn the_api_must_see_the_certificate_that_the_token_endpoint_saw() {
     let authority = Authority::new().unwrap();
     for client in CLIENTS {
         let bank = open(Bank::bankly(), &authority).await;
-        let stack = Stack::new(client, &Papers::good(&authority), by_certificate(&bank));
-        let other = Stack::new(client, &Papers::good(&authority), by_certificate(&bank));
+        let stack = Stack::new(
+            client,
+            &Credentials::good(&authority),
+            by_certificate(&bank),
+        );
+        let other = Stack::new(
+            client,
+            &Credentials::good(&authority),
+            by_certificate(&bank),
+        );
         let mixed = OAuthLayer::new(stack.source.clone()).layer(other.api.get_ref().clone());
 
         let request = http::Request::get(bank.api_url()).body(Default::default());
         let response = mixed.oneshot(request.unwrap()).await.unwrap();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{client:?}");
-        assert!(bank.last_refusal().unwrap().contains("bound to another"));
+        assert!(bank.last_rejection().unwrap().contains("bound to another"));
         let response = stack.post(&bank.api_url()).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{client:?}");
     }

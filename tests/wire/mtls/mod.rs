@@ -5,4 +5,4 @@ mod stack;
 
 mod banks;
 mod nothing_told;
-mod refusals;
+mod rejections;

@@ -4,7 +4,7 @@ use http::StatusCode;
 use tower_oauth::testing::Authority;
 
 use crate::{
-    mtls::stack::{CLIENTS, Papers, Stack, open},
+    mtls::stack::{CLIENTS, Credentials, Stack, open},
     support::logs::Logs,
     support::presets::{BANKS, preset},
 };
@@ -13,14 +13,14 @@ use crate::{
 async fn neither_key_nor_secret_nor_token_is_told() {
     let (logs, _listening) = Logs::listen();
     let authority = Authority::new().unwrap();
-    let papers = Papers::good(&authority);
+    let credentials = Credentials::good(&authority);
     for (client, builder) in CLIENTS.into_iter().zip(BANKS) {
         let bank = open(builder().credentials("the-id", "c4n4ry-secret"), &authority).await;
-        let stack = Stack::new(client, &papers, preset(&bank));
+        let stack = Stack::new(client, &credentials, preset(&bank));
         let response = stack.post(&bank.api_url()).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{client:?}");
     }
-    let identity = papers.shown.unwrap();
+    let identity = credentials.shown.unwrap();
     logs.tell(&format!("{identity:?}"), |_| {});
 
     let key = identity.key_pem().lines().nth(1).unwrap();

@@ -13,7 +13,7 @@ use reqwest::tls::Version;
 use rustls::version::{TLS12, TLS13};
 use tower::{Layer, Service, ServiceExt};
 use tower_oauth::{
-    BoxError, OAuth, OAuthLayer, Replay, TokenSource,
+    BoxError, OAuth, OAuthLayer, RetryRejected, TokenSource,
     client_credentials::ClientCredentialsBuilder,
     testing::{Authority, Bank, BankBuilder, Identity, Tls},
     transport::ReqwestService,
@@ -24,7 +24,7 @@ use crate::{
     support::tls::rustls_config,
 };
 
-/// Which client carries the requests, by which version of TLS. A client learns of a refused certificate within the
+/// Which client carries the requests, by which version of TLS. A client learns of a rejected certificate within the
 /// handshake by 1.2, and after it by 1.3.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Client {
@@ -49,12 +49,12 @@ impl Client {
 
 /// Whom the client trusts, and what it shows.
 #[derive(Clone)]
-pub(crate) struct Papers {
+pub(crate) struct Credentials {
     pub(crate) trusted: Authority,
     pub(crate) shown: Option<Identity>,
 }
 
-impl Papers {
+impl Credentials {
     /// Those with which everything works.
     pub(crate) fn good(authority: &Authority) -> Self {
         Self {
@@ -108,17 +108,21 @@ pub(crate) async fn open(bank: BankBuilder, authority: &Authority) -> Bank {
 
 pub(crate) struct Stack {
     pub(crate) source: TokenSource,
-    pub(crate) api: OAuth<Http, Replay>,
+    pub(crate) api: OAuth<Http, RetryRejected>,
 }
 
 impl Stack {
     /// One client for both.
-    pub(crate) fn new(client: Client, papers: &Papers, builder: ClientCredentialsBuilder) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        credentials: &Credentials,
+        builder: ClientCredentialsBuilder,
+    ) -> Self {
         match client {
-            Client::Hyper12 | Client::Hyper13 => Self::over(papers.hyper(client), builder),
+            Client::Hyper12 | Client::Hyper13 => Self::over(credentials.hyper(client), builder),
             Client::Reqwest12 | Client::Reqwest13 => {
                 let local = "https://127.0.0.1".parse().unwrap();
-                let service = ReqwestService::new(papers.reqwest(client), &local);
+                let service = ReqwestService::new(credentials.reqwest(client), &local);
                 Self::over(service.unwrap(), builder)
             }
         }
@@ -134,7 +138,7 @@ impl Stack {
         let source = builder
             .build_over::<_, Full<Bytes>>(client.clone())
             .unwrap();
-        let layer = OAuthLayer::new(source.clone()).replay();
+        let layer = OAuthLayer::new(source.clone()).retry_rejected();
         Self {
             api: layer.layer(read_to_end(client)),
             source,

@@ -9,14 +9,14 @@ use super::reply::Answer;
 
 /// The answer to a request, and why it is what it is. The reason never repeats a value of the request.
 #[derive(Clone, Debug)]
-pub(super) struct Refused {
+pub(super) struct Rejected {
     pub(super) status: StatusCode,
     pub(super) reason: String,
     error: &'static str,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-impl Refused {
+impl Rejected {
     pub(super) fn new(status: StatusCode, error: &'static str, reason: impl Into<String>) -> Self {
         Self {
             status,
@@ -31,12 +31,12 @@ impl Refused {
     }
 
     pub(super) fn method_not_allowed() -> Self {
-        let refused = Self::new(
+        let rejected = Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "invalid_request",
             "the method must be POST",
         );
-        refused.header(ALLOW, "POST")
+        rejected.header(ALLOW, "POST")
     }
 
     pub(super) fn invalid_client(reason: impl Into<String>) -> Self {
@@ -65,10 +65,10 @@ impl Refused {
     }
 }
 
-impl From<Refused> for Answer {
-    fn from(refused: Refused) -> Self {
-        let answer = Self::new(refused.status).member("error", refused.error);
-        match refused.header {
+impl From<Rejected> for Answer {
+    fn from(rejected: Rejected) -> Self {
+        let answer = Self::new(rejected.status).member("error", rejected.error);
+        match rejected.header {
             Some((name, value)) => answer.header(name, value),
             None => answer,
         }
@@ -79,11 +79,11 @@ impl From<Refused> for Answer {
 pub(super) fn single<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
-) -> Result<Option<&'a [u8]>, Refused> {
+) -> Result<Option<&'a [u8]>, Rejected> {
     let mut values = headers.get_all(name).iter();
     let value = values.next().map(HeaderValue::as_bytes);
     match values.next() {
         None => Ok(value),
-        Some(_) => Err(Refused::invalid_request(format!("{name} is there twice"))),
+        Some(_) => Err(Rejected::invalid_request(format!("{name} is there twice"))),
     }
 }

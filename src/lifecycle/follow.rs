@@ -1,4 +1,4 @@
-//! Starts a flight, and waits for it: who waits sees that it goes on.
+//! Starts a fetch, and waits for it: who waits sees that it goes on.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -7,9 +7,9 @@ use tracing::Instrument;
 use super::{
     bound::{Bound, TICK},
     core::Core,
-    driver::FlightTask,
+    driver::FetchTask,
     driving::{Driving, Silence},
-    flight::{Flight, Outcome},
+    fetch::{Fetch, Outcome},
     sync::runtime,
     telemetry,
 };
@@ -23,31 +23,31 @@ const FIRST_LOOK: Duration = Duration::from_millis(100);
 /// at every [`TICK`]. Looks, and not time: a process that was frozen has missed no look.
 const SILENT_LOOKS: u32 = 4;
 
-/// Launches a flight on the runtime at hand, as a task that the source owns.
+/// Spawns a fetch on the runtime at hand, as a task that the source owns.
 ///
 /// # Errors
 ///
-/// Without a runtime that takes the task; the flight is lost then.
-pub(crate) fn launch(core: &Arc<Core>, flight: &Arc<Flight>) -> Result<(), OAuthError> {
-    let task = FlightTask::new(core.clone(), flight.clone());
+/// Without a runtime that takes the task; the fetch is lost then.
+pub(crate) fn start(core: &Arc<Core>, fetch: &Arc<Fetch>) -> Result<(), OAuthError> {
+    let task = FetchTask::new(core.clone(), fetch.clone());
     let Ok(runtime) = runtime::Handle::try_current() else {
         return Err(core.error(Reason::NoRuntime));
     };
     spawn(core, &runtime, task);
     // A runtime that is shutting down drops the task here and now; to wait for another would never end.
-    match flight.is_lost() && !core.step(|state| state.is_shut_down()) {
+    match fetch.is_lost() && !core.step(|state| state.is_shut_down()) {
         true => Err(core.error(Reason::NoRuntime)),
         false => Ok(()),
     }
 }
 
-fn spawn(core: &Arc<Core>, runtime: &runtime::Handle, task: FlightTask) {
-    let flight = task.flight.clone();
-    let span = telemetry::fetch_span(core, flight.cause);
+fn spawn(core: &Arc<Core>, runtime: &runtime::Handle, task: FetchTask) {
+    let fetch = task.fetch.clone();
+    let span = telemetry::fetch_span(core, fetch.cause);
     let spawned = runtime.spawn(task.run().instrument(span)).abort_handle();
     let kept = spawned.clone();
     let is_under_way = core.step(|state| {
-        let driving = state.driving(&flight)?;
+        let driving = state.driving(&fetch)?;
         driving.add_task(kept);
         Some(())
     });
@@ -57,63 +57,63 @@ fn spawn(core: &Arc<Core>, runtime: &runtime::Handle, task: FlightTask) {
     }
 }
 
-/// Waits for a flight's outcome; `None` when the bound passes first. If nobody drives the flight, those who wait see to it
+/// Waits for a fetch's outcome; `None` when the bound passes first. If nobody drives the fetch, those who wait see to it
 /// that somebody does.
 pub(crate) async fn follow(
     core: &Arc<Core>,
-    flight: &Arc<Flight>,
+    fetch: &Arc<Fetch>,
     bound: &mut Bound<'_>,
 ) -> Option<Outcome> {
-    let mut outcome = pin!(flight.outcome());
-    let mut watch = Watch::new(flight);
+    let mut outcome = pin!(fetch.outcome());
+    let mut watch = Watch::new(fetch);
     let mut tick = FIRST_LOOK;
     while !bound.is_over() {
         if let Some(outcome) = bound.tick(tick, outcome.as_mut()).await {
             return Some(outcome);
         }
-        if let Some(silence) = watch.look(flight) {
-            help(core, flight, watch.seen, silence);
+        if let Some(silence) = watch.look(fetch) {
+            help(core, fetch, watch.seen, silence);
         }
         tick = TICK;
     }
     None
 }
 
-/// Spawns another task for a flight that nobody begins, or whose driver is silent; says whether that was to be done.
-pub(super) fn help(core: &Arc<Core>, flight: &Arc<Flight>, seen: u64, silence: Silence) -> bool {
+/// Spawns another task for a fetch that nobody begins, or whose driver is silent; says whether that was to be done.
+pub(super) fn help(core: &Arc<Core>, fetch: &Arc<Fetch>, seen: u64, silence: Silence) -> bool {
     let Ok(runtime) = runtime::Handle::try_current() else {
         return false;
     };
     let help = |driving: &mut Driving| driving.help(seen, silence);
-    let Some(replaced) = core.step(|state| state.driving(flight).and_then(help)) else {
+    let Some(replaced) = core.step(|state| state.driving(fetch).and_then(help)) else {
         return false;
     };
     // Without the lock: an abort may drop what the task runs here and now, and that wants the lock.
     replaced.iter().for_each(|task| task.abort());
-    let task = FlightTask::new(core.clone(), flight.clone());
+    let task = FetchTask::new(core.clone(), fetch.clone());
     spawn(core, &runtime, task);
     true
 }
 
-/// What somebody who waits has seen of a flight.
+/// What somebody who waits has seen of a fetch.
 struct Watch {
     seen: u64,
     silent_looks: u32,
 }
 
 impl Watch {
-    fn new(flight: &Flight) -> Self {
+    fn new(fetch: &Fetch) -> Self {
         Self {
-            seen: flight.beats(),
+            seen: fetch.beats(),
             silent_looks: 0,
         }
     }
 
     /// How long it has been silent, if it is.
-    fn look(&mut self, flight: &Flight) -> Option<Silence> {
-        let beats = flight.beats();
+    fn look(&mut self, fetch: &Fetch) -> Option<Silence> {
+        let beats = fetch.beats();
         if beats != self.seen {
-            *self = Self::new(flight);
+            *self = Self::new(fetch);
             return None;
         }
         self.silent_looks += 1;

@@ -1,4 +1,4 @@
-//! Which answers of an API mean that it refuses the token.
+//! Which answers of an API mean that it rejects the token.
 
 use std::{fmt, sync::Arc};
 
@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode, header::WWW_AUTHENTICATE};
 /// How surely an answer says that the token is bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum Rejection {
     /// The token is bad: it is suspended, and a new one is fetched before further requests go out.
     Definite,
     /// The token may be bad, or the request may ask for what it is not allowed (ANBIMA's 403): one new token is
@@ -15,7 +15,7 @@ pub enum Refusal {
     Ambiguous,
 }
 
-/// What counts as a refusal of the token: by default a `401`, definite.
+/// What counts as a rejection of the token: by default a `401`, definite.
 ///
 /// A `403` with `WWW-Authenticate: Bearer error="insufficient_scope"` (RFC 6750 §3.1) never counts: a new token would
 /// have the same scopes.
@@ -24,22 +24,22 @@ pub enum Refusal {
 ///
 /// ```
 /// use http::StatusCode;
-/// use tower_oauth::{Refusal, RefusalRule};
+/// use tower_oauth::{Rejection, RejectionRule};
 ///
 /// // By status alone.
-/// let anbima = RefusalRule::statuses([StatusCode::UNAUTHORIZED], [StatusCode::FORBIDDEN]);
+/// let anbima = RejectionRule::statuses([StatusCode::UNAUTHORIZED], [StatusCode::FORBIDDEN]);
 ///
 /// // By anything in the response's head.
-/// let serpro = RefusalRule::by(|status, headers| match status.as_u16() {
-///     401 => Some(Refusal::Definite),
-///     403 if headers.contains_key("x-token-expired") => Some(Refusal::Definite),
+/// let serpro = RejectionRule::by(|status, headers| match status.as_u16() {
+///     401 => Some(Rejection::Definite),
+///     403 if headers.contains_key("x-token-expired") => Some(Rejection::Definite),
 ///     _ => None,
 /// });
 /// ```
 #[derive(Clone)]
-pub struct RefusalRule(Rule);
+pub struct RejectionRule(Rule);
 
-type Predicate = dyn Fn(StatusCode, &HeaderMap) -> Option<Refusal> + Send + Sync;
+type Predicate = dyn Fn(StatusCode, &HeaderMap) -> Option<Rejection> + Send + Sync;
 
 #[derive(Clone)]
 enum Rule {
@@ -50,8 +50,8 @@ enum Rule {
     Predicate(Arc<Predicate>),
 }
 
-impl RefusalRule {
-    /// Goes by the status: those that are a definite refusal, and those that are an ambiguous one.
+impl RejectionRule {
+    /// Goes by the status: those that are a definite rejection, and those that are an ambiguous one.
     pub fn statuses(
         definite: impl IntoIterator<Item = StatusCode>,
         ambiguous: impl IntoIterator<Item = StatusCode>,
@@ -64,43 +64,43 @@ impl RefusalRule {
 
     /// Goes by whatever the function makes of the response's head. It runs on every response: keep it short.
     pub fn by(
-        predicate: impl Fn(StatusCode, &HeaderMap) -> Option<Refusal> + Send + Sync + 'static,
+        predicate: impl Fn(StatusCode, &HeaderMap) -> Option<Rejection> + Send + Sync + 'static,
     ) -> Self {
         Self(Rule::Predicate(Arc::new(predicate)))
     }
 
     #[inline]
-    pub(crate) fn judge(&self, status: StatusCode, headers: &HeaderMap) -> Option<Refusal> {
-        let refusal = match &self.0 {
+    pub(crate) fn judge(&self, status: StatusCode, headers: &HeaderMap) -> Option<Rejection> {
+        let rejection = match &self.0 {
             // The common answer is told apart by one comparison.
             Rule::Statuses { .. } if status.is_success() => return None,
-            Rule::Statuses { definite, .. } if definite.contains(&status) => Refusal::Definite,
-            Rule::Statuses { ambiguous, .. } if ambiguous.contains(&status) => Refusal::Ambiguous,
+            Rule::Statuses { definite, .. } if definite.contains(&status) => Rejection::Definite,
+            Rule::Statuses { ambiguous, .. } if ambiguous.contains(&status) => Rejection::Ambiguous,
             Rule::Statuses { .. } => return None,
             Rule::Predicate(predicate) => predicate(status, headers)?,
         };
-        (!lacks_scope(headers)).then_some(refusal)
+        (!lacks_scope(headers)).then_some(rejection)
     }
 }
 
-impl Default for RefusalRule {
+impl Default for RejectionRule {
     fn default() -> Self {
         Self::statuses([StatusCode::UNAUTHORIZED], [])
     }
 }
 
-impl fmt::Debug for RefusalRule {
+impl fmt::Debug for RejectionRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Rule::Statuses {
                 definite,
                 ambiguous,
             } => f
-                .debug_struct("RefusalRule")
+                .debug_struct("RejectionRule")
                 .field("definite", definite)
                 .field("ambiguous", ambiguous)
                 .finish(),
-            Rule::Predicate(_) => f.write_str("RefusalRule(a predicate)"),
+            Rule::Predicate(_) => f.write_str("RejectionRule(a predicate)"),
         }
     }
 }
@@ -158,7 +158,11 @@ mod tests {
 
     use super::*;
 
-    fn judge(rule: &RefusalRule, status: u16, challenge: Option<&'static str>) -> Option<Refusal> {
+    fn judge(
+        rule: &RejectionRule,
+        status: u16,
+        challenge: Option<&'static str>,
+    ) -> Option<Rejection> {
         let mut headers = HeaderMap::new();
         if let Some(challenge) = challenge {
             let challenge = HeaderValue::from_bytes(challenge.as_bytes()).unwrap();
@@ -169,8 +173,8 @@ mod tests {
 
     #[test]
     fn by_default_only_a_401_counts() {
-        let rule = RefusalRule::default();
-        assert_eq!(judge(&rule, 401, None), Some(Refusal::Definite));
+        let rule = RejectionRule::default();
+        assert_eq!(judge(&rule, 401, None), Some(Rejection::Definite));
         for status in [200, 204, 302, 400, 403, 407, 500] {
             assert_eq!(judge(&rule, status, None), None, "{status}");
         }
@@ -178,7 +182,7 @@ mod tests {
 
     #[test]
     fn insufficient_scope_never_counts() {
-        let rule = RefusalRule::statuses([StatusCode::UNAUTHORIZED], [StatusCode::FORBIDDEN]);
+        let rule = RejectionRule::statuses([StatusCode::UNAUTHORIZED], [StatusCode::FORBIDDEN]);
         for challenge in [
             r#"Bearer realm="x", error="insufficient_scope""#,
             r#"Bearer error="insufficient_scope", scope="a b""#,
@@ -205,8 +209,8 @@ mod tests {
             r#"Bearer realm="x", Digest error="insufficient_scope""#,
             "Basic",
         ] {
-            let refusal = judge(&rule, 403, Some(challenge));
-            assert_eq!(refusal, Some(Refusal::Ambiguous), "{challenge}");
+            let rejection = judge(&rule, 403, Some(challenge));
+            assert_eq!(rejection, Some(Rejection::Ambiguous), "{challenge}");
         }
     }
 }

@@ -2,13 +2,13 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Attachment, Contract, Encoding, Expected, Proof, Route, Scopes, TokenEndpoint};
+use super::{Attachment, Encoding, Expected, Proof, Route, Scopes, Specification, TokenEndpoint};
 
 /// ANBIMA, as the page on authentication of its developers' portal has it, worked example included.
 ///
 /// Its document names no status for a token, and clients have met both 200 and 201: here it is 201, which catches a
 /// client that insists on 200.
-pub(in crate::testing) const ANBIMA: Contract = Contract {
+pub(in crate::testing) const ANBIMA: Specification = Specification {
     name: "anbima",
     client_id: "aC2yaac23",
     client_secret: "1bhS45TT",

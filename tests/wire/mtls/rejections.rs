@@ -9,7 +9,7 @@ use tower_oauth::{
 };
 
 use crate::{
-    mtls::stack::{CLIENTS, Client, Papers, Stack, open},
+    mtls::stack::{CLIENTS, Client, Credentials, Stack, open},
     support::presets::{BANKS, preset},
 };
 
@@ -32,18 +32,18 @@ fn assert_tells(error: &BoxError, bank: &Bank, source: &TokenSource, says: &[&st
     assert!(error.is_unavailable(), "{case}: {words}");
     assert!(error.retry_at().is_some(), "{case}: {words}");
     let counters = source.status().counters;
-    assert_eq!((counters.fetches, counters.failures), (1, 1), "{case}");
+    assert_eq!((counters.attempts, counters.failures), (1, 1), "{case}");
 }
 
 #[track_caller]
-fn assert_class(error: &BoxError, class: FailureClass, refused: bool, case: &str) {
+fn assert_class(error: &BoxError, class: FailureClass, rejected: bool, case: &str) {
     let error = OAuthError::find(&**error).unwrap();
     assert_eq!(error.class(), Some(class), "{case}");
     let fetch_error = error.fetch_error().unwrap();
-    assert_eq!(fetch_error.is_certificate_refused(), refused, "{case}");
+    assert_eq!(fetch_error.is_certificate_rejected(), rejected, "{case}");
 }
 
-const REFUSED: &str = "the token endpoint refused the client certificate";
+const REFUSED: &str = "the token endpoint rejected the client certificate";
 const MISSING: &str = "the token endpoint demands a client certificate";
 
 /// Certificates that the bank does not take, what the error says, and the bank's word for it.
@@ -67,8 +67,8 @@ async fn a_client_certificate_that_the_bank_does_not_take() {
     for (client, builder) in CLIENTS.into_iter().zip(BANKS) {
         let bank = open(builder(), &authority).await;
         for (shown, says, alert) in unwelcome(&authority) {
-            let papers = Papers::showing(&authority, shown);
-            let stack = Stack::new(client, &papers, preset(&bank));
+            let credentials = Credentials::showing(&authority, shown);
+            let stack = Stack::new(client, &credentials, preset(&bank));
             let error = stack.post(&bank.api_url()).await.unwrap_err();
             let case = format!("{} by {client:?}, {alert}", bank.name());
             let advice = match says {
@@ -86,7 +86,7 @@ async fn a_client_certificate_that_the_bank_does_not_take() {
 #[tokio::test]
 async fn a_bank_whose_certificate_the_client_does_not_take() {
     let (authority, foreign) = (Authority::new().unwrap(), Authority::new().unwrap());
-    let papers = Papers::good(&authority);
+    let credentials = Credentials::good(&authority);
     for (identity, says) in [
         (foreign.loopback_server(), "UnknownIssuer"),
         (
@@ -101,7 +101,7 @@ async fn a_bank_whose_certificate_the_client_does_not_take() {
         let tls = Tls::new(&authority).unwrap().identity(identity.unwrap());
         let bank = Bank::avista().tls(tls).start().await.unwrap();
         for client in CLIENTS {
-            let stack = Stack::new(client, &papers, preset(&bank));
+            let stack = Stack::new(client, &credentials, preset(&bank));
             let error = stack.post(&bank.api_url()).await.unwrap_err();
             let case = format!("{client:?}, {says}");
             let checks = ["authorities", "host name", "clock"];
@@ -120,12 +120,12 @@ async fn a_bank_whose_certificate_the_client_does_not_take() {
 async fn an_api_that_does_not_take_the_certificate_costs_no_fetch() {
     let authority = Authority::new().unwrap();
     let lenient = Tls::new(&authority).unwrap().client_certificate_optional();
-    let papers = Papers::showing(&authority, None);
+    let credentials = Credentials::showing(&authority, None);
     for client in [Client::Hyper13, Client::Reqwest13] {
         let login = Bank::avista().tls(lenient.clone()).start().await.unwrap();
         let api = open(Bank::avista(), &authority).await;
         let builder = preset(&login).origin(api.api_origin());
-        let stack = Stack::new(client, &papers, builder);
+        let stack = Stack::new(client, &credentials, builder);
         for _ in 0..2 {
             let error = stack.post(&api.api_url()).await.unwrap_err();
             assert!(OAuthError::find(&*error).is_none(), "{client:?}: {error}");

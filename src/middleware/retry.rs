@@ -4,25 +4,25 @@ use http::{Method, Request, Response};
 use tower::Service;
 
 use super::send::send;
-use crate::{error::BoxError, lifecycle::Hold, refusal::Refusal, token::Generation};
+use crate::{error::BoxError, lifecycle::Guard, rejection::Rejection, token::Generation};
 
-/// Refused responses are handed on as they are; the default.
+/// Rejected responses are handed on as they are; the default.
 #[derive(Clone, Copy, Debug)]
-pub struct NoReplay(pub(super) ());
+pub struct NoRetry(pub(super) ());
 
-/// Refused requests are sent once more; see [`OAuthLayer::replay`](crate::OAuthLayer::replay).
+/// Rejected requests are sent once more; see [`OAuthLayer::retry_rejected`](crate::OAuthLayer::retry_rejected).
 #[derive(Clone, Copy, Debug)]
-pub struct Replay {
+pub struct RetryRejected {
     pub(crate) unsafe_methods: bool,
 }
 
-impl Replay {
-    /// Whether a request of this method may be sent again after such a refusal.
-    pub(crate) fn covers(self, refusal: Refusal, method: &Method) -> bool {
-        match refusal {
+impl RetryRejected {
+    /// Whether a request of this method may be sent again after such a rejection.
+    pub(crate) fn covers(self, rejection: Rejection, method: &Method) -> bool {
+        match rejection {
             // The API looked at the token first, and went no further.
-            Refusal::Definite => true,
-            Refusal::Ambiguous => self.unsafe_methods || is_safe(method),
+            Rejection::Definite => true,
+            Rejection::Ambiguous => self.unsafe_methods || is_safe(method),
         }
     }
 }
@@ -31,7 +31,7 @@ fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// How to keep a request in case it is refused. Sealed: the two modes are all there are.
+/// How to keep a request in case it is rejected. Sealed: the two modes are all there are.
 pub trait Mode<S, B, C> {
     /// What is kept while the request is under way.
     type Kept: Keep<C> + Send + 'static;
@@ -43,27 +43,27 @@ pub trait Mode<S, B, C> {
 /// What was kept of a request. Sealed with [`Mode`].
 pub trait Keep<C> {
     #[doc(hidden)]
-    fn resend(self, refusal: Refusal) -> Option<Resend<C>>;
+    fn resend(self, rejection: Rejection) -> Option<Resend<C>>;
 }
 
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
 /// Sends a request again with the token it is given. Boxed: this is the slow path.
-pub(super) type Resend<C> = Box<dyn FnOnce(Hold) -> BoxFuture<(Generation, Response<C>)> + Send>;
+pub(super) type Resend<C> = Box<dyn FnOnce(Guard) -> BoxFuture<(Generation, Response<C>)> + Send>;
 
-impl<S, B, C> Mode<S, B, C> for NoReplay {
+impl<S, B, C> Mode<S, B, C> for NoRetry {
     type Kept = ();
 
     fn keep(&self, _: &S, _: &Request<B>) {}
 }
 
 impl<C> Keep<C> for () {
-    fn resend(self, _: Refusal) -> Option<Resend<C>> {
+    fn resend(self, _: Rejection) -> Option<Resend<C>> {
         None
     }
 }
 
-impl<S, B, C> Mode<S, B, C> for Replay
+impl<S, B, C> Mode<S, B, C> for RetryRejected
 where
     S: Service<Request<B>, Response = Response<C>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
@@ -77,7 +77,7 @@ where
         Kept {
             service: service.clone(),
             request: request.clone(),
-            replay: *self,
+            retry: *self,
         }
     }
 }
@@ -87,7 +87,7 @@ where
 pub struct Kept<S, B> {
     service: S,
     request: Request<B>,
-    replay: Replay,
+    retry: RetryRejected,
 }
 
 impl<S, B, C> Keep<C> for Kept<S, B>
@@ -98,8 +98,8 @@ where
     B: Send + 'static,
     C: Send + 'static,
 {
-    fn resend(self, refusal: Refusal) -> Option<Resend<C>> {
-        let covered = self.replay.covers(refusal, self.request.method());
+    fn resend(self, rejection: Rejection) -> Option<Resend<C>> {
+        let covered = self.retry.covers(rejection, self.request.method());
         covered.then(|| -> Resend<C> {
             Box::new(move |source| {
                 Box::pin(async move { send(&source, self.service, self.request).await })

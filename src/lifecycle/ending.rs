@@ -1,19 +1,19 @@
-//! How a flight that was driven to its end lands.
+//! How a fetch that was driven to its end lands.
 
 use std::time::Duration;
 
 use super::{
     clock::Now,
-    driver::{Failure, FlightTask},
+    driver::{Failure, FetchTask},
     driving::Driver,
-    flight::Outcome,
+    fetch::Outcome,
     prepared::PreparedToken,
     status::Counters,
     telemetry,
 };
 use crate::error::{BoxError, FailureClass, OAuthError, Reason};
 
-impl FlightTask {
+impl FetchTask {
     pub(super) fn land(
         &mut self,
         driver: Driver,
@@ -28,18 +28,18 @@ impl FlightTask {
 
     /// Those who wait are told before the user's subscriber is, which may panic.
     pub(super) fn tell(&self, outcome: Outcome) {
-        self.flight.land(outcome);
+        self.fetch.land(outcome);
         self.core.changes.send_replace(());
     }
 
     fn succeed(&self, driver: Driver, prepared: PreparedToken, started: Now) {
         let lifetime = prepared.lifetime();
-        let Some((issued, repeated)) = self.core.install(prepared, (&self.flight, driver)) else {
+        let Some((issued, repeated)) = self.core.install(prepared, (&self.fetch, driver)) else {
             return;
         };
         let attempts = self.progress.attempts;
         Counters::add(&self.core.counters.failures, attempts - 1);
-        self.tell(Outcome::Landed);
+        self.tell(Outcome::Succeeded);
         let took = self.took(started);
         telemetry::fetched(attempts, issued.generation, lifetime, repeated, took);
     }
@@ -61,7 +61,7 @@ impl FlightTask {
             }
         };
         let Some(error) = error else { return };
-        // Also one that the flight's bound cut short, or that panicked.
+        // Also one that the fetch's bound cut short, or that panicked.
         Counters::add(&self.core.counters.failures, attempts);
         self.tell(Outcome::Failed(error.clone()));
         telemetry::fetch_failed(&error, self.took(started));
@@ -72,9 +72,9 @@ impl FlightTask {
         let error = core.error(Reason::FetcherClosed(source));
         let now = core.now();
         core.step(|state| {
-            state.driven_by(&self.flight, Some(driver))?;
+            state.driven_by(&self.fetch, Some(driver))?;
             state.fetcher_closed(now, error.clone());
-            core.reinstate();
+            core.restore();
             Some(())
         })?;
         // Without the lock: dropping it runs the user's code. Who is stuck inside it keeps it.
@@ -83,8 +83,8 @@ impl FlightTask {
         Some(error)
     }
 
-    /// Ends the flight and puts the back-off in force in one step: nobody can start a flight in between, nor have a
-    /// newer token suspended, which would then be reinstated in place of the one that this flight was for.
+    /// Ends the fetch and puts the back-off in force in one step: nobody can start a fetch in between, nor have a
+    /// newer token suspended, which would then be restored in place of the one that this fetch was for.
     fn back_off(
         &self,
         driver: Driver,
@@ -94,11 +94,11 @@ impl FlightTask {
         let core = &self.core;
         let now = core.now();
         core.step(|state| {
-            state.driven_by(&self.flight, Some(driver))?;
+            state.driven_by(&self.fetch, Some(driver))?;
             let wait = state.failed(failure, &core.policy);
             let error = core.failure(reason, now, wait);
             state.back_off(now, wait, error.clone());
-            core.reinstate();
+            core.restore();
             Some(error)
         })
     }

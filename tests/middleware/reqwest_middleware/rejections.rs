@@ -1,4 +1,4 @@
-//! Refused tokens: what is fetched, and what is sent again.
+//! Rejected tokens: what is fetched, and what is sent again.
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -7,12 +7,12 @@ use http_body_util::Full;
 use reqwest::Body;
 use tower_oauth::testing::Bank;
 
-use super::{all_banks, get, middleware, post, recommended, replaying};
+use super::{all_banks, get, middleware, post, recommended, retrying};
 
 #[tokio::test]
 async fn a_cold_storm_makes_one_fetch_at_every_bank() {
     for bank in all_banks().await {
-        let (client, url) = (replaying(&bank), bank.api_url());
+        let (client, url) = (retrying(&bank), bank.api_url());
         let statuses = join_all((0..50).map(|_| get(&client, &url))).await;
         assert_eq!(statuses, [StatusCode::OK; 50], "{}", bank.name());
         assert_eq!(bank.counters().token_requests, 1, "{}", bank.name());
@@ -20,9 +20,9 @@ async fn a_cold_storm_makes_one_fetch_at_every_bank() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_replaced_once_and_every_request_replayed() {
+async fn a_revoked_token_is_replaced_once_and_every_request_retried() {
     for bank in all_banks().await {
-        let (client, url) = (replaying(&bank), bank.api_url());
+        let (client, url) = (retrying(&bank), bank.api_url());
         assert_eq!(get(&client, &url).await, StatusCode::OK);
         bank.revoke_all();
         let statuses = join_all((0..20).map(|_| get(&client, &url))).await;
@@ -32,7 +32,7 @@ async fn a_revoked_token_is_replaced_once_and_every_request_replayed() {
 }
 
 #[tokio::test]
-async fn without_replay_the_refusal_is_handed_on_and_the_next_request_has_a_new_token() {
+async fn without_retry_the_rejection_is_handed_on_and_the_next_request_has_a_new_token() {
     let bank = Bank::avista().start().await.unwrap();
     let (client, url) = (
         recommended(&bank).with(middleware(&bank)).build(),
@@ -48,7 +48,7 @@ async fn without_replay_the_refusal_is_handed_on_and_the_next_request_has_a_new_
 #[tokio::test]
 async fn a_body_that_can_be_cloned_is_sent_again_whole() {
     let bank = Bank::avista().start().await.unwrap();
-    let client = replaying(&bank);
+    let client = retrying(&bank);
     assert_eq!(post(&client, &bank, "first").await.status(), StatusCode::OK);
     bank.revoke_all();
     let response = post(&client, &bank, "second").await;
@@ -60,15 +60,15 @@ async fn a_body_that_can_be_cloned_is_sent_again_whole() {
 #[tokio::test]
 async fn a_body_that_is_a_stream_is_not_sent_again() {
     let bank = Bank::avista().start().await.unwrap();
-    let client = replaying(&bank);
+    let client = retrying(&bank);
     let stream = || Body::wrap(Full::new(Bytes::from_static(b"once")));
     assert_eq!(
         post(&client, &bank, stream()).await.status(),
         StatusCode::OK
     );
     bank.revoke_all();
-    let refused = post(&client, &bank, stream()).await;
-    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+    let rejected = post(&client, &bank, stream()).await;
+    assert_eq!(rejected.status(), StatusCode::UNAUTHORIZED);
     let next = post(&client, &bank, stream()).await;
     assert_eq!(next.status(), StatusCode::OK);
     assert_eq!(bank.counters().token_requests, 2);
@@ -76,12 +76,14 @@ async fn a_body_that_is_a_stream_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn after_an_ambiguous_refusal_a_post_is_replayed_only_on_demand() {
-    for (replay_unsafe, expected) in [(false, StatusCode::FORBIDDEN), (true, StatusCode::OK)] {
+async fn after_an_ambiguous_rejection_a_post_is_retried_only_on_demand() {
+    for (danger_retry_any_method, expected) in
+        [(false, StatusCode::FORBIDDEN), (true, StatusCode::OK)]
+    {
         let bank = Bank::anbima().start().await.unwrap();
-        let middleware = match replay_unsafe {
-            true => middleware(&bank).replay_unsafe().replay(),
-            false => middleware(&bank).replay(),
+        let middleware = match danger_retry_any_method {
+            true => middleware(&bank).danger_retry_any_method().retry_rejected(),
+            false => middleware(&bank).retry_rejected(),
         };
         let client = recommended(&bank).with(middleware).build();
         assert_eq!(post(&client, &bank, "x").await.status(), StatusCode::OK);
@@ -95,7 +97,7 @@ async fn after_an_ambiguous_refusal_a_post_is_replayed_only_on_demand() {
 #[tokio::test]
 async fn anbimas_403_for_the_plan_costs_one_fetch() {
     let bank = Bank::anbima().start().await.unwrap();
-    let client = replaying(&bank);
+    let client = retrying(&bank);
     for _ in 0..10 {
         let status = get(&client, &bank.forbidden_url()).await;
         assert_eq!(status, StatusCode::FORBIDDEN);
@@ -107,7 +109,7 @@ async fn anbimas_403_for_the_plan_costs_one_fetch() {
 #[tokio::test]
 async fn a_403_elsewhere_costs_no_fetch() {
     for bank in &all_banks().await[1..] {
-        let client = replaying(bank);
+        let client = retrying(bank);
         let status = get(&client, &bank.forbidden_url()).await;
         assert_eq!(status, StatusCode::FORBIDDEN);
         assert_eq!(get(&client, &bank.api_url()).await, StatusCode::OK);

@@ -36,13 +36,13 @@ impl Accepted for TlsStream<TcpStream> {
 }
 
 #[derive(Clone)]
-pub(super) enum Door {
+pub(super) enum Acceptor {
     Plain,
     #[cfg(feature = "testing-tls")]
     Tls(TlsAcceptor),
 }
 
-impl Door {
+impl Acceptor {
     pub(super) fn scheme(&self) -> &'static str {
         match self {
             Self::Plain => "http",

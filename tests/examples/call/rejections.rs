@@ -1,4 +1,4 @@
-//! Tokens that the bank refuses, or does not give at all.
+//! Tokens that the bank rejects, or does not give at all.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -33,38 +33,41 @@ async fn without_a_token_every_request_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_refused_request_is_sent_again_unless_told_otherwise() {
-    let refused = Fault::status(StatusCode::UNAUTHORIZED);
+async fn a_rejected_request_is_sent_again_unless_told_otherwise() {
+    let rejected = Fault::status(StatusCode::UNAUTHORIZED);
     let bank = Bank::avista().start().await.unwrap();
-    bank.api_faults([refused.clone()]);
+    bank.api_faults([rejected.clone()]);
     let outcome = Call::of(&bank).run().await;
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     let token = &outcome.report()["token"];
     assert_eq!(
-        (&token["rejections"], &token["replays"]),
+        (&token["rejections"], &token["retries"]),
         (&json!(1), &json!(1))
     );
     assert_eq!(
-        (&token["fetches"], &token["generation"]),
+        (&token["attempts"], &token["generation"]),
         (&json!(2), &json!(2))
     );
 
-    bank.api_faults([refused]);
-    let outcome = Call::of(&bank).flag("--no-replay").run().await;
+    bank.api_faults([rejected]);
+    let outcome = Call::of(&bank).flag("--no-retry").run().await;
     assert_eq!(outcome.code, 1);
     let report = outcome.report();
     assert_eq!(report["status"], json!({ "401": 1 }));
-    assert_eq!(report["token"]["replays"], 0);
+    assert_eq!(report["token"]["retries"], 0);
 }
 
 #[tokio::test]
-async fn an_unsafe_request_is_sent_again_after_an_ambiguous_refusal_only_if_told_to() {
-    for (flag, status, replays) in [("--data=x", "403", 0), ("--replay-unsafe", "200", 1)] {
+async fn an_unsafe_request_is_sent_again_after_an_ambiguous_rejection_only_if_told_to() {
+    for (flag, status, retries) in [
+        ("--data=x", "403", 0),
+        ("--danger-retry-any-method", "200", 1),
+    ] {
         let bank = Bank::anbima().start().await.unwrap();
         bank.api_faults([Fault::status(StatusCode::FORBIDDEN)]);
         let call = Call::of(&bank).arg("--method", "POST").flag(flag);
         let report = call.run().await.report();
         assert_eq!(report["status"], json!({ status: 1 }), "{flag}");
-        assert_eq!(report["token"]["replays"], replays, "{flag}");
+        assert_eq!(report["token"]["retries"], retries, "{flag}");
     }
 }

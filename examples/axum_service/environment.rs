@@ -16,12 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The banks that the service calls, and those of them that run in this very process.
 #[derive(Debug)]
-pub(crate) struct Street {
+pub(crate) struct Environment {
     pub(crate) banks: Banks,
     _embedded: Vec<Bank>,
 }
 
-impl Street {
+impl Environment {
     pub(crate) async fn open() -> Result<Self, BoxError> {
         let mut embedded = Vec::new();
         let mut open = async |dialect, bank| upstream(dialect, bank, &mut embedded).await;

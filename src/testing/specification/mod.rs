@@ -15,7 +15,7 @@ pub(super) use self::{
 
 /// One bank: where it hands out tokens, for what, and how its API wants to see them.
 #[derive(Debug)]
-pub(super) struct Contract {
+pub(super) struct Specification {
     pub(super) name: &'static str,
     pub(super) client_id: &'static str,
     pub(super) client_secret: &'static str,
@@ -42,7 +42,7 @@ pub(super) struct TokenEndpoint {
 /// How a client proves who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// `Authorization: Basic base64(id:secret)`, which is refused elsewhere.
+    /// `Authorization: Basic base64(id:secret)`, which is rejected elsewhere.
     Basic,
     /// Its secret in a field of the body.
     Secret,
@@ -76,7 +76,7 @@ pub(super) enum Scopes {
     Requested,
 }
 
-/// How a token travels to the API, which also says how the API refuses one.
+/// How a token travels to the API, which also says how the API rejects one.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Attachment {
     /// `Authorization: Bearer <token>`.

@@ -81,7 +81,7 @@ pub(super) fn classify(error: BoxError) -> FetchError {
     } else if alerts(&error, &REFUSED_CERTIFICATE) {
         failed(
             Permanent,
-            "the token endpoint refused the client certificate",
+            "the token endpoint rejected the client certificate",
         )
         .for_certificate()
         .with_advice(CHECK_CERTIFICATE)
@@ -119,13 +119,13 @@ fn alerts(error: &BoxError, alerts: &[&str]) -> bool {
 
 fn is_unconnected(error: &BoxError) -> bool {
     use io::ErrorKind::*;
-    let refused = |link| {
+    let rejected = |link| {
         matches!(
             io_kind(link),
             Some(ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable)
         )
     };
-    causes(&**error).any(refused) || speaks_of(error, &CONNECT_WORDS)
+    causes(&**error).any(rejected) || speaks_of(error, &CONNECT_WORDS)
 }
 
 /// A connection that ends during a TLS handshake is first of all a connection that ended.
@@ -172,7 +172,7 @@ mod tests {
         let not_http = (Unclear, Malformed, "the answer is not HTTP");
         let elapsed: BoxError = tower::timeout::error::Elapsed::new().into();
         for (error, (class, kind, says)) in [
-            (io(Io::ConnectionRefused, "refused"), unreached),
+            (io(Io::ConnectionRefused, "rejected"), unreached),
             (io(Io::HostUnreachable, "no route"), unreached),
             ("dns error".into(), unreached),
             ("no more permits".into(), unreached),
@@ -198,7 +198,7 @@ mod tests {
             let error = classify(error);
             assert_eq!((error.class(), error.kind()), (class, kind), "{shown}");
             assert!(error.to_string().contains(says), "{shown}: {error}");
-            assert!(!error.is_certificate_refused(), "{shown}");
+            assert!(!error.is_certificate_rejected(), "{shown}");
         }
     }
 
@@ -216,42 +216,42 @@ mod tests {
             ),
             (
                 "received fatal alert: BadCertificate",
-                "refused the client certificate",
+                "rejected the client certificate",
             ),
             (
                 "received fatal alert: CertificateExpired",
-                "refused the client certificate",
+                "rejected the client certificate",
             ),
             (
                 "sslv3 alert certificate expired",
-                "refused the client certificate",
+                "rejected the client certificate",
             ),
             (
                 "received fatal alert: CertificateRevoked",
-                "refused the client certificate",
+                "rejected the client certificate",
             ),
             (
                 "received fatal alert: CertificateUnknown",
-                "refused the client certificate",
+                "rejected the client certificate",
             ),
             (
                 "received fatal alert: UnsupportedCertificate",
-                "refused the client certificate",
+                "rejected the client certificate",
             ),
             (
                 "received fatal alert: UnknownCA",
-                "refused the client certificate",
+                "rejected the client certificate",
             ),
-            ("tlsv1 alert unknown ca", "refused the client certificate"),
+            ("tlsv1 alert unknown ca", "rejected the client certificate"),
             (
                 "received fatal alert: AccessDenied",
-                "refused the client certificate",
+                "rejected the client certificate",
             ),
         ] {
             let error = classify(wrapped(io(io::ErrorKind::InvalidData, alert)));
             assert_eq!(error.class(), FailureClass::Permanent, "{alert}");
             assert!(error.to_string().ends_with(says), "{alert}: {error}");
-            assert!(error.is_certificate_refused(), "{alert}");
+            assert!(error.is_certificate_rejected(), "{alert}");
             assert_eq!(error.cause().as_deref(), Some(alert));
         }
     }

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Attachment, Contract, Encoding, Expected, Proof, Route, Scopes, TokenEndpoint};
+use super::{Attachment, Encoding, Expected, Proof, Route, Scopes, Specification, TokenEndpoint};
 
 /// Conta Simples, as its page "Get access token" has it: only the grant type in the form.
-pub(in crate::testing) const CONTA_SIMPLES: Contract = Contract {
+pub(in crate::testing) const CONTA_SIMPLES: Specification = Specification {
     name: "conta-simples",
     client_id: "conta-simples-api-key",
     client_secret: "conta-simples-api-secret",

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{Attachment, Contract, Encoding, Expected, Proof, Route, Scopes, TokenEndpoint};
+use super::{Attachment, Encoding, Expected, Proof, Route, Scopes, Specification, TokenEndpoint};
 
 /// Avista, as the page "Authentication" of its PIX Bacen API has it: no grant type at all.
-pub(in crate::testing) const AVISTA: Contract = Contract {
+pub(in crate::testing) const AVISTA: Specification = Specification {
     name: "avista",
     client_id: "avista-client",
     client_secret: "avista-client-secret",

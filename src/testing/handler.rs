@@ -10,78 +10,79 @@ use http::{HeaderValue, Request, StatusCode, header::DATE};
 use tokio::sync::watch;
 
 use super::{
+    acceptor::ClientCertificate,
     api_request::echo,
     clock::Clock,
-    contract::{Contract, Gives, Proof, Route, Scopes, TokenEndpoint},
     counters::Counters,
     credentials::Credentials,
-    door::ClientCertificate,
     expiry::ExpiresIn,
     fault::{Faults, struck},
-    ledger::{Custom, Grant, Ledger, Terms},
-    refused::Refused,
+    rejected::Rejected,
     reply::{Answer, Reply},
     server::Handler,
+    specification::{Gives, Proof, Route, Scopes, Specification, TokenEndpoint},
     token_request,
+    token_store::{Custom, Grant, Terms, TokenStore},
     unserved::{Observer, Unserved},
 };
 
 /// Gives out client certificates.
-pub(super) type Certifier = Box<dyn Fn(&Request<Bytes>) -> Result<Answer, Refused> + Send + Sync>;
+pub(super) type CertificateIssuer =
+    Box<dyn Fn(&Request<Bytes>) -> Result<Answer, Rejected> + Send + Sync>;
 
-pub(in crate::testing) struct Desk {
-    pub(super) contract: &'static Contract,
+pub(in crate::testing) struct BankHandler {
+    pub(super) specification: &'static Specification,
     pub(super) client: Credentials,
-    /// What the client may have, where that is not what the contract says.
+    /// What the client may have, where that is not what the specification says.
     pub(super) scopes: Option<Vec<String>>,
     pub(super) custom: Custom,
     pub(super) routes: Vec<Route>,
     /// Only a bank that is reached over TLS has one.
-    pub(super) certifier: Option<Certifier>,
+    pub(super) certificate_issuer: Option<CertificateIssuer>,
     pub(super) clock: Clock,
     pub(super) counters: watch::Sender<Counters>,
     pub(super) observer: Option<Observer>,
-    books: Mutex<Books>,
+    state: Mutex<BankState>,
 }
 
 /// What changes while the bank is open.
-pub(super) struct Books {
+pub(super) struct BankState {
     pub(super) lifetime: Duration,
     pub(super) expires_in: ExpiresIn,
-    pub(super) ledger: Ledger,
+    pub(super) token_store: TokenStore,
     pub(super) token_faults: Faults,
     pub(super) api_faults: Faults,
-    pub(super) last_refusal: Option<String>,
+    pub(super) last_rejection: Option<String>,
 }
 
-impl Desk {
-    pub(super) fn new(contract: &'static Contract) -> Self {
+impl BankHandler {
+    pub(super) fn new(specification: &'static Specification) -> Self {
         Self {
-            contract,
+            specification,
             client: Credentials {
-                id: contract.client_id.into(),
-                secret: contract.client_secret.into(),
+                id: specification.client_id.into(),
+                secret: specification.client_secret.into(),
             },
             scopes: None,
             custom: Custom::default(),
-            routes: contract.routes.to_vec(),
-            certifier: None,
+            routes: specification.routes.to_vec(),
+            certificate_issuer: None,
             clock: Clock::default(),
             counters: watch::Sender::default(),
             observer: None,
-            books: Mutex::new(Books {
-                lifetime: contract.lifetime,
+            state: Mutex::new(BankState {
+                lifetime: specification.lifetime,
                 expires_in: ExpiresIn::default(),
-                ledger: Ledger::default(),
+                token_store: TokenStore::default(),
                 token_faults: Faults::default(),
                 api_faults: Faults::default(),
-                last_refusal: None,
+                last_rejection: None,
             }),
         }
     }
 
-    pub(super) fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn state(&self) -> MutexGuard<'_, BankState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn count(&self, count: impl FnOnce(&mut Counters)) {
@@ -90,7 +91,7 @@ impl Desk {
 
     fn reply(&self, request: &Request<Bytes>) -> Reply {
         let path = request.uri().path();
-        let mut endpoints = self.contract.token_endpoints.iter();
+        let mut endpoints = self.specification.token_endpoints.iter();
         if let Some(endpoint) = endpoints.find(|endpoint| endpoint.path == path) {
             return self.token_reply(endpoint, request);
         }
@@ -98,41 +99,45 @@ impl Desk {
             return self.api_reply(route, request);
         }
         self.count(|counters| counters.not_found += 1);
-        self.refuse(request, Refused::not_found()).into()
+        self.reject(request, Rejected::not_found()).into()
     }
 
-    fn refuse(&self, request: &Request<Bytes>, refused: Refused) -> Answer {
-        self.tell(|bank| Unserved::request(bank, request, refused.status, &refused.reason));
-        self.books().last_refusal = Some(refused.reason.clone());
-        refused.into()
+    fn reject(&self, request: &Request<Bytes>, rejected: Rejected) -> Answer {
+        self.tell(|bank| Unserved::request(bank, request, rejected.status, &rejected.reason));
+        self.state().last_rejection = Some(rejected.reason.clone());
+        rejected.into()
     }
 
     fn tell(&self, unserved: impl FnOnce(&'static str) -> Unserved) {
         if let Some(Observer(observe)) = &self.observer {
-            observe(&unserved(self.contract.name));
+            observe(&unserved(self.specification.name));
         }
     }
 
     fn token_reply(&self, endpoint: &TokenEndpoint, request: &Request<Bytes>) -> Reply {
-        let fault = self.books().token_faults.next();
+        let fault = self.state().token_faults.next();
         self.count(|counters| {
             counters.token_requests += 1;
             counters.token_faults += u64::from(fault.is_some());
         });
         struck(fault, || {
             self.grant(endpoint, request)
-                .unwrap_or_else(|refused| self.refuse_token(request, refused))
+                .unwrap_or_else(|rejected| self.reject_token(request, rejected))
         })
     }
 
-    fn refuse_token(&self, request: &Request<Bytes>, refused: Refused) -> Answer {
-        self.count(|counters| counters.token_refusals += 1);
-        let reason = refused.reason.clone();
-        self.refuse(request, refused)
+    fn reject_token(&self, request: &Request<Bytes>, rejected: Rejected) -> Answer {
+        self.count(|counters| counters.token_rejections += 1);
+        let reason = rejected.reason.clone();
+        self.reject(request, rejected)
             .member("error_description", reason)
     }
 
-    fn grant(&self, endpoint: &TokenEndpoint, request: &Request<Bytes>) -> Result<Answer, Refused> {
+    fn grant(
+        &self,
+        endpoint: &TokenEndpoint,
+        request: &Request<Bytes>,
+    ) -> Result<Answer, Rejected> {
         let requested = token_request::read(request, endpoint, &self.client)?;
         let by_certificate = endpoint.proof == Proof::Certificate;
         let terms = Terms {
@@ -142,23 +147,23 @@ impl Desk {
                 .flatten(),
         };
         let (now, wall) = (self.clock.now(), self.clock.wall());
-        let mut books = self.books();
-        let lifetime = books.lifetime;
-        let grant = books.ledger.grant(self.custom, &terms, lifetime, now);
-        let expires_in = books.expires_in.json(grant.left, wall);
-        drop(books);
+        let mut state = self.state();
+        let lifetime = state.lifetime;
+        let grant = state.token_store.grant(self.custom, &terms, lifetime, now);
+        let expires_in = state.expires_in.json(grant.left, wall);
+        drop(state);
         self.count(|counters| counters.tokens_issued += u64::from(grant.new));
         Ok(self.token_answer(grant, expires_in, &terms.scopes))
     }
 
-    fn allowed(&self, requested: Vec<String>) -> Result<Vec<String>, Refused> {
-        match (self.contract.scopes, &self.scopes) {
+    fn allowed(&self, requested: Vec<String>) -> Result<Vec<String>, Rejected> {
+        match (self.specification.scopes, &self.scopes) {
             (Scopes::Requested, None) => Ok(requested),
             (Scopes::Requested, Some(allowed)) => {
                 if requested.iter().all(|scope| allowed.contains(scope)) {
                     return Ok(requested);
                 }
-                Err(Refused::invalid_scope("the client may not have the scope"))
+                Err(Rejected::invalid_scope("the client may not have the scope"))
             }
             (_, Some(allowed)) => Ok(allowed.clone()),
             (Scopes::Granted(scopes), None) => {
@@ -169,20 +174,20 @@ impl Desk {
     }
 
     fn token_answer(&self, grant: Grant, expires_in: Option<String>, scopes: &[String]) -> Answer {
-        let mut answer = Answer::new(self.contract.issued)
+        let mut answer = Answer::new(self.specification.issued)
             .member("access_token", grant.token)
-            .member("token_type", self.contract.token_type);
+            .member("token_type", self.specification.token_type);
         if let Some(json) = expires_in {
             answer = answer.raw_member("expires_in", json);
         }
-        match self.contract.scopes {
+        match self.specification.scopes {
             Scopes::Unstated => answer,
             Scopes::Granted(_) | Scopes::Requested => answer.member("scope", scopes.join(" ")),
         }
     }
 
     fn api_reply(&self, route: &Route, request: &Request<Bytes>) -> Reply {
-        let fault = self.books().api_faults.next();
+        let fault = self.state().api_faults.next();
         self.count(|counters| {
             counters.api_requests += 1;
             counters.api_faults += u64::from(fault.is_some());
@@ -194,28 +199,28 @@ impl Desk {
                     self.count(|counters| counters.api_ok += 1);
                     answer
                 }
-                Err(refused) => self.refuse_api(request, refused),
+                Err(rejected) => self.reject_api(request, rejected),
             }
         })
     }
 
-    fn serve(&self, route: &Route, request: &Request<Bytes>) -> Result<Answer, Refused> {
-        match (route.gives, &self.certifier) {
+    fn serve(&self, route: &Route, request: &Request<Bytes>) -> Result<Answer, Rejected> {
+        match (route.gives, &self.certificate_issuer) {
             (Gives::Echo, _) => Ok(echo(request)),
-            (Gives::Certificate, Some(certifier)) => certifier(request),
-            (Gives::Certificate, None) => Err(Refused::not_found()),
+            (Gives::Certificate, Some(certificate_issuer)) => certificate_issuer(request),
+            (Gives::Certificate, None) => Err(Rejected::not_found()),
         }
     }
 
-    fn admit(&self, route: &Route, request: &Request<Bytes>) -> Result<(), Refused> {
-        let attachment = self.contract.attachment;
+    fn admit(&self, route: &Route, request: &Request<Bytes>) -> Result<(), Rejected> {
+        let attachment = self.specification.attachment;
         let token = attachment.token(request.headers(), &self.client)?;
         let now = self.clock.now();
-        let books = self.books();
-        let scopes = books
-            .ledger
+        let state = self.state();
+        let scopes = state
+            .token_store
             .check(token, ClientCertificate::of(request), now)
-            .map_err(|bad| attachment.refuse(bad))?;
+            .map_err(|bad| attachment.reject(bad))?;
         match route.needs {
             Some(scope) if !scopes.iter().any(|held| held == scope) => {
                 Err(attachment.not_covered())
@@ -224,17 +229,17 @@ impl Desk {
         }
     }
 
-    fn refuse_api(&self, request: &Request<Bytes>, refused: Refused) -> Answer {
-        self.count(|counters| match refused.status {
+    fn reject_api(&self, request: &Request<Bytes>, rejected: Rejected) -> Answer {
+        self.count(|counters| match rejected.status {
             StatusCode::UNAUTHORIZED => counters.api_unauthorized += 1,
             StatusCode::FORBIDDEN => counters.api_forbidden += 1,
             _ => {}
         });
-        self.refuse(request, refused)
+        self.reject(request, rejected)
     }
 }
 
-impl Handler for Desk {
+impl Handler for BankHandler {
     fn handle(&self, request: &Request<Bytes>) -> Reply {
         let mut reply = self.reply(request);
         if let Some(headers) = reply.headers_mut() {

@@ -1,21 +1,21 @@
-//! Which statuses of the API refuse the token.
+//! Which statuses of the API reject the token.
 
 use http::StatusCode;
 
-use crate::{ConfigError, RefusalRule};
+use crate::{ConfigError, RejectionRule};
 
-/// Which statuses of the API refuse the token: by default 401, definite. What goes beyond statuses is code: see
-/// [`RefusalRule::by`].
+/// Which statuses of the API reject the token: by default 401, definite. What goes beyond statuses is code: see
+/// [`RejectionRule::by`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct RefusalStatuses {
+pub struct RejectionStatuses {
     /// The token is bad. Default: 401.
     pub definite: Vec<u16>,
     /// The token may be bad, or the request may ask for what it is not allowed. Default: none.
     pub ambiguous: Vec<u16>,
 }
 
-impl Default for RefusalStatuses {
+impl Default for RejectionStatuses {
     fn default() -> Self {
         Self {
             definite: vec![401],
@@ -24,13 +24,13 @@ impl Default for RefusalStatuses {
     }
 }
 
-impl RefusalStatuses {
-    pub(super) fn rule(&self) -> Result<RefusalRule, ConfigError> {
+impl RejectionStatuses {
+    pub(super) fn rule(&self) -> Result<RejectionRule, ConfigError> {
         if let Some(both) = self.definite.iter().find(|it| self.ambiguous.contains(it)) {
-            let error = ConfigError::new("refusal", "a status is either definite or ambiguous");
+            let error = ConfigError::new("rejection", "a status is either definite or ambiguous");
             return Err(error.given_value(both));
         }
-        Ok(RefusalRule::statuses(
+        Ok(RejectionRule::statuses(
             statuses(&self.definite)?,
             statuses(&self.ambiguous)?,
         ))
@@ -43,7 +43,7 @@ fn statuses(codes: &[u16]) -> Result<Vec<StatusCode>, ConfigError> {
         status
             .filter(|it| (300..=599).contains(&it.as_u16()))
             .ok_or_else(|| {
-                ConfigError::new("refusal", "statuses must lie between 300 and 599")
+                ConfigError::new("rejection", "statuses must lie between 300 and 599")
                     .given_value(code)
             })
     };

@@ -3,11 +3,11 @@
 use super::sync::{AtomicU64, Notify, OnceLock, Ordering};
 use crate::{error::OAuthError, token::FetchCause};
 
-/// How a flight ended. Cheap to clone: every waiter gets the same.
+/// How a fetch ended. Cheap to clone: every waiter gets the same.
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
     /// The token is in the cell.
-    Landed,
+    Succeeded,
     Failed(OAuthError),
     /// Whatever drove it is gone (its runtime, most likely): whoever still waits may start another.
     Lost,
@@ -18,19 +18,19 @@ pub(crate) enum Outcome {
 /// # Invariants
 ///
 /// 1. The outcome is written once, and before the waiters are woken.
-/// 2. A waiter keeps the flight it joined: a later flight's outcome is never taken for its own.
-/// 3. A waiter that is dropped takes nothing with it: the flight is driven by a task of the source.
+/// 2. A waiter keeps the fetch it joined: a later fetch's outcome is never taken for its own.
+/// 3. A waiter that is dropped takes nothing with it: the fetch is driven by a task of the source.
 /// 4. The beats change while somebody drives it, and in steps of the state alone: a driver that was replaced no longer
 ///    beats, so that waiters are never told by an old one that the new one lives.
 #[derive(Debug)]
-pub(crate) struct Flight {
+pub(crate) struct Fetch {
     pub(crate) cause: FetchCause,
     outcome: OnceLock<Outcome>,
     landed: Notify,
     beats: AtomicU64,
 }
 
-impl Flight {
+impl Fetch {
     pub(crate) fn new(cause: FetchCause) -> Self {
         Self {
             cause,
@@ -52,7 +52,7 @@ impl Flight {
     }
 
     pub(crate) fn land(&self, outcome: Outcome) {
-        // A second outcome cannot come: only the step that ended the flight is followed by this.
+        // A second outcome cannot come: only the step that ended the fetch is followed by this.
         let _ = self.outcome.set(outcome);
         self.landed.notify_waiters();
     }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, iter, time::Duration};
 
 use tokio::time::Instant;
 
-use super::door::ClientCertificate;
+use super::acceptor::ClientCertificate;
 
 /// What a bank thinks of a token that it will not take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,12 +54,12 @@ pub(super) struct Grant {
 }
 
 #[derive(Default)]
-pub(super) struct Ledger {
+pub(super) struct TokenStore {
     tokens: HashMap<Vec<u8>, Issued>,
     latest: Option<String>,
 }
 
-impl Ledger {
+impl TokenStore {
     pub(super) fn grant(
         &mut self,
         custom: Custom,
