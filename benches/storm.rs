@@ -47,8 +47,8 @@ impl Endpoint {
         let endpoint = self.clone();
         TokenSource::builder(service_fn(move |_: TokenRequest| endpoint.clone().answer()))
             .policy(|policy| {
-                policy.min_fetch_interval = Duration::from_millis(1);
-                policy.unclear_back_off = BackOff::new(LATENCY, LATENCY);
+                policy.back_off.min_fetch_interval = Duration::from_millis(1);
+                policy.back_off.unclear = BackOff::new(LATENCY, LATENCY);
             })
             .clock(clock)
             .build()

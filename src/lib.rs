@@ -56,7 +56,7 @@
 //! |---|---|
 //! | fresh | takes it and goes: no lock, no await |
 //! | stale | takes it and goes; the first to see it starts a refresh behind itself |
-//! | missing or expired | waits for the one fetch under way, at most `acquire_timeout` |
+//! | missing or expired | waits for the one fetch under way, at most `timeouts.acquire` |
 //! | suspended by a rejection | waits for it at most `suspended_wait`, then takes the suspended token and goes |
 //! | missing, and the source is backing off | fails at once with the error of the last fetch, which says when the next may be made |
 //!
@@ -107,9 +107,9 @@ mod duration;
 mod error;
 mod headers;
 mod lifecycle;
-mod margin;
 mod middleware;
 mod origin;
+mod policy;
 mod rejection;
 #[cfg(feature = "reqwest-middleware")]
 mod reqwest_middleware;
@@ -126,12 +126,15 @@ pub use error::{
 };
 pub use headers::TokenHeaders;
 pub use lifecycle::{
-    BackOff, Changes, Clock, CountersSnapshot, IssuedToken, LastFailure, Policy, SourceState,
-    Status, TokenSource, TokenSourceBuilder,
+    Changes, Clock, CountersSnapshot, IssuedToken, LastFailure, SourceState, Status, TokenSource,
+    TokenSourceBuilder,
 };
-pub use margin::Margin;
 pub use middleware::{NoRetry, OAuth, OAuthLayer, ResponseFuture, RetryRejected};
 pub use origin::Origin;
+pub use policy::{
+    BackOff, BackOffPolicy, LifetimePolicy, Margin, Policy, RefreshPolicy, RejectionPolicy,
+    RetryPolicy, Timeouts,
+};
 pub use rejection::{Rejection, RejectionRule};
 pub use secret::{ClientId, ClientSecret, SecretRef};
 pub use token::{FetchCause, Generation, Token, TokenRequest};

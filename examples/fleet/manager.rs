@@ -94,10 +94,10 @@ async fn fetch(bank: Bank) -> Result<Token, BoxError> {
 fn no_manners() -> Policy {
     const SHORTEST: Duration = Duration::from_millis(1);
     let mut policy = Policy::default();
-    policy.jitter = 0.0;
-    policy.retry_wait = Duration::ZERO;
-    policy.min_fetch_interval = SHORTEST;
-    policy.transient_back_off = BackOff::new(SHORTEST, SHORTEST);
+    policy.refresh.jitter = 0.0;
+    policy.retry.first_wait = Duration::ZERO;
+    policy.back_off.min_fetch_interval = SHORTEST;
+    policy.back_off.transient = BackOff::new(SHORTEST, SHORTEST);
     policy
 }
 

@@ -151,7 +151,7 @@ fn ours(
     let source = TokenSource::builder(fetcher)
         .origin("https://api.example")
         // The default second between two fetches is longer than these tokens live.
-        .policy(|policy| policy.min_fetch_interval = Duration::from_millis(100))
+        .policy(|policy| policy.back_off.min_fetch_interval = Duration::from_millis(100))
         .build()?;
     Ok(OAuthLayer::new(source).layer(service_fn(answer)))
 }

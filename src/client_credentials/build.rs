@@ -18,8 +18,9 @@ use super::{
 };
 use crate::{
     ClientId, ClientSecret, ConfigError, Origin, RejectionRule,
-    lifecycle::{Clock, Policy, TokenSource},
+    lifecycle::{Clock, TokenSource},
     origin::AllowedOrigins,
+    policy::Policy,
 };
 
 /// Collects what a client-credentials fetcher needs: a [`Dialect`], the client's id and secret, scopes, and what is
@@ -315,13 +316,13 @@ impl ClientCredentialsBuilder {
         };
         Lifetimes {
             default: last(
-                self.policy.default_lifetime,
-                untouched.default_lifetime,
+                self.policy.lifetime.default,
+                untouched.lifetime.default,
                 self.dialect.default_lifetime,
             ),
             max: last(
-                self.policy.max_lifetime,
-                untouched.max_lifetime,
+                self.policy.lifetime.max,
+                untouched.lifetime.max,
                 self.dialect.max_lifetime,
             ),
         }
@@ -369,17 +370,21 @@ fn allowed_origins(dialect: &Dialect) -> AllowedOrigins {
     allowed
 }
 
+/// The defaults, with what the dialect sets.
 fn policy_of(dialect: &Dialect) -> Policy {
-    let default = Policy::default();
-    Policy {
-        refresh_margin: dialect.refresh_margin.unwrap_or(default.refresh_margin),
-        default_lifetime: dialect.default_lifetime.unwrap_or(default.default_lifetime),
-        max_lifetime: dialect.max_lifetime.unwrap_or(default.max_lifetime),
-        // A wait that the dialect names is honoured in full.
-        max_retry_after: default
-            .max_retry_after
-            .max(dialect.wait_after_429.unwrap_or_default()),
-        single_active: dialect.single_active,
-        ..default
+    let mut policy = Policy::default();
+    policy.refresh.single_active = dialect.single_active;
+    set(&mut policy.refresh.margin, dialect.refresh_margin);
+    set(&mut policy.lifetime.default, dialect.default_lifetime);
+    set(&mut policy.lifetime.max, dialect.max_lifetime);
+    // A wait that the dialect names is honoured in full.
+    let longest = &mut policy.retry.max_retry_after;
+    *longest = (*longest).max(dialect.wait_after_429.unwrap_or_default());
+    policy
+}
+
+fn set<T>(number: &mut T, stated: Option<T>) {
+    if let Some(stated) = stated {
+        *number = stated;
     }
 }

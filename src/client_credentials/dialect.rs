@@ -137,7 +137,7 @@ pub struct Dialect {
     pub rejection: RejectionStatuses,
     /// How long to leave the token endpoint alone after a 429 that carries no `Retry-After`. Default: as after any
     /// transient failure. At most a day. More than 5 minutes raises
-    /// [`Policy::max_retry_after`](crate::Policy::max_retry_after) to it, so that it is honoured; what you set there
+    /// [`Policy::retry`](crate::Policy::retry) to it, so that it is honoured; what you set there
     /// yourself comes last and bounds it.
     pub wait_after_429: Option<Duration>,
     /// How the token endpoint's failures are treated where RFC 6749 and the status do not tell. The first row that

@@ -207,7 +207,7 @@ fn numbers(dialect: &Dialect) -> Checked {
     let lifetime = dialect.default_lifetime.or(dialect.max_lifetime);
     dialect
         .refresh_margin
-        .map_or(Ok(()), |margin| margin.check(lifetime))
+        .map_or(Ok(()), |margin| margin.check("refresh_margin", lifetime))
 }
 
 fn bounded(field: &'static str, duration: Option<Duration>, longest: Duration) -> Checked {

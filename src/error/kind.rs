@@ -74,7 +74,7 @@ pub enum OAuthErrorKind {
     Denied,
     /// `malformed`: see [`FetchErrorKind::Malformed`].
     Malformed,
-    /// `timeout`: the fetch took too long, or the request waited for it longer than `acquire_timeout`.
+    /// `timeout`: the fetch took too long, or the request waited for it longer than `timeouts.acquire`.
     #[serde(rename = "timeout")]
     TimedOut,
     /// `unavailable`: see [`FetchErrorKind::Unavailable`].

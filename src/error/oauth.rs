@@ -110,7 +110,7 @@ impl OAuthError {
         }
     }
 
-    /// Whether waiting took too long: the fetch passed its own bound, or the request passed `acquire_timeout`.
+    /// Whether waiting took too long: the fetch passed its own bound, or the request passed `timeouts.acquire`.
     pub fn is_timeout(&self) -> bool {
         self.kind() == OAuthErrorKind::TimedOut
     }
@@ -230,7 +230,7 @@ impl fmt::Display for Reason {
             Self::AcquireTimeout(bound) => {
                 write!(
                     f,
-                    "no token within acquire_timeout ({bound:?}); the fetch goes on"
+                    "no token within timeouts.acquire ({bound:?}); the fetch goes on"
                 )
             }
             Self::ForeignOrigin(rule) => write!(f, "token not sent: {rule}"),

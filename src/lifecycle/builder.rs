@@ -8,13 +8,13 @@ use super::{
     clock::Clock,
     core::{Core, Parts},
     driver::Fetcher,
-    policy::Policy,
     source::TokenSource,
 };
 use crate::{
     error::{BoxError, ConfigError},
     headers::TokenHeaders,
     origin::{AllowedOrigins, Origin},
+    policy::Policy,
     rejection::RejectionRule,
     text::hidden,
     token::{Token, TokenRequest},
@@ -210,10 +210,10 @@ mod tests {
 
     #[test]
     fn an_error_says_whose_setting_it_is_and_what_was_given() {
-        let error = rejected(|it| it.policy(|policy| policy.attempts = 0).name("vault"));
+        let error = rejected(|it| it.policy(|policy| policy.retry.attempts = 0).name("vault"));
         assert_eq!(
             error.to_string(),
-            "vault: invalid `attempts` 0: must be at least 1"
+            "vault: invalid `retry.attempts` 0: must be at least 1"
         );
         let error = rejected(|it| it.origin("https://me:c4n4ry@api.example").name("vault"));
         assert_eq!(error.source_name(), Some("vault"));

@@ -11,7 +11,6 @@ use super::{
     driver::Fetcher,
     driving::Driver,
     fetch::{Fetch, Outcome},
-    policy::Policy,
     prepared::PreparedToken,
     state::{FetchGrant, Remedy, State},
     status::Counters,
@@ -21,6 +20,7 @@ use crate::{
     error::{CHECK_NETWORK, FetchError, NextAttempt, OAuthError, Reason},
     headers::TokenHeaders,
     origin::AllowedOrigins,
+    policy::Policy,
     rejection::{Rejection, RejectionRule},
     token::{FetchCause, Generation},
 };
@@ -103,7 +103,7 @@ impl Core {
 
     /// How long a request waits for a token.
     pub(crate) fn patience(&self) -> Bound<'_> {
-        Bound::new(&self.clock, self.policy.acquire_timeout, WAITER_GRACE)
+        Bound::new(&self.clock, self.policy.timeouts.acquire, WAITER_GRACE)
     }
 
     pub(crate) fn error(&self, reason: Reason) -> OAuthError {

@@ -110,7 +110,7 @@ impl FetchTask {
             core.counters.count_fetch(fetch.cause);
         }
         let started = core.now();
-        let bound = core.policy.fetch_timeout;
+        let bound = core.policy.timeouts.fetch;
         let result = match beating((&core, &fetch, driver), bound, self.attempts()).await {
             Ok(result) => result,
             Err(Stopped::OutOfTime) => Err(Failure::Fetch(self.out_of_time())),
@@ -138,10 +138,10 @@ impl FetchTask {
     async fn attempt(&mut self) -> Result<PreparedToken, Failure> {
         // Not bounded by the attempt's time-out: a rate limit around the fetcher may hold it back for longer.
         let (anchor, call) = self.call().await?;
-        let bound = (self.core.policy.attempt_timeout, ATTEMPT_GRACE);
+        let bound = (self.core.policy.timeouts.attempt, ATTEMPT_GRACE);
         let token = match bounded(&self.core.clock, bound, call).await {
             Ok(answer) => answer.map_err(FetchError::from_fetcher),
-            Err(_) => Err(self.core.timed_out("attempt_timeout", bound.0)),
+            Err(_) => Err(self.core.timed_out("timeouts.attempt", bound.0)),
         };
         token
             .and_then(|token| self.core.prepare(token, anchor, &mut self.rng))
@@ -203,16 +203,16 @@ impl FetchTask {
         let counted = attempts - without_life;
         if error.is_without_life() {
             return match error.retry_after() {
-                Some(wait) => (counted < policy.attempts.max(2)).then_some(wait),
+                Some(wait) => (counted < policy.retry.attempts.max(2)).then_some(wait),
                 None => self.wait_for_life(),
             };
         }
-        if counted >= policy.attempts || !error.may_retry_within_fetch() {
+        if counted >= policy.retry.attempts || !error.may_retry_within_fetch() {
             return None;
         }
         match error.retry_after() {
             None => Some(policy.wait_between_attempts(counted, self.rng.f64())),
-            Some(asked) if asked <= policy.max_retry_after_in_fetch => {
+            Some(asked) if asked <= policy.retry.max_retry_after_in_fetch => {
                 Some(policy.believed_retry_after(asked, self.rng.f64()))
             }
             Some(_) => None,
@@ -228,8 +228,8 @@ impl FetchTask {
 
     /// The fetch's own bound passed. What its last attempt failed with says more than that, if there was one.
     fn out_of_time(&mut self) -> FetchError {
-        let bound = self.core.policy.fetch_timeout;
-        let timed_out = || self.core.timed_out("fetch_timeout", bound);
+        let bound = self.core.policy.timeouts.fetch;
+        let timed_out = || self.core.timed_out("timeouts.fetch", bound);
         self.last_failure.take().unwrap_or_else(timed_out)
     }
 }

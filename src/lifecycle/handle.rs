@@ -186,7 +186,7 @@ impl Handle {
         }
     }
 
-    /// The slow path: waits for a token, at most `acquire_timeout`. A token that it hands out suspended is the best to
+    /// The slow path: waits for a token, at most `timeouts.acquire`. A token that it hands out suspended is the best to
     /// be had: another wait would bring nothing better.
     pub(crate) async fn acquire(&self) -> Result<IssuedToken, OAuthError> {
         if runtime::Handle::try_current().is_err() {
@@ -233,7 +233,7 @@ impl Handle {
                 Err(_) | Ok(Some(Outcome::Succeeded | Outcome::Lost)) => {}
                 Ok(Some(Outcome::Failed(error))) => return self.or_serviceable(|| error),
                 Ok(None) => {
-                    let bound = self.core.policy.acquire_timeout;
+                    let bound = self.core.policy.timeouts.acquire;
                     let reason = Reason::AcquireTimeout(bound);
                     return self.or_serviceable(|| self.core.error(reason));
                 }

@@ -22,7 +22,6 @@ mod handle;
 mod keep_fresh;
 #[cfg(all(test, tower_oauth_loom))]
 mod models;
-mod policy;
 mod prepared;
 mod restraint;
 mod source;
@@ -36,7 +35,6 @@ pub use cell::IssuedToken;
 pub use changes::Changes;
 pub use clock::Clock;
 pub(crate) use handle::Rejected;
-pub use policy::{BackOff, Policy};
 pub(crate) use source::Guard;
 pub use source::TokenSource;
 pub use status::{CountersSnapshot, LastFailure, SourceState, Status};

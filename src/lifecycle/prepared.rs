@@ -9,12 +9,12 @@ use super::{
     cell::{Issued, TokenState},
     clock::{COARSE_LAG, Moment, Now, since_epoch},
     core::Core,
-    policy::Policy,
     sync::AtomicU8,
 };
 use crate::{
     error::FetchError,
     headers::Rendered,
+    policy::Policy,
     token::{Generation, Life, Token},
 };
 
@@ -82,12 +82,12 @@ impl Core {
             anchor.wall.saturating_sub(since_epoch(at))
         });
         let lifetime = match token.life() {
-            Life::Unstated => self.policy.default_lifetime,
+            Life::Unstated => self.policy.lifetime.default,
             Life::For(lifetime) => lifetime,
             Life::Until(end) => age + since_epoch(end).saturating_sub(anchor.wall),
         };
         // Of a token of some age, what is left is what must be believed.
-        let lifetime = lifetime.min(age.saturating_add(self.policy.max_lifetime));
+        let lifetime = lifetime.min(age.saturating_add(self.policy.lifetime.max));
         let window = self.policy.window(lifetime, rng.f64());
         let start = anchor.earlier(age);
         let expires_at = start.after(lifetime);

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::policy::Policy;
-use crate::token::Generation;
+use crate::{policy::Policy, token::Generation};
 
 /// Draws for fetches because of definite rejections: a burst, refilled by time.
 #[derive(Debug)]
@@ -18,9 +17,9 @@ pub(crate) struct Bucket {
 impl Bucket {
     pub(crate) fn new(policy: &Policy) -> Self {
         Self {
-            left: policy.rejection_burst,
-            size: policy.rejection_burst,
-            refill: policy.rejection_refill,
+            left: policy.rejection.burst,
+            size: policy.rejection.burst,
+            refill: policy.rejection.refill,
             counted: Duration::ZERO,
         }
     }
@@ -114,13 +113,13 @@ impl Suspicion {
             // The token works for others: what is rejected is the request. From here on only a long silence of
             // successes is taken for a revocation.
             self.since = last_success;
-            self.wait = policy.suspicion.max;
+            self.wait = policy.rejection.suspicion.max;
         }
         if now < self.since + self.wait {
             return false;
         }
         self.since = now;
-        self.wait = policy.suspicion.doubled(self.wait);
+        self.wait = policy.rejection.suspicion.doubled(self.wait);
         true
     }
 }
@@ -160,7 +159,7 @@ mod tests {
     #[test]
     fn a_suspect_is_tried_again_after_waits_that_double() {
         let policy = Policy::default();
-        let mut suspicion = Suspicion::probation(Generation(2), policy.suspicion.first);
+        let mut suspicion = Suspicion::probation(Generation(2), policy.rejection.suspicion.first);
         let rejected_at = [0, 1, 30, 31, 89, 90, 209, 210];
         let fetches: Vec<_> = rejected_at
             .iter()
@@ -172,7 +171,8 @@ mod tests {
     #[test]
     fn successes_put_the_next_try_off_until_they_stop() {
         let policy = Policy::default();
-        let mut suspicion = Suspicion::confirmed(Generation(2), policy.suspicion.first, secs(10));
+        let mut suspicion =
+            Suspicion::confirmed(Generation(2), policy.rejection.suspicion.first, secs(10));
         assert!(!suspicion.rejected(secs(45), secs(40), &policy));
         assert!(!suspicion.rejected(secs(159), secs(40), &policy));
         assert!(suspicion.rejected(secs(160), secs(40), &policy));

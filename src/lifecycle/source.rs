@@ -112,7 +112,7 @@ impl TokenSource {
         }
     }
 
-    /// The current token; waits for a fetch when there is none that may be used, at most `acquire_timeout` (25 s).
+    /// The current token; waits for a fetch when there is none that may be used, at most `timeouts.acquire` (25 s).
     ///
     /// # Errors
     ///

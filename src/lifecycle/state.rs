@@ -13,12 +13,12 @@ use super::{
     clock::Now,
     driving::{Driver, Driving},
     fetch::Fetch,
-    policy::Policy,
     restraint::{Bucket, Suspicion},
     sync::AbortHandle,
 };
 use crate::{
     error::{FailureClass, OAuthError},
+    policy::Policy,
     rejection::Rejection,
     token::{FetchCause, Generation},
 };
@@ -135,7 +135,9 @@ impl State {
     /// that of a fetch which was lost before it left.
     fn take_start(&mut self, now: Duration, policy: &Policy) -> Duration {
         let earliest = self.last_start.map_or(Duration::ZERO, |start| {
-            start.min(now).saturating_add(policy.min_fetch_interval)
+            start
+                .min(now)
+                .saturating_add(policy.back_off.min_fetch_interval)
         });
         let start = earliest.max(now);
         self.last_start = Some(start);
@@ -206,7 +208,9 @@ impl State {
         }
         if rejection == Rejection::Definite && current.token_state() == TokenState::Good {
             current.set_token_state(TokenState::Suspended);
-            self.suspended_until = now.monotonic.saturating_add(policy.suspended_wait);
+            self.suspended_until = now
+                .monotonic
+                .saturating_add(policy.rejection.suspended_wait);
         }
         let cause = match rejection {
             Rejection::Definite => FetchCause::Rejected,
@@ -282,7 +286,7 @@ impl State {
         let suspicion = self.suspicion.take();
         let wait = suspicion
             .as_ref()
-            .map_or(policy.suspicion.first, Suspicion::wait);
+            .map_or(policy.rejection.suspicion.first, Suspicion::wait);
         self.suspicion = match (cause, repeated) {
             (FetchCause::Rejected | FetchCause::MaybeRejected, true) => {
                 Some(Suspicion::confirmed(generation, wait, now.monotonic))

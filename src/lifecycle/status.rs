@@ -132,7 +132,7 @@ pub enum SourceState {
     /// A token that serves while it is refreshed behind the requests.
     Stale,
     /// A token that the API rejected; requests wait for the next one, at most
-    /// [`suspended_wait`](crate::Policy::suspended_wait).
+    /// [`suspended_wait`](crate::Policy::rejection).
     Suspended,
     /// A token past its use.
     Expired,

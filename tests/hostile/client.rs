@@ -41,11 +41,11 @@ impl Client {
     /// A source that makes one attempt per fetch, of at most `bound`, and backs off for no longer than it must.
     pub(crate) fn source(self, token_url: String, bound: Duration) -> TokenSource {
         self.source_with(token_url, &Authority::new().unwrap(), |policy| {
-            policy.attempts = 1;
-            policy.attempt_timeout = bound;
-            policy.fetch_timeout = bound * 2;
+            policy.retry.attempts = 1;
+            policy.timeouts.attempt = bound;
+            policy.timeouts.fetch = bound * 2;
             // Not to be reached, however busy the machine: what is wanted is the fetch's own error.
-            policy.acquire_timeout = bound * 2 + SLACK;
+            policy.timeouts.acquire = bound * 2 + SLACK;
         })
     }
 
@@ -60,12 +60,12 @@ impl Client {
         let builder = ClientCredentialsBuilder::new(Dialect::new("hostile", token_url), id)
             .secret(ClientSecret::new(SECRET))
             .policy(|policy| {
-                policy.retry_wait = Duration::from_millis(1);
-                policy.min_fetch_interval = Duration::from_millis(1);
-                policy.max_retry_after_in_fetch = Duration::ZERO;
-                policy.transient_back_off = BackOff::new(soon, soon);
-                policy.unclear_back_off = BackOff::new(soon, soon);
-                policy.permanent_back_off = BackOff::new(soon, soon);
+                policy.retry.first_wait = Duration::from_millis(1);
+                policy.back_off.min_fetch_interval = Duration::from_millis(1);
+                policy.retry.max_retry_after_in_fetch = Duration::ZERO;
+                policy.back_off.transient = BackOff::new(soon, soon);
+                policy.back_off.unclear = BackOff::new(soon, soon);
+                policy.back_off.permanent = BackOff::new(soon, soon);
             })
             .policy(change);
         match self {

@@ -57,7 +57,7 @@ async fn a_flapping_peer_costs_no_fetch() {
         });
         let url = format!("http://{}", peer.address);
         let source = client.source_with(url, &Authority::new().unwrap(), |policy| {
-            policy.rejection_burst = 100;
+            policy.rejection.burst = 100;
         });
         for round in 1..=ROUNDS {
             let token = timeout(LONG, source.token()).await.unwrap().unwrap();
@@ -75,9 +75,9 @@ async fn a_fetch_of_stalls_ends_for_everyone_within_its_bound() {
         let peer = Peer::playing(vec![Hear, Stall]).await;
         let url = format!("http://{}", peer.address);
         let source = client.source_with(url, &Authority::new().unwrap(), |policy| {
-            policy.attempts = 1000;
-            policy.attempt_timeout = Duration::from_millis(100);
-            policy.fetch_timeout = SHORT;
+            policy.retry.attempts = 1000;
+            policy.timeouts.attempt = Duration::from_millis(100);
+            policy.timeouts.fetch = SHORT;
         });
         let waiters = join_all((0..100).map(|_| source.token()));
         let errors = timeout(SHORT + SLACK, waiters).await.expect("no hang");

@@ -39,7 +39,7 @@ fn stalls() -> Vec<Misdeed> {
         script,
         kind: "timeout",
         class: Transient,
-        says: "did not answer within attempt_timeout",
+        says: "did not answer within timeouts.attempt",
     };
     vec![
         stall("stalls before it reads", vec![Stall]),

@@ -41,7 +41,9 @@ fn port_of(bank: &Bank) -> u16 {
 
 /// One whose authority the client trusts, and which makes one attempt per fetch.
 fn source(client: Client, bank: &Bank, authority: &Authority) -> TokenSource {
-    client.source_with(bank.token_url(), authority, |policy| policy.attempts = 1)
+    client.source_with(bank.token_url(), authority, |policy| {
+        policy.retry.attempts = 1
+    })
 }
 
 #[tokio::test]
@@ -75,7 +77,7 @@ async fn a_server_that_is_somebody_else_until_it_is_itself_again() {
 fn strangers() -> [(Script, &'static str, FailureClass, &'static str); 3] {
     let plain = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n".into();
     [
-        (vec![Stall], "timeout", Transient, "attempt_timeout"),
+        (vec![Stall], "timeout", Transient, "timeouts.attempt"),
         (
             vec![Reset],
             "unavailable",

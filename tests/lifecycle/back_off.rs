@@ -19,7 +19,7 @@ async fn back_offs(error: MakeError, attempts: u32, failures: usize) -> Vec<Dura
     let endpoint = Endpoint::new();
     let builder = endpoint
         .builder()
-        .policy(|policy| policy.attempts = attempts);
+        .policy(|policy| policy.retry.attempts = attempts);
     let source = builder.build().unwrap();
     let mut waits = Vec::new();
     for _ in 0..failures {
@@ -293,7 +293,7 @@ async fn the_numbers_of_a_back_off_can_be_set() {
     let endpoint = Endpoint::new();
     endpoint.then_fail(FetchError::unclear("down"));
     let builder = endpoint.builder().policy(|policy| {
-        policy.unclear_back_off = BackOff::new(secs(100), secs(100));
+        policy.back_off.unclear = BackOff::new(secs(100), secs(100));
     });
     let source = builder.build().unwrap();
     assert!(source.token().await.is_err());

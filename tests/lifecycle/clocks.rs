@@ -14,7 +14,9 @@ const USE_FOR: Duration = secs(990);
 /// A source that holds a token of 1000 s, and the moment from which its life counts.
 async fn holding() -> (Endpoint, TokenSource, Duration) {
     let endpoint = Endpoint::new().lifetime(secs(1000));
-    let source = endpoint.builder().policy(|policy| policy.jitter = 0.0);
+    let source = endpoint
+        .builder()
+        .policy(|policy| policy.refresh.jitter = 0.0);
     let source = source.build().unwrap();
     source.ready().await.unwrap();
     let start = endpoint.arrivals()[0];

@@ -10,7 +10,9 @@ use tower_oauth::{FailureClass, FetchError, OAuthError, OAuthErrorKind, Token};
 async fn failed(answer: Answer) -> OAuthError {
     let endpoint = Endpoint::new();
     endpoint.then(answer);
-    let builder = endpoint.builder().policy(|policy| policy.attempts = 1);
+    let builder = endpoint
+        .builder()
+        .policy(|policy| policy.retry.attempts = 1);
     builder.build().unwrap().token().await.unwrap_err()
 }
 

@@ -20,7 +20,9 @@ use tower_oauth::{
 #[tokio::test(start_paused = true)]
 async fn the_fetcher_comes_back_after_whatever_ended_a_fetch() {
     let endpoint = Endpoint::new();
-    let builder = endpoint.builder().policy(|policy| policy.attempts = 1);
+    let builder = endpoint
+        .builder()
+        .policy(|policy| policy.retry.attempts = 1);
     let source = builder.build().unwrap();
     for end in [Answer::Hang, Answer::Panic, Answer::Fail("no".into())] {
         endpoint.then(end);

@@ -83,10 +83,10 @@ async fn what_has_come_is_read_before_a_time_out_is_believed() {
 #[tokio::test(start_paused = true)]
 async fn what_has_come_is_read_also_in_the_last_moment_of_a_bound() {
     let tight = |policy: &mut Policy| {
-        policy.attempt_timeout = LATENCY + millis(1);
-        policy.fetch_timeout = LATENCY + millis(2);
-        policy.max_retry_after_in_fetch = LATENCY;
-        policy.acquire_timeout = LATENCY + millis(1003);
+        policy.timeouts.attempt = LATENCY + millis(1);
+        policy.timeouts.fetch = LATENCY + millis(2);
+        policy.retry.max_retry_after_in_fetch = LATENCY;
+        policy.timeouts.acquire = LATENCY + millis(1003);
     };
     let (builder, fetches) = source(|attempt| token(secs(3600), attempt));
     let source = builder.policy(tight).build().unwrap();
@@ -126,7 +126,7 @@ async fn a_connection_lost_to_the_freeze_is_followed_by_another_attempt() {
 #[tokio::test(start_paused = true)]
 async fn a_bound_is_lengthened_once_however_late_every_timer_is() {
     let (builder, fetches) = source(|_| Err(FetchError::transient("never").into()));
-    let hangs = |policy: &mut Policy| policy.attempts = 1000;
+    let hangs = |policy: &mut Policy| policy.retry.attempts = 1000;
     let source = builder.policy(hangs).build().unwrap();
     let started = Instant::now();
     let waiter = freeze(&source, &fetches, secs(1)).await;

@@ -6,7 +6,9 @@ use tower_oauth::{FailureClass, FetchCause, FetchError, Margin, SourceState, Tok
 
 /// A source with a token of 1000 s that has become due for refresh, at 800 s of its life.
 async fn stale(endpoint: &Endpoint) -> TokenSource {
-    let source = endpoint.builder().policy(|policy| policy.jitter = 0.0);
+    let source = endpoint
+        .builder()
+        .policy(|policy| policy.refresh.jitter = 0.0);
     let source = source.build().unwrap();
     source.ready().await.unwrap();
     endpoint
@@ -152,8 +154,8 @@ async fn a_margin_of_ones_own_moves_the_refresh() {
     ] {
         let endpoint = endpoint();
         let source = endpoint.builder().policy(|policy| {
-            policy.jitter = 0.0;
-            policy.refresh_margin = margin;
+            policy.refresh.jitter = 0.0;
+            policy.refresh.margin = margin;
         });
         let source = source.build().unwrap();
         source.ready().await.unwrap();

@@ -8,7 +8,9 @@ use tower_oauth::{SourceState, Token, TokenSource};
 /// A source that holds one token, without jitter.
 async fn holding(endpoint: &Endpoint, token: Token) -> TokenSource {
     endpoint.then(Answer::Token(token));
-    let source = endpoint.builder().policy(|policy| policy.jitter = 0.0);
+    let source = endpoint
+        .builder()
+        .policy(|policy| policy.refresh.jitter = 0.0);
     let source = source.build().unwrap();
     source.ready().await.unwrap();
     source
@@ -59,8 +61,8 @@ async fn no_stated_lifetime_means_five_minutes_unless_set() {
     let endpoint = Endpoint::new();
     endpoint.then(Answer::Token(Token::new("unstated")));
     let source = endpoint.builder().policy(|policy| {
-        policy.jitter = 0.0;
-        policy.default_lifetime = secs(1000);
+        policy.refresh.jitter = 0.0;
+        policy.lifetime.default = secs(1000);
     });
     let source = source.build().unwrap();
     source.ready().await.unwrap();
@@ -121,7 +123,7 @@ async fn tokens_that_die_on_the_way_are_asked_for_again_at_once_and_then_an_erro
     for (attempts, fetches) in [(1, 2), (2, 2), (3, 3)] {
         let endpoint = Endpoint::new().lifetime(secs(5)).latency(secs(6));
         let builder = endpoint.builder();
-        let builder = builder.policy(|policy| policy.attempts = attempts);
+        let builder = builder.policy(|policy| policy.retry.attempts = attempts);
         let source = builder.build().unwrap();
         assert!(source.token().await.unwrap_err().is_malformed());
         let arrivals = endpoint.arrivals();

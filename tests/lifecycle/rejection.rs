@@ -275,8 +275,8 @@ fn rejection() -> Response<String> {
 async fn a_request_whose_wait_is_over_goes_with_the_rejected_token_that_is_there() {
     let endpoint = Endpoint::new().latency(secs(15));
     let builder = endpoint.builder().policy(|policy| {
-        policy.attempt_timeout = secs(18);
-        policy.suspended_wait = policy.acquire_timeout;
+        policy.timeouts.attempt = secs(18);
+        policy.rejection.suspended_wait = policy.timeouts.acquire;
     });
     let (source, api) = (builder.build().unwrap(), Api::ok());
     source.ready().await.unwrap();
@@ -388,7 +388,7 @@ async fn the_wait_for_a_suspended_tokens_replacement_can_be_set() {
         let endpoint = Endpoint::new();
         let builder = endpoint
             .builder()
-            .policy(|policy| policy.suspended_wait = millis(wait));
+            .policy(|policy| policy.rejection.suspended_wait = millis(wait));
         let (source, api) = one_bad_route(&endpoint, builder).await;
         source.invalidate(source.token().await.unwrap().generation());
         assert_eq!(took(&plain(&source, &api)).await, u128::from(wait));
@@ -396,14 +396,17 @@ async fn the_wait_for_a_suspended_tokens_replacement_can_be_set() {
     }
     let too_long = Endpoint::new()
         .builder()
-        .policy(|policy| policy.suspended_wait = secs(26));
-    assert_eq!(too_long.build().unwrap_err().field(), "suspended_wait");
+        .policy(|policy| policy.rejection.suspended_wait = secs(26));
+    assert_eq!(
+        too_long.build().unwrap_err().field(),
+        "rejection.suspended_wait"
+    );
     // Who shortens the whole wait need not name a part of it.
     let short = Endpoint::new().builder().policy(|policy| {
-        policy.attempt_timeout = millis(100);
-        policy.fetch_timeout = millis(200);
-        policy.max_retry_after_in_fetch = millis(100);
-        policy.acquire_timeout = millis(1500);
+        policy.timeouts.attempt = millis(100);
+        policy.timeouts.fetch = millis(200);
+        policy.retry.max_retry_after_in_fetch = millis(100);
+        policy.timeouts.acquire = millis(1500);
     });
     assert!(short.build().is_ok());
 }

@@ -12,7 +12,9 @@ fn same(lifetime: Duration) -> Answer {
 }
 
 fn without_jitter(endpoint: &Endpoint) -> TokenSource {
-    let builder = endpoint.builder().policy(|policy| policy.jitter = 0.0);
+    let builder = endpoint
+        .builder()
+        .policy(|policy| policy.refresh.jitter = 0.0);
     builder.build().unwrap()
 }
 
@@ -137,7 +139,7 @@ async fn a_single_active_token_is_never_refreshed_ahead() {
     let endpoint = Endpoint::new().lifetime(secs(1000)).latency(secs(2));
     let builder = endpoint
         .builder()
-        .policy(|policy| policy.single_active = true);
+        .policy(|policy| policy.refresh.single_active = true);
     let source = builder.build().unwrap();
     source.ready().await.unwrap();
     let start = endpoint.arrivals()[0];
@@ -181,9 +183,9 @@ async fn a_failed_fetch_gives_back_only_what_was_drawn_for_it() {
     let endpoint = Endpoint::new();
     endpoint.then(same(secs(1000))).then(same(secs(1000)));
     let builder = endpoint.builder().policy(|policy| {
-        policy.jitter = 0.0;
-        policy.rejection_burst = 1;
-        policy.rejection_refill = secs(24 * 3600);
+        policy.refresh.jitter = 0.0;
+        policy.rejection.burst = 1;
+        policy.rejection.refill = secs(24 * 3600);
     });
     let source = builder.build().unwrap();
     // The one draw there is, for a token that comes again. The next fetch goes by suspicion, and fails.

@@ -42,7 +42,7 @@ fn hanging_at_first(hanging: usize) -> (TokenSourceBuilder, Arc<AtomicUsize>) {
         }
     });
     let builder = TokenSource::builder(fetcher);
-    let builder = builder.policy(|policy| policy.min_fetch_interval = millis(1));
+    let builder = builder.policy(|policy| policy.back_off.min_fetch_interval = millis(1));
     (builder, fetches)
 }
 

@@ -31,11 +31,11 @@ async fn client() -> Result<(), BoxError> {
     let source = ClientCredentialsBuilder::new(dialect, ClientId::new("id")?)
         .secret(ClientSecret::new("s"))
         .policy(|policy| {
-            policy.attempt_timeout = ATTEMPT_TIMEOUT;
-            policy.fetch_timeout = ATTEMPT_TIMEOUT;
-            policy.max_retry_after_in_fetch = Duration::ZERO;
-            policy.acquire_timeout = 2 * ATTEMPT_TIMEOUT;
-            policy.attempts = 1;
+            policy.timeouts.attempt = ATTEMPT_TIMEOUT;
+            policy.timeouts.fetch = ATTEMPT_TIMEOUT;
+            policy.retry.max_retry_after_in_fetch = Duration::ZERO;
+            policy.timeouts.acquire = 2 * ATTEMPT_TIMEOUT;
+            policy.retry.attempts = 1;
         })
         .build(reqwest::Client::builder())?;
     assert_eq!(source.token().await?.expose_token(), "tok-1");

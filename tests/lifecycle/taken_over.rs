@@ -55,7 +55,7 @@ fn hanging_at_first(hanging: usize) -> (TokenSourceBuilder, Arc<AtomicUsize>) {
         }
     });
     let builder = TokenSource::builder(fetcher);
-    let builder = builder.policy(|policy| policy.min_fetch_interval = millis(1));
+    let builder = builder.policy(|policy| policy.back_off.min_fetch_interval = millis(1));
     (builder, fetches)
 }
 
@@ -139,7 +139,7 @@ fn a_fetch_whose_runtime_stands_still_is_taken_over_once() {
 #[test]
 fn a_fetch_that_is_driven_now_and_then_is_not_taken_over() {
     let (builder, fetches) = hanging_at_first(1);
-    let source = builder.policy(|policy| policy.attempts = 1);
+    let source = builder.policy(|policy| policy.retry.attempts = 1);
     let source = source.build().unwrap();
     let busy = impatient();
     let error = busy.block_on(source.token()).unwrap_err();
@@ -235,8 +235,8 @@ where
     });
     let builder = TokenSource::builder(fetcher);
     let builder = builder.policy(|policy| {
-        policy.min_fetch_interval = millis(1);
-        policy.retry_wait = secs(0);
+        policy.back_off.min_fetch_interval = millis(1);
+        policy.retry.first_wait = secs(0);
     });
     builder.build().unwrap()
 }
@@ -373,7 +373,7 @@ fn a_connection_that_lives_on_a_runtime_that_stands_still_is_not_used_again() {
     let dialect = Dialect::new("keeping", keeping_connections());
     let builder = ClientCredentialsBuilder::new(dialect, ClientId::new("id").unwrap())
         .secret(ClientSecret::new("secret"))
-        .policy(|policy| policy.min_fetch_interval = millis(1));
+        .policy(|policy| policy.back_off.min_fetch_interval = millis(1));
     let source = builder.build(reqwest::Client::builder()).unwrap();
     let with_sockets = || Builder::new_current_thread().enable_all().build().unwrap();
     let still = with_sockets();

@@ -54,8 +54,8 @@ async fn a_fetch_out_of_time_says_what_its_last_attempt_failed_with() {
         .then_fail(FetchError::transient("the first answer"))
         .then(Answer::Hang);
     let builder = endpoint.builder().policy(|policy| {
-        policy.attempt_timeout = secs(8);
-        policy.fetch_timeout = secs(8);
+        policy.timeouts.attempt = secs(8);
+        policy.timeouts.fetch = secs(8);
     });
     let error = builder.build().unwrap().token().await.unwrap_err();
     assert!(error.to_string().contains("the first answer"), "{error}");
@@ -80,7 +80,7 @@ async fn a_time_out_of_the_fetchers_own_stack_is_transient() {
 async fn a_waiters_own_bound_leaves_the_fetch_to_go_on() {
     let endpoint = Endpoint::new().latency(secs(15)).lifetime(secs(18));
     let builder = endpoint.builder();
-    let builder = builder.policy(|policy| policy.attempt_timeout = secs(16));
+    let builder = builder.policy(|policy| policy.timeouts.attempt = secs(16));
     let source = builder.build().unwrap();
     // The first fetch's token is over before the waiter looks at it, so it has to wait for a second one.
     let mut waiter = pin!(source.token());
@@ -155,7 +155,7 @@ async fn a_wait_of_zero_takes_no_time() {
             }
         }
     });
-    let builder = TokenSource::builder(fetcher).policy(|policy| policy.retry_wait = secs(0));
+    let builder = TokenSource::builder(fetcher).policy(|policy| policy.retry.first_wait = secs(0));
     let source = builder.build().unwrap();
     // A timer of zero length that starts between two milliseconds fires with the next one.
     tokio::time::advance(Duration::from_micros(300)).await;

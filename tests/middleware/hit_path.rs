@@ -31,7 +31,7 @@ fn source(clock: &Clock) -> TokenSource {
         async move { Ok::<_, BoxError>(Token::new(text(number)).with_lifetime(LIFETIME)) }
     });
     let source = TokenSource::builder(fetcher)
-        .policy(|policy| policy.min_fetch_interval = Duration::from_millis(1))
+        .policy(|policy| policy.back_off.min_fetch_interval = Duration::from_millis(1))
         .clock(clock.clone())
         .build();
     source.unwrap()

@@ -34,7 +34,7 @@ pub(crate) fn back_offs(story: &Story<'_>) -> Vec<Wait> {
         let own = nominal(policy, class, failures);
         let asked = retry_after
             .unwrap_or_default()
-            .min(nanos(policy.max_retry_after));
+            .min(nanos(policy.retry.max_retry_after));
         waits.push(Wait {
             from: at,
             least: (own / 4 * 3).max(asked),
@@ -59,9 +59,9 @@ fn was_ended(story: &Story<'_>, from: Option<At>, to: At) -> bool {
 
 fn nominal(policy: &Policy, class: FailureClass, failures: u32) -> Nanos {
     let BackOff { first, max, .. } = match class {
-        FailureClass::Transient => policy.transient_back_off,
-        FailureClass::Permanent => policy.permanent_back_off,
-        _ => policy.unclear_back_off,
+        FailureClass::Transient => policy.back_off.transient,
+        FailureClass::Permanent => policy.back_off.permanent,
+        _ => policy.back_off.unclear,
     };
     nanos(first.saturating_mul(1 << (failures - 1).min(20)).min(max))
 }

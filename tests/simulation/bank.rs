@@ -102,8 +102,8 @@ impl Bank {
             rng: Rng::with_seed(scenario.seed ^ 0xba4c),
             mood: Mood::Well,
             lifetime: scenario.lifetime,
-            default_lifetime: scenario.policy.default_lifetime,
-            attempt_timeout: scenario.policy.attempt_timeout,
+            default_lifetime: scenario.policy.lifetime.default,
+            attempt_timeout: scenario.policy.timeouts.attempt,
             repeats: scenario.repeats,
             tokens: Vec::new(),
         }

@@ -86,19 +86,20 @@ impl Scenario {
     pub(crate) fn longest_recovery(&self) -> Duration {
         let policy = &self.policy;
         let back_offs = [
-            policy.transient_back_off,
-            policy.unclear_back_off,
-            policy.permanent_back_off,
+            policy.back_off.transient,
+            policy.back_off.unclear,
+            policy.back_off.permanent,
         ];
         let longest = back_offs.map(|it| it.max.mul_f64(1.25)).into_iter().max();
-        let asked = policy.max_retry_after.mul_f64(1.1);
-        let fetch = policy.min_fetch_interval + policy.fetch_timeout;
+        let asked = policy.retry.max_retry_after.mul_f64(1.1);
+        let fetch = policy.back_off.min_fetch_interval + policy.timeouts.fetch;
         2 * fetch + longest.unwrap_or_default().max(asked)
     }
 
     /// The longest that rejected requests may go on being rejected after that, while they are made at a steady pace.
     pub(crate) fn longest_healing(&self) -> Duration {
-        let restraint = (4 * self.policy.suspicion.max).max(2 * self.policy.rejection_refill);
+        let restraint =
+            (4 * self.policy.rejection.suspicion.max).max(2 * self.policy.rejection.refill);
         self.longest_recovery() + restraint
     }
 }
@@ -119,9 +120,9 @@ fn lifetime(rng: &mut Rng) -> Duration {
 fn policy(rng: &mut Rng, lifetime: Duration) -> Policy {
     let mut policy = Policy::default();
     if rng.bool() {
-        policy.max_lifetime = within(rng, 10.0, 86_400.0);
+        policy.lifetime.max = within(rng, 10.0, 86_400.0);
     }
-    policy.default_lifetime = lifetime.min(policy.max_lifetime);
+    policy.lifetime.default = lifetime.min(policy.lifetime.max);
     if rng.bool() {
         refresh(rng, &mut policy);
     }
@@ -134,46 +135,46 @@ fn policy(rng: &mut Rng, lifetime: Duration) -> Policy {
     if rng.bool() {
         restraint(rng, &mut policy);
     }
-    policy.single_active = one_in(rng, 8);
+    policy.refresh.single_active = one_in(rng, 8);
     if rng.bool() {
-        let longest = policy.acquire_timeout.as_secs_f64().min(10.0);
-        policy.suspended_wait = within(rng, 0.0, longest);
+        let longest = policy.timeouts.acquire.as_secs_f64().min(10.0);
+        policy.rejection.suspended_wait = within(rng, 0.0, longest);
     }
     policy
 }
 
 fn refresh(rng: &mut Rng, policy: &mut Policy) {
-    policy.refresh_margin = match rng.bool() {
+    policy.refresh.margin = match rng.bool() {
         true => Margin::Fraction(between(rng, 0.01, 0.5)),
-        false => Margin::Fixed(policy.max_lifetime.mul_f64(between(rng, 0.001, 0.499))),
+        false => Margin::Fixed(policy.lifetime.max.mul_f64(between(rng, 0.001, 0.499))),
     };
-    policy.max_refresh_margin = within(rng, 0.01, 7200.0);
-    policy.jitter = between(rng, 0.0, 0.5);
-    policy.expiry_leeway = within(rng, 0.0, 60.0);
+    policy.refresh.max_margin = within(rng, 0.01, 7200.0);
+    policy.refresh.jitter = between(rng, 0.0, 0.5);
+    policy.lifetime.leeway = within(rng, 0.0, 60.0);
 }
 
 fn bounds(rng: &mut Rng, policy: &mut Policy) {
-    policy.attempt_timeout = within(rng, 0.02, 10.0);
-    policy.fetch_timeout = policy.attempt_timeout + within(rng, 0.001, 20.0);
-    policy.min_fetch_interval = within(rng, 0.001, 3.0);
-    policy.acquire_timeout =
-        policy.fetch_timeout + policy.min_fetch_interval + within(rng, 0.001, 10.0);
-    policy.max_retry_after_in_fetch = policy.fetch_timeout.mul_f64(between(rng, 0.0, 0.99));
-    policy.max_retry_after = policy.max_retry_after_in_fetch + within(rng, 0.0, 300.0);
+    policy.timeouts.attempt = within(rng, 0.02, 10.0);
+    policy.timeouts.fetch = policy.timeouts.attempt + within(rng, 0.001, 20.0);
+    policy.back_off.min_fetch_interval = within(rng, 0.001, 3.0);
+    policy.timeouts.acquire =
+        policy.timeouts.fetch + policy.back_off.min_fetch_interval + within(rng, 0.001, 10.0);
+    policy.retry.max_retry_after_in_fetch = policy.timeouts.fetch.mul_f64(between(rng, 0.0, 0.99));
+    policy.retry.max_retry_after = policy.retry.max_retry_after_in_fetch + within(rng, 0.0, 300.0);
 }
 
 fn retries(rng: &mut Rng, policy: &mut Policy) {
-    policy.attempts = rng.u32(1..6);
-    policy.retry_wait = within(rng, 0.0, 2.0);
-    policy.transient_back_off = back_off(rng);
-    policy.unclear_back_off = back_off(rng);
-    policy.permanent_back_off = back_off(rng);
+    policy.retry.attempts = rng.u32(1..6);
+    policy.retry.first_wait = within(rng, 0.0, 2.0);
+    policy.back_off.transient = back_off(rng);
+    policy.back_off.unclear = back_off(rng);
+    policy.back_off.permanent = back_off(rng);
 }
 
 fn restraint(rng: &mut Rng, policy: &mut Policy) {
-    policy.rejection_burst = rng.u32(0..5);
-    policy.rejection_refill = within(rng, 0.1, 60.0);
-    policy.suspicion = back_off(rng);
+    policy.rejection.burst = rng.u32(0..5);
+    policy.rejection.refill = within(rng, 0.1, 60.0);
+    policy.rejection.suspicion = back_off(rng);
 }
 
 fn back_off(rng: &mut Rng) -> BackOff {

@@ -267,19 +267,19 @@ impl Life {
     fn of(policy: &Policy, grant: &Grant) -> Self {
         let stated = Duration::from_nanos(grant.lifetime.unsigned_abs());
         let age = Duration::from_nanos(grant.age.unsigned_abs());
-        let lifetime = stated.min(age + policy.max_lifetime);
+        let lifetime = stated.min(age + policy.lifetime.max);
         let use_for = nanos(lifetime) - leeway(policy, nanos(lifetime));
-        let margin = match policy.refresh_margin {
+        let margin = match policy.refresh.margin {
             Margin::Fixed(margin) => margin,
-            Margin::Fraction(part) => lifetime.mul_f64(part).min(policy.max_refresh_margin),
+            Margin::Fraction(part) => lifetime.mul_f64(part).min(policy.refresh.max_margin),
             _ => lifetime,
         };
-        let ahead = margin + lifetime.mul_f64(policy.jitter);
+        let ahead = margin + lifetime.mul_f64(policy.refresh.jitter);
         let refreshable_after = nanos(lifetime - ahead.min(lifetime / 2));
         Self {
             lifetime: nanos(lifetime),
             use_for,
-            refreshable_after: match policy.single_active {
+            refreshable_after: match policy.refresh.single_active {
                 true => use_for,
                 false => refreshable_after.min(use_for),
             },
@@ -289,7 +289,7 @@ impl Life {
 
 fn leeway(policy: &Policy, lifetime: Nanos) -> Nanos {
     let lifetime = Duration::from_nanos(lifetime.unsigned_abs());
-    nanos(policy.expiry_leeway.min(lifetime.mul_f64(0.05)))
+    nanos(policy.lifetime.leeway.min(lifetime.mul_f64(0.05)))
 }
 
 fn rejections(scenario: &Scenario, record: &Record) -> Vec<Rejection> {

@@ -48,11 +48,11 @@ pub fn at(bank: &Bank, builder: ClientCredentialsBuilder) -> ClientCredentialsBu
         .token_url(bank.token_url())
         .origin(bank.api_origin())
         .policy(|policy| {
-            policy.min_fetch_interval = Duration::from_millis(1);
-            policy.retry_wait = Duration::from_millis(1);
-            policy.transient_back_off = BACK_OFF;
-            policy.unclear_back_off = BACK_OFF;
-            policy.permanent_back_off = BACK_OFF;
+            policy.back_off.min_fetch_interval = Duration::from_millis(1);
+            policy.retry.first_wait = Duration::from_millis(1);
+            policy.back_off.transient = BACK_OFF;
+            policy.back_off.unclear = BACK_OFF;
+            policy.back_off.permanent = BACK_OFF;
         })
 }
 

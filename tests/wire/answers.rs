@@ -138,7 +138,7 @@ async fn white_space_around_a_token_is_said_once() {
     for client in CLIENTS {
         let bank = Bank::avista().start().await.unwrap();
         let builder = preset(&bank).policy(|policy| {
-            policy.min_fetch_interval = Duration::from_millis(1);
+            policy.back_off.min_fetch_interval = Duration::from_millis(1);
         });
         let stack = Stack::of(bank, client, builder);
         let spaced = Fault::access_token(r#""\tc4n4ry-1\r\n""#);

@@ -213,7 +213,7 @@ async fn a_single_active_token_is_used_up() {
         for client in CLIENTS {
             let bank = open().single_active().lifetime(Duration::from_secs(3600));
             let bank = bank.start().await.unwrap();
-            let builder = preset(&bank).policy(|policy| policy.single_active = true);
+            let builder = preset(&bank).policy(|policy| policy.refresh.single_active = true);
             let stack = Stack::of(bank, client, builder);
             let url = stack.bank.api_url();
             stack.source.ready().await.unwrap();

@@ -72,8 +72,8 @@ fn builder(bank: &FifthBank) -> ClientCredentialsBuilder {
         .secret(ClientSecret::new("c4n4ry-fifth-secret"))
         .scopes(["pix", "cob"])
         .policy(|policy| {
-            policy.min_fetch_interval = Duration::from_millis(1);
-            policy.retry_wait = Duration::from_millis(1);
+            policy.back_off.min_fetch_interval = Duration::from_millis(1);
+            policy.retry.first_wait = Duration::from_millis(1);
         })
 }
 

@@ -31,7 +31,7 @@ async fn stacks() -> Vec<(Fault, Stack)> {
             .start()
             .await
             .unwrap();
-        let builder = preset(&bank).policy(|policy| policy.attempts = 1);
+        let builder = preset(&bank).policy(|policy| policy.retry.attempts = 1);
         stacks.push((fault, Stack::of(bank, client, builder)));
     }
     stacks
@@ -60,7 +60,7 @@ async fn an_attempt_is_bounded_with_its_body() {
         assert_eq!(error.class(), Some(FailureClass::Transient), "{case}");
         let place = stack.bank.api_origin().replace("http://", "");
         let says =
-            format!("the token endpoint did not answer within attempt_timeout, 8s ({place})");
+            format!("the token endpoint did not answer within timeouts.attempt, 8s ({place})");
         assert!(error.to_string().contains(&says), "{case}: {error}");
         assert_eq!(stack.counters().token_requests, 1, "{case}");
 

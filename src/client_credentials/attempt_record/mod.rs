@@ -76,7 +76,7 @@ impl AttemptRecord {
     }
 
     /// Why there is no answer: the transport's error with its causes, or that the source gave the attempt up
-    /// (`attempt_timeout`, or the source was shut down).
+    /// (`timeouts.attempt`, or the source was shut down).
     pub fn no_answer(&self) -> Option<&str> {
         self.answer.as_ref().err().map(String::as_str)
     }

@@ -214,7 +214,7 @@ async fn a_dialects_wait_is_honoured_and_the_users_bound_comes_last() {
         let source = builder(dialect.clone())
             .policy(|policy| {
                 if let Some(bound) = max_retry_after {
-                    policy.max_retry_after = minutes(bound);
+                    policy.retry.max_retry_after = minutes(bound);
                 }
             })
             .clock(clock.clone())

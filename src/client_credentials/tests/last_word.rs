@@ -35,11 +35,11 @@ async fn lives(builder: ClientCredentialsBuilder, expiry: &str) -> Duration {
 
 #[tokio::test(start_paused = true)]
 async fn default_lifetime() {
-    let set = |policy: &mut Policy| policy.default_lifetime = secs(120);
+    let set = |policy: &mut Policy| policy.lifetime.default = secs(120);
     for expiry in ["", r#","expires_in":null"#, r#","expires_in":"soon""#] {
         assert_eq!(lives(opinionated(), expiry).await, secs(3600));
         assert_eq!(lives(opinionated().policy(set), expiry).await, secs(120));
-        let usual = |policy: &mut Policy| policy.default_lifetime = secs(300);
+        let usual = |policy: &mut Policy| policy.lifetime.default = secs(300);
         assert_eq!(lives(opinionated().policy(usual), expiry).await, secs(300));
     }
 }
@@ -49,14 +49,14 @@ async fn max_lifetime() {
     let long = r#","expires_in":86400"#;
     assert_eq!(lives(opinionated(), long).await, secs(7200));
     for seconds in [3600, 7201, 86_400] {
-        let set = |policy: &mut Policy| policy.max_lifetime = secs(seconds);
+        let set = |policy: &mut Policy| policy.lifetime.max = secs(seconds);
         assert_eq!(lives(opinionated().policy(set), long).await, secs(seconds));
     }
 }
 
 /// Whether a token of an hour is refreshed after so many seconds, and not one before.
 async fn is_refreshed_after(builder: ClientCredentialsBuilder, seconds: u64) -> bool {
-    let still = |policy: &mut Policy| policy.jitter = 0.0;
+    let still = |policy: &mut Policy| policy.refresh.jitter = 0.0;
     let body = r#"{"access_token":"abc","expires_in":3600}"#;
     let source = source(builder.policy(still), answer(200, body));
     source.token().await.unwrap();
@@ -68,7 +68,7 @@ async fn is_refreshed_after(builder: ClientCredentialsBuilder, seconds: u64) -> 
 
 #[tokio::test(start_paused = true)]
 async fn refresh_margin() {
-    let set = |policy: &mut Policy| policy.refresh_margin = Margin::Fixed(secs(600));
+    let set = |policy: &mut Policy| policy.refresh.margin = Margin::Fixed(secs(600));
     assert!(is_refreshed_after(opinionated(), 3300).await);
     assert!(is_refreshed_after(opinionated().policy(set), 3000).await);
 }
@@ -77,7 +77,7 @@ async fn refresh_margin() {
 async fn single_active() {
     let mut dialect = Dialect::new("single", "https://login.example/token");
     dialect.single_active = true;
-    let set = |policy: &mut Policy| policy.single_active = false;
+    let set = |policy: &mut Policy| policy.refresh.single_active = false;
     assert!(!is_refreshed_after(builder(dialect.clone()), 2880).await);
     assert!(is_refreshed_after(builder(dialect).policy(set), 2880).await);
 }
@@ -97,7 +97,7 @@ async fn the_longest_wait_after_a_429() {
             .unwrap()
             .as_secs()
     };
-    let set = |policy: &mut Policy| policy.max_retry_after = secs(60);
+    let set = |policy: &mut Policy| policy.retry.max_retry_after = secs(60);
     assert!((60..=66).contains(&waits(opinionated().policy(set)).await));
 }
 
@@ -109,8 +109,8 @@ async fn a_fetcher_alone_says_what_the_dialect_or_the_user_says() {
         ask(builder, answer(200, &body)).await.unwrap().life()
     };
     let set = |policy: &mut Policy| {
-        policy.default_lifetime = secs(120);
-        policy.max_lifetime = secs(600);
+        policy.lifetime.default = secs(120);
+        policy.lifetime.max = secs(600);
     };
     let long = r#","expires_in":86400"#;
     for (builder, expiry, expected) in [

@@ -177,11 +177,11 @@ fn an_error_says_whose_setting_it_is_and_what_was_given() {
     // Also what is found at the very end, by the source.
     let transport =
         service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(answer(200, "")) });
-    let error = plain().policy(|policy| policy.attempts = 0);
+    let error = plain().policy(|policy| policy.retry.attempts = 0);
     let error = error.build_over(transport).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "plain: invalid `attempts` 0: must be at least 1"
+        "plain: invalid `retry.attempts` 0: must be at least 1"
     );
     // And what is read only then.
     let place = crate::SecretRef::Env("TOWER_OAUTH_TEST_UNSET".into());

@@ -33,12 +33,12 @@ use super::{
     fetch::{Fetch, Outcome},
     follow::{help, start},
     handle::{Handle, Rejected},
-    policy::Policy,
     state::{FetchGrant, Remedy},
 };
 use crate::{
     error::{BoxError, FetchError, OAuthError},
     headers::TokenHeaders,
+    policy::Policy,
     rejection::Rejection,
     token::{FetchCause, Generation, Token, TokenRequest},
 };

@@ -79,10 +79,8 @@ fn a_token_suspended_anew_is_not_restored_by_the_fetch_before() {
 fn a_token_restored_while_the_fetch_goes_on_stays_so_and_never_outlives_it() {
     explore(|| {
         // No time passes in a model: without a wait, whoever looks first restores the token.
-        let policy = Policy {
-            suspended_wait: std::time::Duration::ZERO,
-            ..Policy::default()
-        };
+        let mut policy = Policy::default();
+        policy.rejection.suspended_wait = std::time::Duration::ZERO;
         let world = Arc::new(World::with(policy, []).with_a_token());
         let rejected = reject(&world).unwrap();
         let waiting = thread::spawn({

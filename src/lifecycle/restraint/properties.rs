@@ -3,14 +3,13 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::lifecycle::policy::properties::config;
+use crate::policy::properties::config;
 
 fn bucket(size: u32, refill: Duration) -> Bucket {
-    Bucket::new(&Policy {
-        rejection_burst: size,
-        rejection_refill: refill,
-        ..Policy::default()
-    })
+    let mut policy = Policy::default();
+    policy.rejection.burst = size;
+    policy.rejection.refill = refill;
+    Bucket::new(&policy)
 }
 
 proptest! {

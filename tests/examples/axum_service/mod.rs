@@ -70,9 +70,9 @@ async fn what_is_no_id_reaches_no_bank() {
 #[tokio::test]
 async fn a_token_endpoint_goes_down_and_comes_back() {
     let world = World::with(LONG, |policy| {
-        policy.attempts = 1;
-        policy.transient_back_off.first = SHORT;
-        policy.transient_back_off.max = SHORT;
+        policy.retry.attempts = 1;
+        policy.back_off.transient.first = SHORT;
+        policy.back_off.transient.max = SHORT;
     })
     .await;
     let down = Fault::status(StatusCode::SERVICE_UNAVAILABLE);
@@ -162,8 +162,8 @@ async fn an_api_that_hangs_is_a_504() {
 #[tokio::test]
 async fn a_token_endpoint_that_hangs_is_a_504() {
     let world = World::with(LONG, |policy| {
-        policy.attempts = 1;
-        policy.attempt_timeout = SHORT;
+        policy.retry.attempts = 1;
+        policy.timeouts.attempt = SHORT;
     })
     .await;
     world.avista.token_fault_always(Fault::Hang);

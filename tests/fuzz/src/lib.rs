@@ -59,7 +59,7 @@ pub fn client(dialect: Dialect) -> ClientCredentialsBuilder {
         true => client.secret(ClientSecret::new(SECRET)),
         false => client,
     };
-    client.policy(|policy| policy.attempts = 1).clock(clock())
+    client.policy(|policy| policy.retry.attempts = 1).clock(clock())
 }
 
 fn clock() -> Clock {

@@ -39,7 +39,7 @@ pub(crate) fn middleware(bank: &Bank) -> OAuthMiddleware {
     let source: TokenSource = preset(bank)
         .token_url(bank.token_url())
         .origin(bank.api_origin())
-        .policy(|policy| policy.min_fetch_interval = Duration::from_millis(1))
+        .policy(|policy| policy.back_off.min_fetch_interval = Duration::from_millis(1))
         .build(reqwest::Client::builder())
         .unwrap();
     OAuthMiddleware::new(source)

@@ -53,7 +53,7 @@ fn nobody_hangs(story: &Story<'_>) -> Kept {
 }
 
 fn answered_in_time(story: &Story<'_>) -> Kept {
-    let bound = nanos(story.scenario.policy.acquire_timeout);
+    let bound = nanos(story.scenario.policy.timeouts.acquire);
     let roomy = story.scenario.is_roomy();
     let waiters = story.answered().filter(|(it, ..)| roomy || it.is_bare());
     for (caller, end, _) in waiters {
@@ -124,7 +124,7 @@ fn usable_means_at_once(story: &Story<'_>) -> Kept {
 fn suspensions_end(story: &Story<'_>) -> Kept {
     let roomy = story.scenario.is_roomy();
     // Timers go by milliseconds.
-    let wait = nanos(story.scenario.policy.suspended_wait) + 1_000_000;
+    let wait = nanos(story.scenario.policy.rejection.suspended_wait) + 1_000_000;
     let callers = story.record.callers.iter();
     for caller in callers.filter(|it| roomy || it.is_bare()) {
         let (Some(held), Some(served)) = (story.usable(caller.at), caller.served_at()) else {

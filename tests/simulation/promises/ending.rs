@@ -38,7 +38,7 @@ fn heals(story: &Story<'_>) -> Kept {
         return Ok(());
     };
     // Without a burst a rejected token is kept until it expires, which was asked for.
-    let never = story.scenario.policy.rejection_burst == 0;
+    let never = story.scenario.policy.rejection.burst == 0;
     let success = calm.and_then(|it| it.first_success);
     ensure(never || success.is_some(), || {
         format!("a token since {since:?}, rejected")

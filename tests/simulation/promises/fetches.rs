@@ -38,7 +38,7 @@ fn one_at_a_time(story: &Story<'_>) -> Kept {
 }
 
 fn flights_are_apart(story: &Story<'_>) -> Kept {
-    let least = nanos(story.scenario.policy.min_fetch_interval);
+    let least = nanos(story.scenario.policy.back_off.min_fetch_interval);
     for pair in story.fetches.windows(2) {
         let (one, next) = (pair[0].start(), pair[1].start());
         ensure(next.mono - one.mono >= least, || {
@@ -51,7 +51,7 @@ fn flights_are_apart(story: &Story<'_>) -> Kept {
 fn a_minute_is_bounded(story: &Story<'_>) -> Kept {
     let policy = &story.scenario.policy;
     let minute = 60_000_000_000;
-    let fetches = minute / nanos(policy.min_fetch_interval) + 1;
+    let fetches = minute / nanos(policy.back_off.min_fetch_interval) + 1;
     let most = usize::try_from(fetches).unwrap() * most_attempts(policy);
     let attempts = &story.record.attempts;
     for (number, first) in attempts.iter().enumerate() {
@@ -80,7 +80,7 @@ fn attempts_are_allowed(story: &Story<'_>) -> Kept {
 
 /// Three more where the endpoint hands out tokens without life, and at least one more where a token died on the way.
 fn most_attempts(policy: &Policy) -> usize {
-    policy.attempts.max(2) as usize + 3
+    policy.retry.attempts.max(2) as usize + 3
 }
 
 fn may_follow(policy: &Policy, one: &Attempt, next: &Attempt) -> bool {
@@ -90,7 +90,7 @@ fn may_follow(policy: &Policy, one: &Attempt, next: &Attempt) -> bool {
         Some((at, End::Failed { class, retry_after })) => {
             let wait = retry_after.unwrap_or_default();
             class == FailureClass::Transient
-                && wait <= nanos(policy.max_retry_after_in_fetch)
+                && wait <= nanos(policy.retry.max_retry_after_in_fetch)
                 && next.at.mono >= at.mono + wait
         }
         // One without life: the story would hold another, and the source would not.
@@ -131,8 +131,8 @@ fn fetches_outlive_callers(story: &Story<'_>) -> Kept {
 /// When an attempt is cut at the latest.
 fn bound(story: &Story<'_>, fetch: &Fetch<'_>, attempt: &Attempt) -> Nanos {
     let policy = &story.scenario.policy;
-    let of_fetch = fetch.start().mono + nanos(policy.fetch_timeout);
-    of_fetch.min(attempt.at.mono + nanos(policy.attempt_timeout))
+    let of_fetch = fetch.start().mono + nanos(policy.timeouts.fetch);
+    of_fetch.min(attempt.at.mono + nanos(policy.timeouts.attempt))
 }
 
 fn none_after_the_end(story: &Story<'_>) -> Kept {

@@ -49,7 +49,7 @@ fn has_reason(story: &Story<'_>, fetch: &Fetch<'_>, cause: FetchCause) -> bool {
     };
     let serial = held.grant.serial;
     // It was due when the fetch was granted, which may have had to wait.
-    let unsure = story.stepped_back(start, story.scenario.policy.min_fetch_interval);
+    let unsure = story.stepped_back(start, story.scenario.policy.back_off.min_fetch_interval);
     match cause {
         FetchCause::Expired => unsure || held.until.is_reached(start),
         FetchCause::Ahead => {
@@ -62,7 +62,7 @@ fn has_reason(story: &Story<'_>, fetch: &Fetch<'_>, cause: FetchCause) -> bool {
 }
 
 fn rejected_tokens_rest(story: &Story<'_>) -> Kept {
-    let wait = nanos(story.scenario.policy.suspended_wait);
+    let wait = nanos(story.scenario.policy.rejection.suspended_wait);
     for fetch in &story.fetches {
         let (start, cause) = (fetch.start(), fetch.attempts[0].cause);
         let (Some(held), Some((end, _))) = (story.held(start), fetch.end) else {
@@ -89,17 +89,17 @@ fn rejected_tokens_rest(story: &Story<'_>) -> Kept {
 fn definite_rejections_draw(story: &Story<'_>) -> Kept {
     let policy = &story.scenario.policy;
     let draws = draws(story);
-    let slack = nanos(policy.min_fetch_interval);
+    let slack = nanos(policy.back_off.min_fetch_interval);
     for (number, first) in draws.iter().enumerate() {
         for (further, last) in draws[number..].iter().enumerate() {
-            let earned = (last.mono - first.mono + slack) / nanos(policy.rejection_refill) + 1;
-            let most = i64::from(policy.rejection_burst) + earned;
+            let earned = (last.mono - first.mono + slack) / nanos(policy.rejection.refill) + 1;
+            let most = i64::from(policy.rejection.burst) + earned;
             ensure(further < usize::try_from(most).unwrap(), || {
                 format!("{} fetches from {first:?} to {last:?}", further + 1)
             })?;
         }
     }
-    let none = policy.rejection_burst == 0;
+    let none = policy.rejection.burst == 0;
     ensure(!none || draws.is_empty(), || {
         format!("{draws:?} without a burst")
     })
@@ -118,7 +118,7 @@ fn draws(story: &Story<'_>) -> Vec<At> {
 }
 
 fn ambiguous_rejections_wait(story: &Story<'_>) -> Kept {
-    let wait = nanos(story.scenario.policy.suspicion.first);
+    let wait = nanos(story.scenario.policy.rejection.suspicion.first);
     let mut landed: Option<(FetchCause, Nanos)> = None;
     for fetch in &story.fetches {
         let cause = fetch.attempts[0].cause;

@@ -37,7 +37,11 @@ pub enum Margin {
 
 impl Margin {
     /// A margin must leave at least half of the lifetime; `lifetime` is the one it is known to meet, if any.
-    pub(crate) fn check(self, lifetime: Option<Duration>) -> Result<(), ConfigError> {
+    pub(crate) fn check(
+        self,
+        field: &'static str,
+        lifetime: Option<Duration>,
+    ) -> Result<(), ConfigError> {
         let rule = match (self, lifetime) {
             (Self::Fixed(Duration::ZERO), _) => "must be longer than zero",
             (Self::Fixed(margin), Some(lifetime)) if margin > lifetime / 2 => {
@@ -50,9 +54,9 @@ impl Margin {
         };
         Err(match self {
             Self::Fixed(margin) => {
-                ConfigError::new("refresh_margin", rule).given_value(&duration::words(margin))
+                ConfigError::new(field, rule).given_value(&duration::words(margin))
             }
-            Self::Fraction(part) => ConfigError::new("refresh_margin", rule).given_value(&part),
+            Self::Fraction(part) => ConfigError::new(field, rule).given_value(&part),
         })
     }
 }
@@ -118,7 +122,7 @@ mod tests {
         let hour = Some(Duration::from_secs(3600));
         let fixed = |seconds| Margin::Fixed(Duration::from_secs(seconds));
         for good in [fixed(1), fixed(1800), Margin::Fraction(0.5)] {
-            assert!(good.check(hour).is_ok(), "{good:?}");
+            assert!(good.check("refresh_margin", hour).is_ok(), "{good:?}");
         }
         let nan = Margin::Fraction(f64::NAN);
         for bad in [
@@ -128,8 +132,8 @@ mod tests {
             Margin::Fraction(0.6),
             nan,
         ] {
-            assert!(bad.check(hour).is_err(), "{bad:?}");
+            assert!(bad.check("refresh_margin", hour).is_err(), "{bad:?}");
         }
-        assert!(fixed(1801).check(None).is_ok());
+        assert!(fixed(1801).check("refresh_margin", None).is_ok());
     }
 }

@@ -5,10 +5,10 @@ use proptest::{
     test_runner::{Config, RngSeed},
 };
 
-use super::*;
+use super::{check::DAY, *};
 
 /// The same cases every time; `PROPTEST_CASES` makes them more.
-pub(in crate::lifecycle) fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config {
         rng_seed: RngSeed::Fixed(7),
         failure_persistence: None,
@@ -51,19 +51,18 @@ prop_compose! {
         max_retry_after in millis(5_000..86_400_000),
         retry_wait in millis(0..60_000),
     ) -> Policy {
-        Policy {
-            refresh_margin,
-            max_refresh_margin,
-            jitter,
-            expiry_leeway,
-            max_lifetime,
-            default_lifetime: max_lifetime,
-            single_active,
-            transient_back_off: back_off,
-            max_retry_after,
-            retry_wait,
-            ..Policy::default()
-        }
+        let mut policy = Policy::default();
+        policy.refresh.margin = refresh_margin;
+        policy.refresh.max_margin = max_refresh_margin;
+        policy.refresh.jitter = jitter;
+        policy.refresh.single_active = single_active;
+        policy.lifetime.leeway = expiry_leeway;
+        policy.lifetime.max = max_lifetime;
+        policy.lifetime.default = max_lifetime;
+        policy.back_off.transient = back_off;
+        policy.retry.max_retry_after = max_retry_after;
+        policy.retry.first_wait = retry_wait;
+        policy
     }
 }
 
@@ -80,7 +79,7 @@ proptest! {
         let window = policy.window(lifetime, draw);
         assert_eq!(window.lifetime, lifetime);
         assert!(window.use_for < lifetime);
-        assert!(lifetime - window.use_for <= policy.expiry_leeway);
+        assert!(lifetime - window.use_for <= policy.lifetime.leeway);
         assert!(window.use_for >= lifetime.mul_f64(0.949));
         assert!(window.refresh_after <= window.use_for);
         assert!(lifetime - window.refresh_after <= lifetime / 2);
@@ -118,9 +117,9 @@ proptest! {
         mut policy in sound(), lifetime in lifetimes(), part in 0.05..0.5
     ) {
         let margin = lifetime.mul_f64(part);
-        policy.refresh_margin = Margin::Fixed(margin);
-        policy.jitter = 0.0;
-        policy.single_active = false;
+        policy.refresh.margin = Margin::Fixed(margin);
+        policy.refresh.jitter = 0.0;
+        policy.refresh.single_active = false;
         assert_eq!(policy.window(lifetime, 0.5).refresh_after, lifetime - margin);
     }
 
@@ -129,11 +128,11 @@ proptest! {
         policy in sound(), failures in 1..u32::MAX, draw in 0.0..1.0
     ) {
         let class = FailureClass::Transient;
-        let BackOff { first, max } = policy.transient_back_off;
-        let middle = |failures| policy.transient_back_off.after(failures);
+        let BackOff { first, max } = policy.back_off.transient;
+        let middle = |failures| policy.back_off.transient.after(failures);
         assert_eq!(middle(1), first);
         assert_eq!(middle(failures + 1), (2 * middle(failures)).min(max));
-        assert_eq!(policy.transient_back_off.doubled(middle(failures)), middle(failures + 1));
+        assert_eq!(policy.back_off.transient.doubled(middle(failures)), middle(failures + 1));
 
         let wait = policy.back_off(class, failures, draw);
         assert!(wait >= middle(failures).mul_f64(0.75));
@@ -145,7 +144,7 @@ proptest! {
         policy in sound(), seconds in any::<u64>(), draw in 0.0..1.0
     ) {
         let asked = Duration::from_secs(seconds);
-        let believed = asked.min(policy.max_retry_after);
+        let believed = asked.min(policy.retry.max_retry_after);
         let wait = policy.believed_retry_after(asked, draw);
         assert!(wait >= believed && wait <= believed.mul_f64(1.1), "{wait:?}");
     }
@@ -154,7 +153,7 @@ proptest! {
     fn waits_within_a_fetch_come_from_a_range_that_doubles(
         policy in sound(), attempt in 1..20_u32, draw in 0.0..1.0
     ) {
-        let range = policy.retry_wait * 2_u32.pow(attempt - 1);
+        let range = policy.retry.first_wait * 2_u32.pow(attempt - 1);
         assert!(policy.wait_between_attempts(attempt, draw) <= range);
         let middle = policy.wait_between_attempts(attempt, 0.5);
         assert_eq!(middle, range / 2);
