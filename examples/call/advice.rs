@@ -145,8 +145,12 @@ impl<'a> Advice<'a> {
             ("temporarily_unavailable" | "server_error" | "slow_down", _) => {
                 "The token endpoint is busy or out of order. Try again later.".into()
             }
-            _ => format!(
+            (_, How::Provider(_)) => format!(
                 "See what the provider's documentation says of this code. {}",
+                self.form_of_request()
+            ),
+            (_, How::Dialect(file)) => format!(
+                "See what the provider's documentation says of this code; whether it passes by itself is for `failures` in {file} to say. {}",
                 self.form_of_request()
             ),
         }
