@@ -34,9 +34,11 @@ impl fmt::Display for Generation {
 
 /// What a fetcher returns: the token's text, and what is known of its life.
 ///
-/// Its life begins when the attempt that got it was started, unless [`issued_at`](Self::with_issued_at) says otherwise.
-/// Without [`expires_in`](Self::with_lifetime) or [`expires_at`](Self::with_expiry), the source's default lifetime counts
-/// (5 minutes unless set).
+/// Its life begins when the attempt that got it was started, unless [`with_issued_at`](Self::with_issued_at) says
+/// otherwise. Without [`with_lifetime`](Self::with_lifetime) or [`with_expiry`](Self::with_expiry), the source's default
+/// lifetime counts (5 minutes unless set).
+///
+/// White space around the text is not cut off: what a file or a command says often ends with a line break.
 ///
 /// # Examples
 ///
@@ -81,8 +83,8 @@ impl Token {
         self
     }
 
-    /// The moment of expiry, by the wall clock. Prefer [`expires_in`](Self::with_lifetime) where the answer has both: it
-    /// does not depend on clocks that agree.
+    /// The moment of expiry, by the wall clock. Prefer [`with_lifetime`](Self::with_lifetime) where the answer has both:
+    /// it does not depend on clocks that agree.
     #[must_use]
     pub fn with_expiry(mut self, at: SystemTime) -> Self {
         self.life = Life::Until(at);

@@ -74,20 +74,14 @@ impl<'a> Advice<'a> {
         }
         match (cause.kind, cause.status, cause.code.as_deref()) {
             (_, Some(429), _) => too_many(cause.retry_at),
-            (_, Some(404 | 405 | 410), _) => format!(
-                "There is no token endpoint at this address. Check {}.",
-                self.token_url()
-            ),
+            (_, Some(404 | 405 | 410), _) => format!("Check {}.", self.token_url()),
             // Also where a passing code comes with a status of 4xx.
             ("unavailable", Some(_), _) | (_, Some(500..), _) => {
                 "The token endpoint is out of order, whatever is sent to it. Try again later."
                     .into()
             }
             ("denied", _, Some(code)) => self.on_code(code),
-            ("denied", _, None) => format!(
-                "The token endpoint does not say why: credentials, the form of the request, or too many requests. {}",
-                self.form_of_request()
-            ),
+            ("denied", _, None) => self.on_no_code(),
             ("malformed", ..) => self.on_malformed(),
             ("timeout", ..) => {
                 "Check that the hosts answer; --timeout sets how long one request may take.".into()
@@ -151,11 +145,30 @@ impl<'a> Advice<'a> {
             ("temporarily_unavailable" | "server_error" | "slow_down", _) => {
                 "The token endpoint is busy or out of order. Try again later.".into()
             }
-            _ => format!(
+            (_, How::Provider(_)) => format!(
                 "See what the provider's documentation says of this code. {}",
                 self.form_of_request()
             ),
+            (_, How::Dialect(file)) => format!(
+                "See what the provider's documentation says of this code; whether it passes by itself is for `failures` in {file} to say. {}",
+                self.form_of_request()
+            ),
         }
+    }
+
+    fn on_no_code(&self) -> String {
+        let elsewhere = match &self.how {
+            How::Provider(_) => String::new(),
+            How::Dialect(file) => {
+                format!(
+                    ", or says it in members that `response.error` and `response.error_description` in {file} do not name"
+                )
+            }
+        };
+        format!(
+            "The token endpoint does not say why{elsewhere}: credentials, the form of the request, or too many requests. {}",
+            self.form_of_request()
+        )
     }
 
     /// A server may say `invalid_request` for the wrong encoding of Basic, too.

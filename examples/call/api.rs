@@ -12,7 +12,7 @@ use tower_oauth::{
 };
 
 use crate::{
-    args::{Args, ClientKind, RequestArgs},
+    args::{Args, BankArgs, ClientKind, RequestArgs},
     source,
     terminal::say,
     tls,
@@ -37,9 +37,19 @@ impl Api {
         };
         let (source, client) = connect(args, builder, &origin)?;
         let permitted = source.permits(&args.url);
-        permitted.map_err(|error| format!("{error}; here: --origin {origin}"))?;
+        permitted.map_err(|error| format!("{error}; here: {}", origins(&args.bank, &origin)))?;
         let service = guarded(&args.request, source.clone(), client);
         Ok(Self { source, service })
+    }
+}
+
+/// Where the user of this tool adds an origin.
+fn origins(args: &BankArgs, origin: &Origin) -> String {
+    match &args.dialect {
+        Some(file) if args.origin.is_empty() => {
+            format!("`origins` in {}, or --origin {origin}", file.display())
+        }
+        _ => format!("--origin {origin}"),
     }
 }
 
@@ -48,6 +58,7 @@ fn connect(
     builder: ClientCredentialsBuilder,
     origin: &Origin,
 ) -> Result<(TokenSource, Client), BoxError> {
+    let named = |error| source::named(error, &args.bank);
     let tls = tls::config(&args.tls, needs_tls(args))?;
     match args.client {
         ClientKind::Hyper => {
@@ -58,13 +69,13 @@ fn connect(
                 .build();
             let client = legacy::Client::builder(TokioExecutor::new()).build(connector);
             let source = builder.build_over(client.clone());
-            Ok((source.map_err(source::named)?, erased(client)))
+            Ok((source.map_err(named)?, erased(client)))
         }
         ClientKind::Reqwest => {
             let client = || reqwest::Client::builder().tls_backend_preconfigured(tls.clone());
             let service = ReqwestService::new(client(), origin)?;
             let source = builder.build(client());
-            Ok((source.map_err(source::named)?, erased(service)))
+            Ok((source.map_err(named)?, erased(service)))
         }
     }
 }

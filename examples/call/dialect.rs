@@ -8,7 +8,7 @@ use tower_oauth::client_credentials::Dialect;
 pub(crate) fn read(path: &Path) -> Result<Dialect, String> {
     let named = |what: String| format!("--dialect {}: {what}", path.display());
     let text = fs::read_to_string(path)
-        .map_err(|error| named(format!("the file cannot be read: {}", error.kind())))?;
+        .map_err(|error| named(format!("the file cannot be read: {error}")))?;
     toml::from_str(&text).map_err(|error| named(mistake(&text, &error)))
 }
 

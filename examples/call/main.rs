@@ -20,6 +20,7 @@ mod source;
 mod tally;
 mod terminal;
 mod tls;
+mod warnings;
 
 use std::{io, process::ExitCode};
 
@@ -31,6 +32,7 @@ const USAGE: u8 = 2;
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::from_command_line();
+    warnings::show();
     let api = match Api::open(&args) {
         Ok(api) => api,
         Err(error) => {

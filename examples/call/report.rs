@@ -21,6 +21,7 @@ struct Report {
 
 #[derive(Serialize)]
 struct TokenReport {
+    fetches: u64,
     attempts: u64,
     failures: u64,
     refreshes_ahead: u64,
@@ -59,6 +60,7 @@ pub(crate) fn figures(tally: &Tally, status: &Status) -> io::Result<()> {
 fn token(status: &Status) -> TokenReport {
     let counters = status.counters;
     TokenReport {
+        fetches: counters.fetches,
         attempts: counters.attempts,
         failures: counters.failures,
         refreshes_ahead: counters.refreshes_ahead,

@@ -24,7 +24,7 @@ pub(crate) fn builder(
     args: &BankArgs,
     by_certificate: bool,
 ) -> Result<ClientCredentialsBuilder, BoxError> {
-    let id = ClientId::new(&args.client_id).map_err(named)?;
+    let id = ClientId::new(&args.client_id).map_err(|error| named(error, args))?;
     let mut builder = match (args.provider, &args.dialect) {
         (Some(Provider::Bankly), _) if by_certificate && env::var_os(SECRET).is_none() => {
             bankly_by_certificate(id, args)?
@@ -98,13 +98,15 @@ fn secret() -> Result<ClientSecret, BoxError> {
     }
 }
 
-/// A setting that cannot work, by the name that it has here.
-pub(crate) fn named(error: ConfigError) -> BoxError {
-    let place = match error.field() {
-        "client_secret" => format!("the variable {SECRET}"),
-        "client_id" => "--client-id".into(),
-        "scopes" => "--scope".into(),
-        _ => return error.into(),
+/// A setting that cannot work, by the name or the file that it has here.
+pub(crate) fn named(error: ConfigError, args: &BankArgs) -> BoxError {
+    let place = match (error.field(), &args.dialect) {
+        ("client_secret", _) => format!("the variable {SECRET}"),
+        ("client_id", _) => "--client-id".into(),
+        ("scopes", _) => "--scope".into(),
+        ("token_url", _) if args.token_url.is_some() => "--token-url".into(),
+        (_, Some(file)) => file.display().to_string(),
+        (_, None) => return error.into(),
     };
     format!("{error} (here: {place})").into()
 }

@@ -92,7 +92,7 @@ pub(super) fn denial(dialect: &Dialect, status: StatusCode, code: Option<&str>) 
         ),
     };
     let advice = match blame {
-        Blame::Request => what_to_check(&dialect.credentials, status, code),
+        Blame::Request => what_to_check(&dialect.credentials, status, code, class),
         Blame::Url => CHECK_URL,
         Blame::TooMany => "If it stays, look for other processes that use the same client id",
         Blame::Server => "There is nothing to fix on this side",
@@ -121,6 +121,7 @@ fn what_to_check(
     credentials: &CredentialPlacement,
     status: StatusCode,
     code: Option<&str>,
+    class: FailureClass,
 ) -> &'static str {
     let by_certificate = matches!(credentials, CredentialPlacement::IdOnly { .. });
     match (code, status.as_u16()) {
@@ -140,6 +141,9 @@ fn what_to_check(
         }
         (None, 401 | 403) => {
             "Check client id, secret and environment, and `credentials`; some servers answer so to too many requests"
+        }
+        (Some(code), _) if code != "invalid_request" && class == FailureClass::Unclear => {
+            "See what the server's documentation says about this code, and say in `failures` whether it passes"
         }
         (Some(code), _) if code != "invalid_request" => {
             "See what the server's documentation says about this code"
@@ -223,5 +227,21 @@ mod tests {
         assert_eq!(class(&rows, 400, Some("LIMIT")), Transient);
         assert_eq!(class(&rows, 400, None), Unclear);
         assert_eq!(class(&rows, 403, Some("LIMIT")), Permanent);
+    }
+
+    #[test]
+    fn a_code_that_a_row_classes_is_not_asked_about() {
+        let mut dialect = Dialect::new("bank", "https://login.example/token");
+        let advice = |dialect: &Dialect| {
+            let error = denial(dialect, StatusCode::UNAUTHORIZED, Some("CREDENCIAL"));
+            error.advice().unwrap()
+        };
+        assert!(advice(&dialect).contains("say in `failures`"));
+        dialect.failures = vec![FailureRow {
+            status: 401,
+            error: Some("CREDENCIAL".into()),
+            class: Permanent,
+        }];
+        assert!(!advice(&dialect).contains("`failures`"));
     }
 }

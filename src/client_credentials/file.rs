@@ -1,9 +1,12 @@
 //! How a dialect is written in a configuration file. Each type here has the fields of the public one that it names, which
 //! the compiler compares.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, Unexpected, Visitor},
+};
 
 use super::{
     BodyEncoding, CredentialPlacement, Dialect, ExpiryFormat, FailureRow, Grant, ParamValue,
@@ -187,6 +190,29 @@ as_table!(
     r#"`expiry_format = "auto"`, `"seconds"`, `"milliseconds"`, `"epoch_seconds"`, `"rfc3339"`, `"ignored"` or `expiry_format = { local_time = { utc_offset_minutes = -180 } }`"#
 );
 
+/// Somebody who writes `"-03:00"` is told what to write.
+struct UtcOffset;
+
+impl Visitor<'_> for UtcOffset {
+    type Value = i16;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("minutes east of UTC, such as -180 for Brasília")
+    }
+
+    fn visit_i64<E: de::Error>(self, minutes: i64) -> Result<i16, E> {
+        i16::try_from(minutes).map_err(|_| E::invalid_value(Unexpected::Signed(minutes), &self))
+    }
+
+    fn visit_u64<E: de::Error>(self, minutes: u64) -> Result<i16, E> {
+        i16::try_from(minutes).map_err(|_| E::invalid_value(Unexpected::Unsigned(minutes), &self))
+    }
+}
+
+fn utc_offset<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i16, D::Error> {
+    deserializer.deserialize_i16(UtcOffset)
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(
     remote = "ExpiryFormat",
@@ -199,7 +225,10 @@ enum ExpiryKeys {
     Milliseconds,
     EpochSeconds,
     Rfc3339,
-    LocalTime { utc_offset_minutes: i16 },
+    LocalTime {
+        #[serde(deserialize_with = "utc_offset")]
+        utc_offset_minutes: i16,
+    },
     Ignored,
 }
 

@@ -176,6 +176,7 @@ impl Reader {
             tracing::warn!(
                 provider = self.dialect.name,
                 field = self.dialect.response.expiry,
+                set = "`response.expiry`, if another member says it; else `default_lifetime`",
                 "the answer does not say how long its token lives; the policy's default_lifetime counts"
             );
         }

@@ -22,12 +22,17 @@ pub(crate) struct Rendered {
 impl Rendered {
     /// Each header's value is its parts, one after another.
     pub(super) fn new(headers: Vec<(Name, Vec<&str>)>) -> Result<Self, FetchError> {
-        let parts = headers.iter().flat_map(|(_, parts)| parts).copied();
+        let parts = || headers.iter().flat_map(|(_, parts)| parts).copied();
         // Joined at once: a string that grows leaves copies of the token behind.
-        let text = Zeroizing::new(parts.collect::<Vec<_>>().concat());
+        let text = Zeroizing::new(parts().collect::<Vec<_>>().concat());
         if !fits_a_header(&text) {
             return Err(FetchError::malformed(
-                "the token holds bytes that no header may hold",
+                match parts().all(|part| fits_a_header(part.trim())) {
+                    true => {
+                        "the token begins or ends with a line break or a tab: let the fetcher cut it off"
+                    }
+                    false => "the token holds bytes that no header may hold",
+                },
             ));
         }
         let mut rest = Bytes::from_owner(Text(text));
@@ -89,6 +94,23 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    #[test]
+    fn a_line_break_around_a_token_is_named() {
+        let header = |token| {
+            let name = HeaderName::from_static("x-token");
+            vec![(Name::new(name, "x-token".into()), vec!["Bearer ", token])]
+        };
+        for (token, says) in [
+            ("abc\n", "begins or ends with a line break"),
+            ("\r\nabc", "begins or ends with a line break"),
+            ("a\nbc", "holds bytes"),
+            ("ab\u{e9}", "holds bytes"),
+        ] {
+            let error = Rendered::new(header(token)).err().unwrap();
+            assert!(error.to_string().contains(says), "{token:?}: {error}");
+        }
+    }
 
     #[test]
     fn all_threads_share_the_bytes() {

@@ -103,7 +103,7 @@ pub struct LastFailure {
     pub kind: OAuthErrorKind,
     /// How many attempts the fetch made.
     pub attempts: u32,
-    /// How many attempts have failed since one succeeded, this one included.
+    /// How many fetches have failed since one succeeded, this one included.
     pub consecutive: u32,
 }
 

@@ -72,7 +72,7 @@ fn every_answer() -> Vec<Logs> {
             Unclear,
             503,
             "token request denied: ERR-4711 (HTTP 400). \
-             See what the server's documentation says about this code.",
+             See what the server's documentation says about this code, and say in `failures` whether it passes.",
         ),
         logs(
             status(400),

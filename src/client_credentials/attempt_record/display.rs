@@ -12,7 +12,14 @@ impl fmt::Display for AttemptRecord {
         headers(f, '>', &request.headers)?;
         match request.encoding {
             "empty" => writeln!(f, "> no body")?,
-            encoding => writeln!(f, "> body: {encoding}, {} fields", request.fields.len())?,
+            encoding => {
+                let plural = if request.fields.len() == 1 { "" } else { "s" };
+                writeln!(
+                    f,
+                    "> body: {encoding}, {} field{plural}",
+                    request.fields.len()
+                )?;
+            }
         }
         values(f, '>', &request.fields)?;
         match &self.answer {

@@ -22,11 +22,11 @@ impl Object {
         serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()
     }
 
-    /// The members, and their values as text.
-    pub(super) fn into_pairs(mut self) -> Vec<(String, Zeroizing<String>)> {
+    /// The members: name, kind, and value as text.
+    pub(super) fn into_fields(mut self) -> Vec<(String, &'static str, Zeroizing<String>)> {
         let members = std::mem::take(&mut self.0).into_iter();
-        let pair = |(name, value)| (name, text(value).into());
-        members.map(pair).collect()
+        let field = |(name, value)| (name, kind(&value), text(value).into());
+        members.map(field).collect()
     }
 
     /// Visits every member, and the members of members under paths such as `errors[0].code`.

@@ -24,17 +24,17 @@ pub(super) fn sent(
     scrubber: &Scrubber,
 ) -> RequestRecord {
     let striker = Striker::new(scrubber, Vec::new());
-    let (encoding, pairs) = match dialect.body {
+    let (encoding, fields) = match dialect.body {
         BodyEncoding::Form => ("form", form(request.body())),
         BodyEncoding::Json => ("JSON", json_fields(request.body())),
         BodyEncoding::Empty => ("empty", Vec::new()),
     };
     let plain = plain_fields(dialect);
-    let field = |(name, value): &(String, Zeroizing<String>)| {
+    let field = |SentField { name, kind, value }: &SentField| {
         let shown = plain.contains(name.as_str()) && !is_secret_field(name, dialect);
         RecordedValue {
             name: striker.value(name, Runs::Any),
-            kind: "text",
+            kind,
             text: shown.then(|| striker.value(value, Runs::Any)),
             length: None,
         }
@@ -44,7 +44,7 @@ pub(super) fn sent(
         url: url(request, &striker),
         headers: request_headers(request.headers(), &striker),
         encoding,
-        fields: pairs.iter().map(field).collect(),
+        fields: fields.iter().map(field).collect(),
     }
 }
 
@@ -92,18 +92,31 @@ fn is_secret_field(name: &str, dialect: &Dialect) -> bool {
     id_field(dialect) != Some(name) && names_a_secret(name)
 }
 
-fn form(body: &[u8]) -> Vec<(String, Zeroizing<String>)> {
+/// A field of the body, before anything is struck out.
+struct SentField {
+    name: String,
+    kind: &'static str,
+    value: Zeroizing<String>,
+}
+
+fn form(body: &[u8]) -> Vec<SentField> {
     let body = String::from_utf8_lossy(body);
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let pairs = body.split('&').filter(|pair| !pair.is_empty());
     let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs
-        .map(|(name, value)| (decoded(name), decoded(value).into()))
+        .map(|(name, value)| SentField {
+            name: decoded(name),
+            kind: "text",
+            value: decoded(value).into(),
+        })
         .collect()
 }
 
-fn json_fields(body: &[u8]) -> Vec<(String, Zeroizing<String>)> {
-    Object::parse(body).map_or_else(Vec::new, Object::into_pairs)
+fn json_fields(body: &[u8]) -> Vec<SentField> {
+    let fields = Object::parse(body).map_or_else(Vec::new, Object::into_fields);
+    let field = |(name, kind, value)| SentField { name, kind, value };
+    fields.into_iter().map(field).collect()
 }
 
 fn request_headers(headers: &HeaderMap, striker: &Striker<'_>) -> Vec<RecordedValue> {

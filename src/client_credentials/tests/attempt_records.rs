@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     BoxError, SecretRef,
     client_credentials::{
-        AttemptRecord, BodyEncoding, CredentialPlacement, ParamValue, RecordedValue,
+        AttemptRecord, BodyEncoding, CredentialPlacement, ParamValue, RecordedValue, ScopeFormat,
     },
     provider,
 };
@@ -345,4 +345,14 @@ async fn every_presets_request_is_shown_without_its_secret() {
         assert!(!format!("{record:?}").contains(&path));
         assert!(record.request_headers().len() >= 3, "{record}");
     }
+}
+
+#[tokio::test]
+async fn a_list_is_no_text() {
+    let mut dialect = Dialect::new("bank", "https://login.example/token");
+    dialect.body = BodyEncoding::Json;
+    dialect.scope.format = ScopeFormat::JsonArray;
+    let record = record(builder(dialect).scopes(["read"]), answer(401, "")).await;
+    let fields = shown(record.request_fields());
+    assert_eq!(fields.last().unwrap(), r#"scope: array ["read"]"#);
 }

@@ -205,6 +205,11 @@ fn an_error_shows_the_shapes_that_are_understood() {
             &["\"rfc3339\"", "local_time = { utc_offset_minutes = -180 }"],
         ),
         (
+            "response",
+            r#"{ "expiry_format": { "local_time": { "utc_offset_minutes": "-03:00" } } }"#,
+            &["minutes east of UTC", "-180"],
+        ),
+        (
             "refresh_margin",
             "300",
             &["\"5m\"", "\"20%\"", "fixed = \"5m\"", "fraction = 0.2"],

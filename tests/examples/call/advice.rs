@@ -17,6 +17,12 @@ const FILE: &str = "my-bank.toml";
 
 /// Avista, called by a dialect's file.
 async fn by_dialect(bank: &Bank, fault: Fault) -> Outcome {
+    bank.token_fault_always(fault);
+    by_file(bank, "").await
+}
+
+/// Avista, called by a dialect's file with further lines.
+async fn by_file(bank: &Bank, lines: &str) -> Outcome {
     let folder = env::temp_dir().join(format!(
         "tower-oauth-{}",
         bank.api_origin().replace([':', '/'], "-")
@@ -25,11 +31,10 @@ async fn by_dialect(bank: &Bank, fault: Fault) -> Outcome {
     let file = folder.join(FILE);
     let text = "credentials = { body = { id = \"clientId\", secret = \"clientSecret\" } }\nbody = \"json\"\ngrant = \"absent\"";
     let text = format!(
-        "name = \"my-bank\"\ntoken_url = \"{}\"\n{text}",
+        "name = \"my-bank\"\ntoken_url = \"{}\"\n{text}\n{lines}",
         bank.token_url()
     );
     fs::write(&file, text).unwrap();
-    bank.token_fault_always(fault);
     let call = Call::bare(&["--client-id", bank.client_id()]);
     let call = call.arg("--dialect", file.display().to_string());
     let outcome = call
@@ -145,11 +150,42 @@ async fn a_dialects_user_is_sent_to_the_dialects_keys() {
             &["`grant` and `body` in /"],
         ),
         (Fault::status(StatusCode::NOT_FOUND), &["`token_url` in /"]),
+        (
+            Fault::status(StatusCode::UNAUTHORIZED),
+            &["`response.error` and `response.error_description` in /"],
+        ),
         (Fault::Without("access_token".into()), &["`response` in /"]),
     ] {
         let bank = Bank::avista().start().await.unwrap();
         assert_says(&by_dialect(&bank, fault).await, says, &["--env"]);
     }
+}
+
+#[tokio::test]
+async fn a_lifetime_that_is_not_understood_is_spoken_of_although_the_call_succeeds() {
+    for (expiry, says) in [
+        ("validUntil", "field: validUntil; set: `response.expiry`"),
+        (
+            "token_type",
+            "field: token_type; shape: a text of 6 characters",
+        ),
+    ] {
+        let bank = Bank::avista().start().await.unwrap();
+        let outcome = by_file(&bank, &format!("response = {{ expiry = \"{expiry}\" }}")).await;
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        let warning = outcome.stderr.lines().next().unwrap();
+        assert!(warning.starts_with("call: warning: my-bank: "), "{warning}");
+        assert!(warning.contains(says), "{warning}");
+    }
+}
+
+#[tokio::test]
+async fn a_setting_that_cannot_work_is_sent_to_the_file() {
+    let bank = Bank::avista().start().await.unwrap();
+    let outcome = by_file(&bank, "headers = { x-token = \"token\" }").await;
+    outcome.assert_usage_error("invalid `headers`: must hold `{token}` somewhere (here: /");
+    let outcome = by_file(&bank, "origins = [\"https://api.example\"]").await;
+    outcome.assert_usage_error("here: `origins` in /");
 }
 
 #[tokio::test]

@@ -127,6 +127,7 @@ impl Outcome {
                 "/token",
                 &[
                     "fetches",
+                    "attempts",
                     "failures",
                     "refreshes_ahead",
                     "rejections",
