@@ -21,8 +21,8 @@ struct Report {
 
 #[derive(Serialize)]
 struct TokenReport {
-    fetches: u64,
     attempts: u64,
+    fetches: u64,
     failures: u64,
     refreshes_ahead: u64,
     rejections: u64,
