@@ -346,3 +346,24 @@ async fn every_presets_request_is_shown_without_its_secret() {
         assert!(record.request_headers().len() >= 3, "{record}");
     }
 }
+
+/// What the reader of tokens takes off a token, and whatever else is done to it, hides it nowhere in its answer.
+#[tokio::test]
+async fn a_token_is_struck_out_however_its_answer_writes_it() {
+    for body in [
+        r#"{"access_token":" canary ","scope":"canary"}"#,
+        r#"{"access_token":"x-canary-1\n","error":"","scope":"x%2dcanary-1"}"#,
+        r#"{"access_token":"x-canary-1","token_type":"x\\u002dcanary-1"}"#,
+    ] {
+        record(plain(), answer(200, body)).await;
+    }
+    for body in [
+        "<r><AccessToken>canary</AccessToken></r>",
+        "access-token: canary",
+        "{\"x\":\"a\nb\",\"token\":\"canary\"}",
+        "{\"x\":1e400,\"access\\u005ftoken\":\"canary\"}",
+        "{\"x\":NaN,\"jwt\":\"canary\",\"error\":\"invalid_client\"}",
+    ] {
+        record(plain(), answer(401, body)).await;
+    }
+}
