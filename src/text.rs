@@ -37,7 +37,7 @@ fn find(text: &str, is_wrong: impl Fn(char, usize) -> bool) -> Option<Hidden> {
 }
 
 /// Control characters, white space other than the plain space, and what Unicode calls default ignorable.
-fn is_hidden(character: char) -> bool {
+pub(crate) fn is_hidden(character: char) -> bool {
     character.is_control()
         || (character.is_whitespace() && character != ' ')
         || matches!(character,

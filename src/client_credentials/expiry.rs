@@ -5,10 +5,12 @@ use std::time::{Duration, SystemTime};
 use super::json::Value;
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
 
-/// From here on, a plain number cannot be a lifetime: it is the time since 1970 in seconds.
-const FIRST_EPOCH_SECOND: f64 = 1e9;
-/// From here on, it is the time since 1970 in milliseconds.
-const FIRST_EPOCH_MILLISECOND: f64 = 1e11;
+/// From here on, a plain number cannot be a lifetime: it is the time since 1970 in seconds, of 2017 or later.
+const FIRST_EPOCH_SECOND: f64 = 1.5e9;
+/// From here on, it can be no such time: it would be one of the year 5138 or later.
+const FIRST_FAR_SECOND: f64 = 1e11;
+/// From here on, it is the time since 1970 in milliseconds, of 2017 or later.
+const FIRST_EPOCH_MILLISECOND: f64 = 1.5e12;
 /// The first second of the year 10000. What lies beyond was meant otherwise.
 const LAST_EPOCH_SECOND: f64 = 253_402_300_800.0;
 const DAY: f64 = 86_400.0;
@@ -36,13 +38,14 @@ const TOLERATED_SKEW: Duration = Duration::from_secs(300);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExpiryFormat {
-    /// A number below 1e9 is a lifetime in seconds; from 1e9 it is the time since 1970 in seconds, from 1e11 in
-    /// milliseconds; anything else is RFC 3339. For servers whose documentation and behaviour differ, such as Bankly's.
+    /// A number below 1.5e9 is a lifetime in seconds; from 1.5e9 (the year 2017) it is the time since 1970 in seconds,
+    /// from 1.5e12 in milliseconds; anything else is RFC 3339. For servers whose documentation and behaviour differ, such
+    /// as Bankly's.
     ///
-    /// A number that is more than a day in seconds and less than a day in milliseconds (86,401 to 86,399,999) is read
-    /// only if it is a number of whole days, and not of whole hours in milliseconds: 604,800 is a week, 3,600,000
-    /// cannot be read. A date without an offset from UTC cannot be read either, such as `2018-07-23T11:29:32` or
-    /// `20180723112932`. Name the format in these cases.
+    /// A lifetime of more than a day in seconds is read only if it is a number of whole days, and not of whole hours in
+    /// milliseconds: 604,800 is a week; 3,600,000 and 86,400,000 cannot be read. Neither can a number from 1e11 to
+    /// 1.5e12, which is a moment long past or far away, nor a date without an offset from UTC, such as
+    /// `2018-07-23T11:29:32` or `20180723112932`. Name the format in these cases.
     #[default]
     Auto,
     /// The lifetime in seconds (RFC 6749 §5.1).
@@ -111,17 +114,18 @@ fn auto(stated: &Value<'_>) -> Result<Expiry, NoLifetime> {
     match number(stated) {
         Ok(number) if is_of_two_meanings(number) => Err(Unreadable),
         Ok(number) if number < FIRST_EPOCH_SECOND => after(number),
-        Ok(number) if number < FIRST_EPOCH_MILLISECOND => since_1970(number),
+        Ok(number) if number < FIRST_FAR_SECOND => since_1970(number),
+        Ok(number) if number < FIRST_EPOCH_MILLISECOND => Err(Unreadable),
         Ok(number) => since_1970(number / 1e3),
         Err(_) => rfc3339(stated),
     }
 }
 
-/// Whether a number is more than a day in seconds and less than a day in milliseconds. The wrong guess would use a dead
-/// token for hours. A lifetime above a day is nearly always one of whole days.
+/// Whether a number may be a lifetime of more than a day in seconds, or one in milliseconds. The wrong guess would use a
+/// dead token for hours. A lifetime above a day is nearly always one of whole days.
 fn is_of_two_meanings(number: f64) -> bool {
     let is_whole = |unit: f64| number % unit == 0.0;
-    number > DAY && number < DAY * 1e3 && (!is_whole(DAY) || is_whole(3600.0 * 1e3))
+    number > DAY && number < FIRST_EPOCH_SECOND && (!is_whole(DAY) || is_whole(3600.0 * 1e3))
 }
 
 fn number(stated: &Value<'_>) -> Result<f64, NoLifetime> {
@@ -272,8 +276,8 @@ mod tests {
             (Auto, r#""3600""#, after(3600.0)),
             (Auto, r#"" 3600\n""#, after(3600.0)),
             (Auto, "3599.5", after(3599.5)),
-            (Auto, "999999999", after(999_999_999.0)),
-            (Auto, "1000000000", at(1e9)),
+            (Auto, "315360000", after(315_360_000.0)),
+            (Auto, "1500000000", at(1.5e9)),
             (Auto, r#""1700000000""#, at(1.7e9)),
             (Auto, "1700000000000", at(1.7e9)),
             (Auto, "99999999999999", at(99_999_999_999.999)),
@@ -335,6 +339,12 @@ mod tests {
             (EpochSeconds, "1700000000000", Err(Unreadable)),
             (Auto, "1700000000000000", Err(Unreadable)),
             (Auto, "1700000000000000000", Err(Unreadable)),
+            // A date in digits without seconds or century, the last second of the year 9999, one of 2001.
+            (Auto, "201807231129", Err(Unreadable)),
+            (Auto, r#""180723112932""#, Err(Unreadable)),
+            (Auto, "253402300799", Err(Unreadable)),
+            (Auto, "1000000000", Err(Unreadable)),
+            (Auto, "1000000000000", Err(Unreadable)),
         ]);
     }
 
@@ -369,6 +379,11 @@ mod tests {
             (360, "21600000"),
             (720, "43200000"),
             (1439, "86340000"),
+            (1440, "86400000"),
+            (1500, "90000000"),
+            (2880, "172800000"),
+            (2880, "172799990"),
+            (20_160, "1209600000"),
         ] {
             check(&[(Auto, json, Err(Unreadable))]);
             let Ok(Expiry::In(lifetime)) = Milliseconds.read(&Value::of(json.as_bytes())) else {

@@ -15,6 +15,9 @@ use crate::FetchError;
 /// Some servers write it before UTF-8, though RFC 8259 §8.1 forbids it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// What an `error` holds that is none, also where a server writes its values as texts.
+const SAYS_NOTHING: [&str; 4] = ["", "null", "false", "0"];
+
 /// The whole answer is zeroized in the end: it may hold a refresh token that nobody asked for.
 #[derive(Default)]
 pub(super) struct Members {
@@ -71,7 +74,7 @@ impl Members {
     pub(super) fn says(&self, name: &str) -> bool {
         match self.get(name) {
             None | Some(Value::Bare("false")) => false,
-            Some(Value::Text(text)) => !text.trim().is_empty(),
+            Some(Value::Text(text)) => !SAYS_NOTHING.contains(&text.trim()),
             Some(Value::List { is_empty } | Value::Object { is_empty }) => !is_empty,
             Some(value @ Value::Bare(_)) => value.number() != Some(0.0),
         }

@@ -58,25 +58,26 @@ impl Reader {
     }
 
     /// `now` is the wall clock just before the request was sent.
-    pub(super) fn read(&self, answer: Answer, now: SystemTime) -> Result<Token, FetchError> {
-        let status = answer.status;
-        self.token(answer, now)
-            .map_err(|error| error.with_status(status))
+    pub(super) fn read(&self, mut answer: Answer, now: SystemTime) -> Result<Token, FetchError> {
+        self.token(&mut answer, now).map_err(|error| {
+            self.with_wait(error, &answer, now)
+                .with_status(answer.status)
+        })
     }
 
-    fn token(&self, mut answer: Answer, now: SystemTime) -> Result<Token, FetchError> {
+    fn token(&self, answer: &mut Answer, now: SystemTime) -> Result<Token, FetchError> {
         if answer.status.is_redirection() {
-            return Err(self.redirect(&answer));
+            return Err(self.redirect(answer));
         }
-        let members = Members::of(&mut answer);
+        let members = Members::of(answer);
         if !answer.status.is_success() {
-            return Err(self.denial(&answer, &members.unwrap_or_default(), now));
+            return Err(self.denial(answer, &members.unwrap_or_default()));
         }
         let members = members?;
         if members.says(&self.dialect.response.error) {
-            return Err(self.denial(&answer, &members, now));
+            return Err(self.denial(answer, &members));
         }
-        self.issued(&answer, &members, now)
+        self.issued(answer, &members, now)
     }
 
     fn issued(
@@ -192,7 +193,7 @@ impl Reader {
         );
     }
 
-    fn denial(&self, answer: &Answer, members: &Members, now: SystemTime) -> FetchError {
+    fn denial(&self, answer: &Answer, members: &Members) -> FetchError {
         let fields = &self.dialect.response;
         let code = members.code(&fields.error);
         let code = code.as_deref().map(|code| code.trim());
@@ -203,7 +204,7 @@ impl Reader {
         if let Some(description) = members.text(&fields.error_description) {
             error = error.with_description(&self.scrubbed_line(&description));
         }
-        self.with_wait(error, answer, now)
+        error
     }
 
     /// Struck out once more in the visible line: with the invisible gone, a secret may stand there whole.
@@ -212,7 +213,12 @@ impl Reader {
         self.scrubber.scrub(&line)
     }
 
+    /// Adds the wait that the server asks for, whatever is wrong with its answer: a page that says "under maintenance"
+    /// may have any status. A token without life is no failure of the server's, and its next one is near.
     fn with_wait(&self, error: FetchError, answer: &Answer, now: SystemTime) -> FetchError {
+        if error.is_without_life() {
+            return error;
+        }
         let stated = self.stated_wait(answer, now);
         if answer.status != StatusCode::TOO_MANY_REQUESTS {
             return stated.into_iter().fold(error, FetchError::with_retry_after);

@@ -18,7 +18,7 @@ pub struct ResponseFields {
     /// names, such as Serpro's `jwt_token`. An answer without one of them is no token. Default: none.
     pub extras: Vec<String>,
     /// The member that holds the code of an error, a string or a number. Default: `error`. An answer is an error if this
-    /// member is there and not empty, whatever the status; `""`, `false`, `null`, `0`, `[]` and `{}` count as empty. Do
+    /// member is there and not empty, whatever the status; `""`, `false`, `null`, `0`, `[]`, `{}` and `"null"`, `"false"`, `"0"` count as empty. Do
     /// not name a member that is filled in good answers too, such as `"code": "OK"`.
     pub error: String,
     /// The member that holds an error's text. Default: `error_description`.

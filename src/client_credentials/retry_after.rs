@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::{
-    HeaderMap, HeaderName,
+    HeaderMap, HeaderName, HeaderValue,
     header::{DATE, RETRY_AFTER},
 };
 
@@ -22,22 +22,38 @@ pub(super) enum Stated {
     },
 }
 
+impl Stated {
+    fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Wait(wait) => Some(*wait),
+            Self::Unreadable { .. } => None,
+        }
+    }
+}
+
 /// `Retry-After` (RFC 9110 §10.2.3) in seconds or as a date. A date is read by the server's own clock where the answer
 /// tells it, else by ours; one that has passed is no wait.
+///
+/// Of several the longest counts: a gateway may add its own to the server's.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Stated> {
-    let value = headers.get(RETRY_AFTER)?;
+    let values = headers.get_all(RETRY_AFTER).iter();
+    let stated = values.map(|value| read(value, headers, now));
+    stated.max_by_key(Stated::wait)
+}
+
+fn read(value: &HeaderValue, headers: &HeaderMap, now: SystemTime) -> Stated {
     let text = value.to_str().unwrap_or_default().trim();
     let until = |at: SystemTime| {
         let now = date(headers).unwrap_or(now);
         at.duration_since(now).unwrap_or_default()
     };
     let wait = seconds(text).or_else(|| httpdate::parse_http_date(text).ok().map(until));
-    Some(wait.map_or(
+    wait.map_or(
         Stated::Unreadable {
             length: value.len(),
         },
         Stated::Wait,
-    ))
+    )
 }
 
 /// Digits, with a plus sign before and a fraction after them if need be. A fraction is rounded up: nobody is to be asked
@@ -119,6 +135,20 @@ mod tests {
             assert_eq!(stated, expected, "{retry_after_text:?} {date_text:?}");
         }
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
+        for (several, expected) in [
+            (["1", "60"], wait(60)),
+            (["60", "1"], wait(60)),
+            (["soon", "60"], wait(60)),
+            (["60", "soon"], wait(60)),
+            (["5", "Tue, 14 Nov 2023 22:14:20 GMT"], wait(60)),
+            (["soon", "later"], unreadable("later")),
+        ] {
+            let mut headers = HeaderMap::new();
+            for text in several {
+                headers.append(RETRY_AFTER, text.parse().unwrap());
+            }
+            assert_eq!(retry_after(&headers, now), expected, "{several:?}");
+        }
         let bytes = http::HeaderValue::from_bytes(b"2\xe9").unwrap();
         let headers = HeaderMap::from_iter([(RETRY_AFTER, bytes)]);
         assert_eq!(retry_after(&headers, now), unreadable("2?"));

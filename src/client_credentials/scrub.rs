@@ -3,9 +3,13 @@
 use zeroize::Zeroizing;
 
 use super::{encode::form_urlencoded, json};
+use crate::text::is_hidden;
 
 /// The longest part of a server's description that is kept, in characters.
 const LONGEST: usize = 1024;
+
+/// Longer than any name of HTML's, and than any number with zeros before it that a server is known to write.
+const LONGEST_ENTITY: usize = 40;
 
 const STRUCK_OUT: &str = "[elided]";
 
@@ -13,7 +17,16 @@ const STRUCK_OUT: &str = "[elided]";
 type Reading = fn(&str) -> Option<(char, usize)>;
 
 /// The ways to write a character.
-const READINGS: [Reading; 5] = [plain, plus, percent_escape, json::escape, entity];
+const READINGS: [Reading; 8] = [
+    plain,
+    plus,
+    percent_escape,
+    json::escape,
+    code_escape,
+    entity,
+    misread,
+    escaped_again,
+];
 
 /// The secrets that a server might repeat, as they were sent. Whatever else a server or a gateway does to them on the
 /// way back, it does to single characters: each may be written in any of the [`READINGS`].
@@ -48,12 +61,14 @@ impl Scrubber {
         shown.chars().take(LONGEST).collect()
     }
 
-    /// What is visible of a code. Scrubbed once more at the end: with the invisible gone from between its parts, a
+    /// What is visible of a code. Scrubbed once more after each step: with the invisible gone from between its parts, a
     /// secret may stand there whole.
     pub(super) fn scrub_code(&self, code: &str) -> String {
-        let scrubbed = self.scrub(code);
-        let visible = scrubbed.chars().filter(char::is_ascii_graphic);
-        self.scrub(&visible.collect::<String>())
+        let without = |text: String, is_kept: fn(&char) -> bool| {
+            self.scrub(&text.chars().filter(is_kept).collect::<String>())
+        };
+        let visible = without(self.scrub(code), |it| *it == ' ' || !is_hidden(*it));
+        without(visible, char::is_ascii_graphic)
     }
 
     /// The length of the longest secret at the beginning of a text.
@@ -84,9 +99,9 @@ fn length_of(secret: &str, text: &str) -> Option<usize> {
     ends.pop()
 }
 
-/// A character that could not be read may have been any but those of ASCII.
+/// A character that could not be read may have been any but the letters and digits of ASCII.
 fn is_same(read: char, character: char) -> bool {
-    read == character || read == char::REPLACEMENT_CHARACTER && !character.is_ascii()
+    read == character || read == char::REPLACEMENT_CHARACTER && !character.is_ascii_alphanumeric()
 }
 
 fn plain(text: &str) -> Option<(char, usize)> {
@@ -113,9 +128,50 @@ fn percent_escape(text: &str) -> Option<(char, usize)> {
     Some((meant, 3 * length))
 }
 
-/// A character as HTML and XML write it: by name where the name is one of XML's, or by number.
+/// A character as source code writes it: `\x2f`, `\u{2f}`, `\U0000002f`; or `%u002f`, as old JavaScript does.
+fn code_escape(text: &str) -> Option<(char, usize)> {
+    let hex = |text: &str| {
+        let are_hex = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = are_hex.then(|| u32::from_str_radix(text, 16).ok())?;
+        char::from_u32(number?)
+    };
+    if let Some(rest) = text.strip_prefix("\\u{") {
+        let length = rest.bytes().take(9).position(|byte| byte == b'}')?;
+        return Some((hex(&rest[..length])?, length + 4));
+    }
+    let (mark, length) = [("\\x", 2), ("\\U", 8), ("%u", 4)]
+        .into_iter()
+        .find(|(mark, _)| text.starts_with(mark))?;
+    let end = mark.len() + length;
+    Some((hex(text.get(mark.len()..end)?)?, end))
+}
+
+/// A character of UTF-8 whose bytes were read as Latin-1, one by one.
+fn misread(text: &str) -> Option<(char, usize)> {
+    let bytes = text.chars().take(4).map_while(|it| u8::try_from(it).ok());
+    let bytes: Vec<u8> = bytes.collect();
+    let meant = bytes.utf8_chunks().next()?.valid().chars().next()?;
+    let length = text.chars().take(meant.len_utf8()).map(char::len_utf8);
+    Some((meant, length.sum()))
+}
+
+/// An escape whose own backslash was escaped, several times over.
+fn escaped_again(text: &str) -> Option<(char, usize)> {
+    let backslashes = text.bytes().take(16).take_while(|it| *it == b'\\').count();
+    let before = backslashes.checked_sub(1).filter(|before| *before > 0)?;
+    let last = &text[before..];
+    let escape = json::escape(last).or_else(|| code_escape(last));
+    let (meant, length) = escape.unwrap_or(('\\', 1));
+    Some((meant, before + length))
+}
+
+/// A character as HTML and XML write it: by name where the name is one of XML's, or by number. Any other name may be any
+/// character but a letter or digit of ASCII.
 fn entity(text: &str) -> Option<(char, usize)> {
-    let end = text.bytes().take(10).position(|byte| byte == b';')?;
+    let end = text
+        .bytes()
+        .take(LONGEST_ENTITY)
+        .position(|byte| byte == b';')?;
     let name = text.get(..end)?.strip_prefix('&')?;
     let meant = match name {
         "amp" => '&',
@@ -123,6 +179,7 @@ fn entity(text: &str) -> Option<(char, usize)> {
         "gt" => '>',
         "quot" => '"',
         "apos" => '\'',
+        _ if name.starts_with(|it: char| it.is_ascii_alphabetic()) => char::REPLACEMENT_CHARACTER,
         _ => {
             let number = name.strip_prefix('#')?;
             let number = match number.strip_prefix(['x', 'X']) {
@@ -176,6 +233,13 @@ mod tests {
             "s3&#32;&quot;&#x5C;/&#233;&lt;%25+",
             "s3 \"\\/\u{fffd}<%25+",
             r#"s3+\"%5c\/&#xe9;\u003C&#37;25+"#,
+            // As source code, as a form of old JavaScript, escaped again and again, and misread as Latin-1.
+            r#"s3\x20\x22\x5c\x2F\xE9\x3c\x2525\x2b"#,
+            r#"s3\u{20}\"\\/\u{e9}\U0000003c%25\u{2b}"#,
+            r#"s3%u0020%u0022%u005C%u002F%u00E9%u003C%u002525%u002B"#,
+            r#"s3 \\\\\\\"\\\\\\\\\\/\\\\u00e9<%25+"#,
+            "s3 \"\\/Ã©<%25+",
+            "s3&nbsp;&quot;&bsol;&sol;&eacute;&#x0000003c;&percnt;25&plus;",
         ] {
             let shown = scrubber.scrub(&format!("<{written}>"));
             assert_eq!(shown, "<[elided]>", "{written}");
@@ -201,6 +265,11 @@ mod tests {
         assert_eq!(
             scrubber.scrub_code("k\u{200b}&\n9 k%2\t69 a b"),
             "[elided][elided][elided]"
+        );
+        let scrubber = Scrubber::new(["s3é/cret".to_owned().into()]);
+        assert_eq!(
+            scrubber.scrub_code("s\u{200b}3é\n/\u{fe0f}cret"),
+            "[elided]"
         );
     }
 

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use super::causes;
+use crate::text::is_hidden;
 
 /// The longest part of a server's description that is shown, in characters.
 const LONGEST_DESCRIPTION: usize = 200;
@@ -46,14 +47,7 @@ pub(crate) fn root(error: &(dyn Error + 'static)) -> String {
 
 fn is_invisible(character: char) -> bool {
     let separates = matches!(character, '\t' | '\n' | '\r');
-    let is_format = matches!(
-        character,
-        '\u{ad}' | '\u{61c}' | '\u{feff}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{e0000}'..='\u{e007f}'
-    );
+    let is_format = is_hidden(character) && !character.is_whitespace();
     is_format || (character.is_control() && !separates)
 }
 
@@ -95,6 +89,7 @@ mod tests {
             ("  two\r\nlines\t ", "two lines"),
             ("\u{1b}[2Jgone\u{7f}\u{9b}", "[2Jgone"),
             ("\u{202e}turned\u{200b} \u{feff}", "turned"),
+            ("s\u{fe0f}e\u{34f}c\u{2800}r\u{3164}et", "secret"),
             ("say \"no\"", "say 'no'"),
             ("Credencial inválida", "Credencial inválida"),
             ("\u{0}", ""),

@@ -84,7 +84,8 @@ impl TokenHeaders {
             return Err(broken("is named twice"));
         }
         // Without the template, whose literal text may be a secret.
-        let template = template.parse().map_err(broken)?;
+        let template: Template = template.parse().map_err(broken)?;
+        template.check_names()?;
         self.0.push((Name::new(header, name), template));
         Ok(self)
     }
@@ -269,6 +270,16 @@ mod tests {
             let error = TokenHeaders::none().with("x", template).unwrap_err();
             assert_eq!(error.field(), "headers", "{template}");
             assert!(error.to_string().contains("`{token}`"), "{error}");
+        }
+        for hidden in [
+            "{jwt\u{1b}[2J}",
+            "{jwt\n}",
+            "{j\u{200b}wt}",
+            "{token\u{202e}}",
+        ] {
+            let error = TokenHeaders::none().with("x", hidden).unwrap_err();
+            assert!(error.rule().contains("U+"), "{error}");
+            assert!(!error.to_string().contains(char::is_control), "{error}");
         }
         assert!(TokenHeaders::none().with("bad name", "{token}").is_err());
         assert!(

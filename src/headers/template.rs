@@ -2,7 +2,12 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{error::FetchError, secret::ClientId, token::Token};
+use crate::{
+    error::{ConfigError, FetchError},
+    secret::ClientId,
+    text::hidden,
+    token::Token,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Template(Vec<Part>);
@@ -68,6 +73,16 @@ impl Template {
         self.0.iter().filter_map(|part| match part {
             Part::Value(placeholder) => Some(placeholder),
             Part::Literal(_) => None,
+        })
+    }
+
+    /// An error names what a token does not bring, and no name may forge a line of a log.
+    pub(super) fn check_names(&self) -> Result<(), ConfigError> {
+        self.values().try_for_each(|it| match hidden(it.name()) {
+            Some(hidden) => {
+                Err(ConfigError::new("headers", hidden.rule(false)).given(&it.to_string()))
+            }
+            None => Ok(()),
         })
     }
 

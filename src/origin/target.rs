@@ -159,7 +159,9 @@ fn checked_port(authority: &Authority) -> Result<Option<u16>, &'static str> {
     if rest.is_empty() {
         return Ok(None);
     }
-    match rest.strip_prefix(':').map(str::parse) {
+    // Digits alone: the standard library takes a plus sign before them, and a URL parser does not.
+    let digits = rest.strip_prefix(':').filter(|it| !it.starts_with('+'));
+    match digits.map(str::parse) {
         Some(Ok(port @ 1..)) => Ok(Some(port)),
         _ => Err("the URI's port is not a number from 1 to 65535"),
     }

@@ -129,6 +129,7 @@ async fn another_origin_is_an_error_and_no_tricks_get_past_it() {
         "https://api.example:0/",
         "https://api.example:99999/",
         "https://api.example:/",
+        "https://api.example:+443/",
     ];
     assert_rejected(&Endpoint::new(), &origins, &uris).await;
 }
@@ -360,6 +361,7 @@ async fn an_origin_that_is_none_is_an_error_when_built() {
         "https://user@api.example",
         "https://api.example:0",
         "https://api.example:99999",
+        "https://api.example:+443",
         "ftp://api.example",
         "https://ápi.example",
     ] {

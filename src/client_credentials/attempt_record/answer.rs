@@ -17,6 +17,7 @@ use crate::{
     client_credentials::{
         dialect::Dialect,
         exchange::{Answer, End},
+        json as lenient,
         reader::Reader,
         scrub::Scrubber,
     },
@@ -36,7 +37,7 @@ pub(super) fn received(answer: &Answer, reader: &Reader) -> AnswerRecord {
     let bytes = &*answer.body.bytes;
     let object = Object::parse(bytes);
     let tokens = object.iter().flat_map(|it| tokens(it, reader.dialect()));
-    let striker = Striker::new(reader.scrubber(), tokens.collect());
+    let striker = Striker::new(reader.scrubber(), tokens);
     let body = match (&answer.body.end, &object) {
         (End::TooLong, _) => AnswerBody::Unreadable("it is longer than 64 KiB".into()),
         (_, Some(object)) => AnswerBody::Members(members(object, answer, reader, &striker)),
@@ -125,11 +126,10 @@ fn leaf(value: &Value) -> Cow<'_, str> {
 fn tokens<'a>(object: &'a Object, dialect: &Dialect) -> Vec<&'a str> {
     let mut tokens = Vec::new();
     object.walk(|path, value| match value.as_str() {
-        Some(text) if text.len() >= SHORTEST_ECHO && is_secret_member(path, dialect) => {
-            tokens.push(text);
-        }
+        Some(text) if is_secret_member(path, dialect) => tokens.push(text.trim()),
         _ => {}
     });
+    tokens.retain(|token| token.len() >= SHORTEST_ECHO);
     tokens
 }
 
@@ -146,7 +146,7 @@ fn no_object(body: &[u8], answer: &Answer, reader: &Reader, striker: &Striker<'_
     if answer.status.is_success() {
         return hidden("it could be a token");
     }
-    if speaks_of_tokens(&text, reader.dialect()) {
+    if speaks_of_tokens(&text, reader.dialect()) || has_secret_member(body, reader.dialect()) {
         return hidden("it speaks of tokens");
     }
     AnswerBody::Text(cut(&striker.strike(&text, Runs::Words), LONGEST_TEXT))
@@ -156,7 +156,18 @@ fn speaks_of_tokens(text: &str, dialect: &Dialect) -> bool {
     let fields = &dialect.response;
     let named = fields.extras.iter().map(String::as_str);
     let mut names = named.chain([&fields.token, "access_token", "refresh_token", "id_token"]);
-    names.any(|name| text.contains(name))
+    let bare = |text: &str| {
+        let shown = text.chars().filter(char::is_ascii_alphanumeric);
+        Zeroizing::new(shown.collect::<String>().to_ascii_lowercase())
+    };
+    let text = bare(text);
+    names.any(|name| text.contains(bare(name).as_str()))
+}
+
+/// What the strict parser does not take may be an object to the reader of tokens.
+fn has_secret_member(body: &[u8], dialect: &Dialect) -> bool {
+    let members = lenient::members(body);
+    members.is_ok_and(|it| it.keys().any(|name| is_secret_member(name, dialect)))
 }
 
 /// An error and its causes. A cause that its error already repeats is left out.

@@ -23,7 +23,7 @@ pub(super) fn sent(
     dialect: &Dialect,
     scrubber: &Scrubber,
 ) -> RequestRecord {
-    let striker = Striker::new(scrubber, Vec::new());
+    let striker = Striker::new(scrubber, []);
     let (encoding, fields) = match dialect.body {
         BodyEncoding::Form => ("form", form(request.body())),
         BodyEncoding::Json => ("JSON", json_fields(request.body())),

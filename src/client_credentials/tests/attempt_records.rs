@@ -356,3 +356,24 @@ async fn a_list_is_no_text() {
     let fields = shown(record.request_fields());
     assert_eq!(fields.last().unwrap(), r#"scope: array ["read"]"#);
 }
+
+/// What the reader of tokens takes off a token, and whatever else is done to it, hides it nowhere in its answer.
+#[tokio::test]
+async fn a_token_is_struck_out_however_its_answer_writes_it() {
+    for body in [
+        r#"{"access_token":" canary ","scope":"canary"}"#,
+        r#"{"access_token":"x-canary-1\n","error":"","scope":"x%2dcanary-1"}"#,
+        r#"{"access_token":"x-canary-1","token_type":"x\\u002dcanary-1"}"#,
+    ] {
+        record(plain(), answer(200, body)).await;
+    }
+    for body in [
+        "<r><AccessToken>canary</AccessToken></r>",
+        "access-token: canary",
+        "{\"x\":\"a\nb\",\"token\":\"canary\"}",
+        "{\"x\":1e400,\"access\\u005ftoken\":\"canary\"}",
+        "{\"x\":NaN,\"jwt\":\"canary\",\"error\":\"invalid_client\"}",
+    ] {
+        record(plain(), answer(401, body)).await;
+    }
+}

@@ -136,6 +136,14 @@ async fn an_empty_error_is_none() {
 }
 
 #[tokio::test]
+async fn an_empty_error_may_be_written_as_a_text() {
+    for empty in ["null", "false", "0", " false "] {
+        let good = format!(r#"{{"error":"{empty}","access_token":"abc"}}"#);
+        assert_eq!(token(answer(200, &good)).await.expose(), "abc", "{empty}");
+    }
+}
+
+#[tokio::test]
 async fn an_error_that_says_something_is_one() {
     for (error, code) in [
         (r#""x""#, Some("x")),

@@ -9,6 +9,30 @@ async fn failure(answer: Response<Full<Bytes>>) -> FetchError {
     ask(plain(), answer).await.unwrap_err()
 }
 
+/// A page that says "under maintenance" may come with any status, and through a redirect.
+#[tokio::test]
+async fn a_wait_that_is_asked_for_holds_whatever_the_answer() {
+    for (status, body) in [
+        (200, "<html>"),
+        (200, ""),
+        (200, "{}"),
+        (200, r#"{"error":"busy"}"#),
+        (302, ""),
+        (307, "<html>"),
+        (400, "{}"),
+        (503, ""),
+    ] {
+        let answer = with_header(answer(status, body), "retry-after", "60");
+        let error = ask(plain(), answer).await.unwrap_err();
+        let wait = Some(Duration::from_secs(60));
+        assert_eq!(error.retry_after(), wait, "{status} {body}");
+    }
+    let lifeless = answer(200, r#"{"access_token":"abc","expires_in":0}"#);
+    let lifeless = with_header(lifeless, "retry-after", "60");
+    let error = ask(plain(), lifeless).await.unwrap_err();
+    assert_eq!(error.retry_after(), None);
+}
+
 #[tokio::test]
 async fn a_failure_has_the_class_of_its_code_and_status() {
     use FailureClass::*;

@@ -94,7 +94,7 @@ fn expected(format: ExpiryFormat, value: &Value, remote: Option<SystemTime>) -> 
         (ExpiryFormat::Auto, Some(number)) if has_two_meanings(number) => {
             return Some(Some(DEFAULT_LIFE));
         }
-        (ExpiryFormat::Auto, Some(number @ ..1_000_000_000)) => return Some(seconds(number)),
+        (ExpiryFormat::Auto, Some(number @ ..1_500_000_000)) => return Some(seconds(number)),
         (ExpiryFormat::Auto, Some(number @ ..100_000_000_000)) => Duration::from_secs(number),
         (ExpiryFormat::EpochSeconds, Some(number @ ..253_402_300_800)) => {
             Duration::from_secs(number)
@@ -121,7 +121,7 @@ fn expected(format: ExpiryFormat, value: &Value, remote: Option<SystemTime>) -> 
 /// More than a day in seconds and less than one in milliseconds, and not plainly days.
 fn has_two_meanings(number: u64) -> bool {
     let is_days = number.is_multiple_of(86_400) && !number.is_multiple_of(3_600_000);
-    (86_401..86_400_000).contains(&number) && !is_days
+    (86_401..1_500_000_000).contains(&number) && !is_days
 }
 
 fn seconds(number: u64) -> Option<Duration> {
