@@ -76,7 +76,7 @@ pub struct OAuthMiddleware {
 }
 
 impl OAuthMiddleware {
-    /// A middleware over a source. A rejected request is not sent again unless [`retry`](Self::retry_rejected) is said.
+    /// A middleware over a source. A rejected request is handed on unless [`retry_rejected`](Self::retry_rejected) is called.
     pub fn new(source: TokenSource) -> Self {
         Self {
             source,

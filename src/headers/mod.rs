@@ -23,7 +23,7 @@ use template::{Placeholder, Template};
 
 /// The headers that an API wants to see the token in.
 ///
-/// A template is literal text with `{token}`, `{client_id}` or the name of a extra value, such as `{jwt_token}`,
+/// A template is literal text with `{token}`, `{client_id}` or the name of an extra value, such as `{jwt_token}`,
 /// in braces. A header of the same name that the request already has is replaced.
 ///
 /// In configuration it is a table from header name to template:
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_extra_is_filled_or_missed() {
+    fn an_extra_is_filled_or_missed() {
         let headers = TokenHeaders::bearer()
             .with("jwt_token", "{jwt_token}")
             .unwrap();

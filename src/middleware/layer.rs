@@ -57,7 +57,7 @@ pub struct OAuthLayer<R = NoRetry> {
 }
 
 impl OAuthLayer {
-    /// A layer over a source. A rejected request is not sent again unless [`retry`](Self::retry_rejected) is said.
+    /// A layer over a source. A rejected request is handed on unless [`retry_rejected`](Self::retry_rejected) is called.
     pub fn new(source: TokenSource) -> Self {
         Self {
             source,

@@ -105,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn a_larger_draw_refreshs_no_later(
+    fn a_larger_draw_refreshes_no_later(
         policy in sound(), lifetime in lifetimes(), draw in 0.0..1.0, other in 0.0..1.0
     ) {
         let window = |draw| policy.window(lifetime, draw).refresh_after;
