@@ -3,9 +3,8 @@
 use http::Uri;
 
 use super::{
-    credentials::CredentialPlacement,
-    dialect::Dialect,
-    failure::CHECK_URL,
+    dialect::{CredentialPlacement, Dialect},
+    response::CHECK_URL,
     transport_error::{BROKE, CHECK_CERTIFICATE},
 };
 use crate::{FetchError, FetchErrorKind};

@@ -14,12 +14,11 @@ use tower::Service;
 
 use super::{
     attempt_record::{Observer, Recorder},
-    credentials::Client,
     dialect::Dialect,
     endpoint::Endpoint,
     exchange::Exchange,
-    reader::{Lifetimes, Reader},
-    request::{self, Prepared},
+    request::{self, Client, Prepared},
+    response::{Lifetimes, Reader, Scrubber},
 };
 use crate::{ConfigError, FetchError, Token, TokenRequest};
 
@@ -48,8 +47,9 @@ impl ClientCredentials {
         observer: Option<Observer>,
         lifetimes: Lifetimes,
     ) -> Result<Self, ConfigError> {
-        let Prepared { request, scrubber } = request::prepare(&dialect, client)?;
-        let reader = Arc::new(Reader::new(dialect, scrubber, lifetimes));
+        let Prepared { request, secrets } = request::prepare(&dialect, client)?;
+        let reader = Reader::new(dialect, Scrubber::new(secrets), lifetimes);
+        let reader = Arc::new(reader);
         let record = |observer| Recorder::new(observer, &request, Arc::clone(&reader));
         Ok(Self {
             endpoint: Arc::new(Endpoint::of(reader.dialect(), request.uri())),

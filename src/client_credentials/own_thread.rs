@@ -17,7 +17,7 @@ use tokio::{runtime, sync::oneshot};
 use tower::{Service, util::BoxService};
 use tracing::{Instrument, instrument::WithSubscriber};
 
-use super::exchange::{Answer, Exchange};
+use super::{exchange::Exchange, response::Answer};
 use crate::FetchError;
 
 type Result<T> = std::result::Result<T, FetchError>;

@@ -2,7 +2,7 @@
 
 use std::{error::Error, io};
 
-use super::failure::CHECK_URL;
+use super::response::CHECK_URL;
 use crate::{
     BoxError, FailureClass, FetchError, FetchErrorKind,
     error::{CHECK_NETWORK, causes},

@@ -16,9 +16,7 @@ use crate::{
     FetchError,
     client_credentials::{
         dialect::Dialect,
-        exchange::{Answer, End},
-        reader::Reader,
-        scrub::Scrubber,
+        response::{Answer, End, Reader, Scrubber},
     },
     error::causes,
 };

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     FetchError,
-    client_credentials::{exchange::Answer, reader::Reader},
+    client_credentials::response::{Answer, Reader},
 };
 
 /// Makes records of attempts, and tells its observer of them.

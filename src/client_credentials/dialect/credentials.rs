@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientId, ClientSecret};
-
 /// Where the client's id and secret go.
 ///
 /// In configuration: `"basic_encoded"`, `"basic_raw"`, `{ body = { id = "clientId", secret = "clientSecret" } }` or
@@ -51,12 +49,12 @@ pub enum CredentialPlacement {
 }
 
 impl CredentialPlacement {
-    pub(super) fn is_basic(&self) -> bool {
+    pub(in crate::client_credentials) fn is_basic(&self) -> bool {
         matches!(self, Self::BasicEncoded | Self::BasicRaw)
     }
 
     /// The names of the body's fields that it fills.
-    pub(super) fn field_names(&self) -> Vec<&str> {
+    pub(in crate::client_credentials) fn field_names(&self) -> Vec<&str> {
         match self {
             Self::BasicEncoded | Self::BasicRaw => Vec::new(),
             Self::Body { id, secret } => vec![id, secret],
@@ -100,7 +98,7 @@ pub enum Grant {
 }
 
 impl Grant {
-    pub(super) fn pair(&self) -> Option<(&str, &str)> {
+    pub(in crate::client_credentials) fn pair(&self) -> Option<(&str, &str)> {
         match self {
             Self::ClientCredentials => Some(("grant_type", "client_credentials")),
             Self::Absent => None,
@@ -117,19 +115,4 @@ pub struct SecretLength {
     pub min: usize,
     /// The most.
     pub max: usize,
-}
-
-/// Who asks, and for what.
-#[derive(Clone, Debug)]
-pub(super) struct Client {
-    pub(super) id: ClientId,
-    pub(super) secret: Option<ClientSecret>,
-    pub(super) scopes: Vec<String>,
-}
-
-impl Client {
-    /// The secret, or nothing where the dialect sends none.
-    pub(super) fn secret(&self) -> &str {
-        self.secret.as_ref().map_or("", ClientSecret::expose)
-    }
 }

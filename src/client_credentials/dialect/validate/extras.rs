@@ -7,10 +7,12 @@ use http::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, PROXY_AUTHORIZATION},
 };
 
-use super::{Checked, visible};
+use super::{
+    super::{Dialect, ParamValue},
+    Checked, visible,
+};
 use crate::{
     ConfigError,
-    client_credentials::{dialect::Dialect, params::ParamValue},
     headers::{fits_a_header, is_the_clients_own},
 };
 

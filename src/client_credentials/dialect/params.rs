@@ -36,11 +36,11 @@ pub enum ParamValue {
 }
 
 impl ParamValue {
-    pub(super) fn is_secret(&self) -> bool {
+    pub(in crate::client_credentials) fn is_secret(&self) -> bool {
         !matches!(self, Self::Literal(_))
     }
 
-    pub(super) fn resolve(&self) -> Result<ClientSecret, ConfigError> {
+    pub(in crate::client_credentials) fn resolve(&self) -> Result<ClientSecret, ConfigError> {
         match self {
             Self::Literal(text) => Ok(ClientSecret::new(text.as_str())),
             Self::Reference(place) => place.resolve(),

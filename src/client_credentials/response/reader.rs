@@ -8,22 +8,25 @@ use std::{
 use http::{StatusCode, Uri, header::LOCATION};
 
 use super::{
-    dialect::Dialect,
-    exchange::Answer,
-    expiry::{self, Clocks, ExpiryFormat, NoLifetime},
+    answer::Answer,
+    expiry::{self, Clocks, NoLifetime},
     failure,
     json::Value,
     members::Members,
     retry_after::{self, Stated},
     scrub::Scrubber,
 };
-use crate::{FailureClass, FetchError, FetchErrorKind, Origin, Token, error::text};
+use crate::{
+    FailureClass, FetchError, FetchErrorKind, Origin, Token,
+    client_credentials::dialect::{Dialect, ExpiryFormat},
+    error::text,
+};
 
 /// Types of token that are sent with a new proof for each request. Any other type is ignored: servers write there what
 /// they like.
 const TYPES_THAT_NEED_A_PROOF: [&str; 3] = ["dpop", "mac", "pop"];
 
-pub(super) struct Reader {
+pub(in crate::client_credentials) struct Reader {
     dialect: Dialect,
     scrubber: Scrubber,
     lifetimes: Lifetimes,
@@ -34,13 +37,17 @@ pub(super) struct Reader {
 /// The lifetimes that a fetcher sets where the answer states none, or a longer one. In a source that the builder makes
 /// it sets none: there the policy decides, which holds the dialect's lifetimes and the user's changes.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Lifetimes {
-    pub(super) default: Option<Duration>,
-    pub(super) max: Option<Duration>,
+pub(in crate::client_credentials) struct Lifetimes {
+    pub(in crate::client_credentials) default: Option<Duration>,
+    pub(in crate::client_credentials) max: Option<Duration>,
 }
 
 impl Reader {
-    pub(super) fn new(dialect: Dialect, scrubber: Scrubber, lifetimes: Lifetimes) -> Self {
+    pub(in crate::client_credentials) fn new(
+        dialect: Dialect,
+        scrubber: Scrubber,
+        lifetimes: Lifetimes,
+    ) -> Self {
         Self {
             dialect,
             scrubber,
@@ -49,16 +56,20 @@ impl Reader {
         }
     }
 
-    pub(super) fn dialect(&self) -> &Dialect {
+    pub(in crate::client_credentials) fn dialect(&self) -> &Dialect {
         &self.dialect
     }
 
-    pub(super) fn scrubber(&self) -> &Scrubber {
+    pub(in crate::client_credentials) fn scrubber(&self) -> &Scrubber {
         &self.scrubber
     }
 
     /// `now` is the wall clock just before the request was sent.
-    pub(super) fn read(&self, answer: Answer, now: SystemTime) -> Result<Token, FetchError> {
+    pub(in crate::client_credentials) fn read(
+        &self,
+        answer: Answer,
+        now: SystemTime,
+    ) -> Result<Token, FetchError> {
         let status = answer.status;
         self.token(answer, now)
             .map_err(|error| error.with_status(status))

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{credentials::CredentialPlacement, dialect::Dialect};
-use crate::{FailureClass, FetchError, FetchErrorKind};
+use crate::{
+    FailureClass, FetchError, FetchErrorKind,
+    client_credentials::dialect::{CredentialPlacement, Dialect, FailureRow},
+};
 
 /// The RFC 6749 §5.2 codes that asking again cannot cure.
 const PERMANENT: [&str; 5] = [
@@ -30,36 +32,7 @@ const TOO_MANY: [&str; 4] = [
 /// What RFC 8628 §3.5 asks for with `slow_down`.
 const SLOWER: Duration = Duration::from_secs(5);
 
-pub(super) const CHECK_URL: &str = "Check the token URL";
-
-/// A provider's own word on how one kind of failure is treated.
-///
-/// Do not call a rejection of credentials transient: a bank locks a client out that tries them again.
-///
-/// # Examples
-///
-/// ```
-/// use tower_oauth::{FailureClass, client_credentials::FailureRow};
-///
-/// let row: FailureRow = toml::from_str("status = 400\nerror = 'LIMIT_EXCEEDED'\nclass = 'transient'")?;
-/// assert_eq!(row.class, FailureClass::Transient);
-/// # Ok::<(), toml::de::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailureRow {
-    /// The status of the token endpoint's answer.
-    pub status: u16,
-    /// The `error` code in its body; left out, any answer of this status fits.
-    pub error: Option<String>,
-    /// How it is treated.
-    pub class: FailureClass,
-}
-
-impl FailureRow {
-    fn fits(&self, status: StatusCode, code: Option<&str>) -> bool {
-        self.status == status.as_u16() && (self.error.is_none() || self.error.as_deref() == code)
-    }
-}
+pub(in crate::client_credentials) const CHECK_URL: &str = "Check the token URL";
 
 /// Whom a failed answer blames.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -2,23 +2,14 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use super::{
-    credentials::{BodyEncoding, CredentialPlacement},
-    dialect::Dialect,
-    expiry::ExpiryFormat,
-    request,
-    scope::ScopeFormat,
-};
+use super::{BodyEncoding, CredentialPlacement, Dialect, ExpiryFormat, ScopeFormat};
 use crate::{
     ConfigError, Origin,
     duration::words,
     text::{hidden, url_without_secrets},
 };
 
-mod client;
 mod extras;
-
-pub(super) use client::client;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -72,20 +63,13 @@ fn urls(dialect: &Dialect) -> Checked {
     if let Some(hidden) = hidden(&dialect.token_url) {
         return Err(broken(hidden.rule(false)));
     }
-    if !is_safe(dialect, &token_origin(dialect)?) {
+    if !is_safe(dialect, &dialect.token_origin()?) {
         return Err(broken(SAFE.to_owned()));
     }
     match dialect.origins.iter().find(|it| !is_safe(dialect, it)) {
         Some(unsafe_one) => Err(ConfigError::new("origins", SAFE).given(&unsafe_one.to_string())),
         None => Ok(()),
     }
-}
-
-pub(super) fn token_origin(dialect: &Dialect) -> Result<Origin, ConfigError> {
-    Origin::of(&request::uri(dialect)?).map_err(|error| {
-        let url = url_without_secrets(&dialect.token_url);
-        ConfigError::new("token_url", error.rule().to_owned()).given(&url)
-    })
 }
 
 fn is_safe(dialect: &Dialect, origin: &Origin) -> bool {

@@ -2,7 +2,8 @@
 
 use zeroize::Zeroizing;
 
-use super::{encode::form_urlencoded, json};
+use super::json;
+use crate::text::form_urlencoded;
 
 /// The longest part of a server's description that is kept, in characters.
 const LONGEST: usize = 1024;
@@ -17,10 +18,12 @@ const READINGS: [Reading; 5] = [plain, plus, percent_escape, json::escape, entit
 
 /// The secrets that a server might repeat, as they were sent. Whatever else a server or a gateway does to them on the
 /// way back, it does to single characters: each may be written in any of the [`READINGS`].
-pub(super) struct Scrubber(Vec<Zeroizing<String>>);
+pub(in crate::client_credentials) struct Scrubber(Vec<Zeroizing<String>>);
 
 impl Scrubber {
-    pub(super) fn new(secrets: impl IntoIterator<Item = Zeroizing<String>>) -> Self {
+    pub(in crate::client_credentials) fn new(
+        secrets: impl IntoIterator<Item = Zeroizing<String>>,
+    ) -> Self {
         let encodings =
             |secret: Zeroizing<String>| [form_urlencoded(&secret), in_json(&secret), secret];
         let known = secrets.into_iter().flat_map(encodings);
@@ -28,7 +31,7 @@ impl Scrubber {
     }
 
     /// Secrets are looked for no further than the text is shown: a character has at most four bytes.
-    pub(super) fn scrub(&self, text: &str) -> String {
+    pub(in crate::client_credentials) fn scrub(&self, text: &str) -> String {
         let mut shown = String::new();
         let mut struck_until = 0;
         for (at, character) in text.char_indices() {
@@ -50,7 +53,7 @@ impl Scrubber {
 
     /// What is visible of a code. Scrubbed once more at the end: with the invisible gone from between its parts, a
     /// secret may stand there whole.
-    pub(super) fn scrub_code(&self, code: &str) -> String {
+    pub(in crate::client_credentials) fn scrub_code(&self, code: &str) -> String {
         let scrubbed = self.scrub(code);
         let visible = scrubbed.chars().filter(char::is_ascii_graphic);
         self.scrub(&visible.collect::<String>())

@@ -25,7 +25,7 @@ impl Default for RejectionStatuses {
 }
 
 impl RejectionStatuses {
-    pub(super) fn rule(&self) -> Result<RejectionRule, ConfigError> {
+    pub(in crate::client_credentials) fn rule(&self) -> Result<RejectionRule, ConfigError> {
         if let Some(both) = self.definite.iter().find(|it| self.ambiguous.contains(it)) {
             let error = ConfigError::new("rejection", "a status is either definite or ambiguous");
             return Err(error.given_value(both));

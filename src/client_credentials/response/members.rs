@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use super::{
-    exchange::{Answer, Body, End},
+    answer::{Answer, Body, End},
     json::{self, Broken, Value},
 };
 use crate::FetchError;

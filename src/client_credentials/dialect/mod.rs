@@ -1,15 +1,26 @@
 //! How one provider wants to be asked for a token, as data.
 
+mod credentials;
+mod expiry;
+mod failure;
+mod file;
+mod params;
+mod rejection;
+mod response;
+mod scope;
+mod token_url;
+mod validate;
+
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use super::{
+pub use self::{
     credentials::{BodyEncoding, CredentialPlacement, Grant, SecretLength},
+    expiry::ExpiryFormat,
     failure::FailureRow,
     params::ParamValue,
     rejection::RejectionStatuses,
     response::ResponseFields,
-    scope::ScopeRule,
-    validate,
+    scope::{ScopeFormat, ScopeRule},
 };
 use crate::{ConfigError, Margin, Origin, TokenHeaders, text::url_without_secrets};
 
