@@ -32,9 +32,6 @@ const ROOMS: [(&str, &[&str]); 9] = [
     ("testing", &[]),
 ];
 
-/// Further imports of single files: the reqwest-middleware face, until it stands in its room.
-const REQWEST_MIDDLEWARE: &str = "reqwest_middleware.rs";
-
 /// The one file that puts the rooms together.
 const ASSEMBLY: &str = "client_credentials/build.rs";
 
@@ -75,7 +72,7 @@ fn is_allowed(file: &str, import: &str) -> bool {
         return true;
     };
     match room_of(file) {
-        None => file == "lib.rs" || file == REQWEST_MIDDLEWARE,
+        None => file == "lib.rs",
         Some((own, may)) => own == room || may.contains(&room) || file == ASSEMBLY,
     }
 }
