@@ -18,11 +18,11 @@ use crate::{BoxError, FetchError};
 /// No token answer known is longer than a few kilobytes.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
-/// The transport, its own types forgotten.
+/// The transport, without its own types.
 pub(super) type Exchange = BoxService<Request<Bytes>, Answer, FetchError>;
 
-/// Any Tower service that speaks HTTP: a shorthand for the bounds that a transport must meet. Every service that meets
-/// them has it, and nothing else can.
+/// A Tower HTTP service: a shorthand for the bounds of a transport. Every service that meets them implements it, and you
+/// cannot implement it yourself.
 ///
 /// # Examples
 ///

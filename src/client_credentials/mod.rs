@@ -1,6 +1,9 @@
-//! The client-credentials grant (RFC 6749 §4.4): a [`Dialect`] says as data how a provider wants to be asked, a
-//! [`ClientCredentialsBuilder`] adds the client's credentials, and [`ClientCredentials`] asks, over any Tower HTTP
-//! service.
+//! The client-credentials grant (RFC 6749 §4.4). A [`Dialect`] describes a provider's token endpoint as data. A
+//! [`ClientCredentialsBuilder`] adds the client's credentials, and builds a token source or a [`ClientCredentials`]
+//! fetcher over any Tower HTTP service.
+//!
+//! Inside: `dialect` is the data, `request` writes a token request, `response` reads its answer. `request` and `response`
+//! know the dialect and not each other; the files beside them put the three together.
 
 mod attempt_record;
 mod build;

@@ -1,4 +1,4 @@
-//! What may be shown: everything else is struck out.
+//! Decides what a record shows, and replaces everything else by `[elided]`.
 
 use crate::client_credentials::response::Scrubber;
 

@@ -1,10 +1,10 @@
-//! How an answer says when its token ends.
+//! How an answer states the expiry of its token.
 
-/// How an answer says when its token ends. A number may be quoted and may have a fraction.
+/// How an answer states the expiry of its token. A number may be quoted and may have a fraction.
 ///
-/// An expiry that cannot be read costs no token: the token is used for `default_lifetime`, and a `WARN` names the
-/// member and the format that would read it. A lifetime of zero or less, or a moment that has passed, is an error of
-/// the fetch; use [`Ignored`](Self::Ignored) where a server writes it and means that the token never ends.
+/// If an expiry cannot be read, the token is used for `default_lifetime`, and a `WARN` names the member and the format that
+/// would read it. A lifetime of zero or less, or a moment that has passed, is an error of
+/// the fetch; use [`Ignored`](Self::Ignored) for a server that means "never" by it.
 ///
 /// In configuration: `"auto"`, `"seconds"`, `"milliseconds"`, `"epoch_seconds"`, `"rfc3339"`, `"ignored"` or
 /// `{ local_time = { utc_offset_minutes = -180 } }`.
@@ -38,10 +38,10 @@ pub enum ExpiryFormat {
     EpochSeconds,
     /// The moment of expiry with its offset from UTC (FitBank).
     Rfc3339,
-    /// The moment of expiry as a date and a time of day that do not say their offset (Correios):
-    /// `2018-07-23T11:29:32`, `2018-07-23 11:29:32` or `20180723112932`. An offset in the text counts instead.
+    /// The moment of expiry as a date and a time of day without an offset from UTC (Correios): `2018-07-23T11:29:32`,
+    /// `2018-07-23 11:29:32` or `20180723112932`. If the text has an offset, that one counts.
     LocalTime {
-        /// The offset from UTC that is meant: -180 for Brasília.
+        /// The offset from UTC in minutes: -180 for Brasília.
         utc_offset_minutes: i16,
     },
     /// The expiry is not read, and `default_lifetime` counts. Use it where a server writes 0 or -1 and means

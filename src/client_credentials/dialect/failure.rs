@@ -6,7 +6,7 @@ use crate::FailureClass;
 
 /// Says how one kind of failed answer is treated, where a provider differs from the RFC.
 ///
-/// Do not call a rejection of credentials transient: a bank locks a client out that tries them again.
+/// Do not class a denial of credentials as transient: a bank may lock out a client that tries them again.
 ///
 /// # Examples
 ///
@@ -21,7 +21,7 @@ use crate::FailureClass;
 pub struct FailureRow {
     /// The status of the token endpoint's answer.
     pub status: u16,
-    /// The `error` code in its body; left out, any answer of this status fits.
+    /// The `error` code in its body. `None`: any answer with this status fits.
     pub error: Option<String>,
     /// How it is treated.
     pub class: FailureClass,

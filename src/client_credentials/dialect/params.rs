@@ -1,4 +1,4 @@
-//! Values that a token request carries besides the credentials.
+//! The values of extra fields and headers of a token request.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ pub enum ParamValue {
     Literal(String),
     /// A secret, read when the source is built.
     Reference(SecretRef),
-    /// A secret at hand. It is never serialized: that is an error.
+    /// A secret itself. Serializing it is an error.
     #[serde(skip)]
     Secret(ClientSecret),
 }

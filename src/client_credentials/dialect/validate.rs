@@ -1,4 +1,4 @@
-//! What makes a dialect, or a client under it, unable to work: found when something is built, not at the first call.
+//! Finds mistakes in a dialect when something is built, and not at the first request.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -41,7 +41,7 @@ fn rule(holds: bool, field: &'static str, rule: &'static str) -> Checked {
     Err(ConfigError::new(field, rule))
 }
 
-/// No name may hold what nobody sees: it may be another one than it seems, and forge a line of a log.
+/// An invisible character makes a name a different one, or forges a line of a log.
 fn visible(field: &str, text: &str) -> Checked {
     match hidden(text) {
         Some(hidden) => Err(ConfigError::new(field.to_owned(), hidden.rule(false)).given(text)),

@@ -1,4 +1,4 @@
-//! The client, and what makes it unable to work under a dialect that is good in itself.
+//! The client, and the check that it fits its dialect.
 
 use crate::{
     ClientId, ClientSecret, ConfigError,
@@ -7,7 +7,7 @@ use crate::{
 
 type Checked = Result<(), ConfigError>;
 
-/// Who asks, and for what.
+/// The id, the secret and the scopes of the client.
 #[derive(Clone, Debug)]
 pub(in crate::client_credentials) struct Client {
     pub(in crate::client_credentials) id: ClientId,

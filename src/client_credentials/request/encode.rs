@@ -1,4 +1,4 @@
-//! The encodings that a secret travels in. Every buffer that holds one is allocated once, in full, and zeroized.
+//! Encodes the credentials. Every buffer that holds one is allocated once, in full, and zeroized.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use zeroize::Zeroizing;

@@ -1,4 +1,4 @@
-//! The token request, written once when the fetcher is built: every attempt sends a copy.
+//! Writes the token request, once, when the fetcher is built. Every attempt sends a copy.
 
 mod body;
 mod client;

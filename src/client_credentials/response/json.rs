@@ -1,8 +1,8 @@
-//! Reads one JSON object as far as anybody asks: its own members.
+//! Reads the members of one JSON object, and nothing inside them.
 //!
 //! `serde_json` rejects the whole text for one byte that is no UTF-8, one bare line break or one number too large,
-//! wherever it stands. A token endpoint's answer is read for a few members, and what the others hold must not cost the
-//! token. So that much is checked of them, and no more, as tells where each ends.
+//! wherever it stands. The crate needs a few members of a token endpoint's answer, and an error in another member must not
+//! lose the token. So the scanner checks each value only as far as it needs to find the value's end.
 
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 

@@ -1,4 +1,4 @@
-//! Reads an answer of the token endpoint: a token, or a typed account of what was wrong with it.
+//! Reads an answer of the token endpoint: a token, or a typed error.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -22,20 +22,19 @@ use crate::{
     error::text,
 };
 
-/// Types of token that are sent with a new proof for each request. Any other type is ignored: servers write there what
-/// they like.
+/// Types of token that need a new proof for each request. Any other type is ignored: servers write anything there.
 const TYPES_THAT_NEED_A_PROOF: [&str; 3] = ["dpop", "mac", "pop"];
 
 pub(in crate::client_credentials) struct Reader {
     dialect: Dialect,
     scrubber: Scrubber,
     lifetimes: Lifetimes,
-    /// Whether there was a warning of white space around a token: one is enough.
+    /// Whether a warning about white space around a token was logged: one is enough.
     has_trimmed: AtomicBool,
 }
 
-/// The lifetimes that a fetcher sets where the answer states none, or a longer one. In a source that the builder makes
-/// it sets none: there the policy decides, which holds the dialect's lifetimes and the user's changes.
+/// The lifetime that a fetcher sets if the answer states none, and the longest that it accepts. In a source that the
+/// builder makes both are `None`: the source's policy holds the dialect's numbers and the user's changes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::client_credentials) struct Lifetimes {
     pub(in crate::client_credentials) default: Option<Duration>,
@@ -216,7 +215,7 @@ impl Reader {
         self.with_wait(error, answer, now)
     }
 
-    /// Struck out once more in the visible line: with the invisible gone, a secret may stand there whole.
+    /// Scrubbed twice: without its invisible characters, the line may hold a whole secret.
     fn scrubbed_line(&self, text: &str) -> String {
         let line = text::one_line(&self.scrubber.scrub(text));
         self.scrubber.scrub(&line)
@@ -233,7 +232,7 @@ impl Reader {
         }
     }
 
-    /// A redirect is never followed; where it points to is shown as far as an origin goes.
+    /// A redirect is never followed. The error shows the origin of its target and nothing more.
     fn redirect(&self, answer: &Answer) -> FetchError {
         let location = answer.headers.get(LOCATION).and_then(|it| it.to_str().ok());
         let uri: Option<Uri> = location.and_then(|it| it.parse().ok());

@@ -1,4 +1,4 @@
-//! Strikes a client's secrets out of what a server says.
+//! Removes a client's secrets from a server's text.
 
 use zeroize::Zeroizing;
 
@@ -10,7 +10,7 @@ const LONGEST: usize = 1024;
 
 const STRUCK_OUT: &str = "[elided]";
 
-/// Reads what stands at the beginning of a text as one character, and says how long it is.
+/// Reads one character at the beginning of a text, and returns it with the length of its encoding.
 type Reading = fn(&str) -> Option<(char, usize)>;
 
 /// The ways to write a character.

@@ -1,4 +1,4 @@
-//! What a token request carries besides the credentials, as far as it is known before secrets are read.
+//! Checks the extra fields and headers of a token request, before secrets are read.
 
 use std::collections::HashSet;
 
@@ -21,7 +21,7 @@ pub(super) fn params(dialect: &Dialect) -> Checked {
     values.try_for_each(|(name, value)| param(&format!("token_params.{name}"), value))
 }
 
-/// What can be known of a value before its secret is read.
+/// Checks a value without reading its secret.
 fn param(field: &str, value: &ParamValue) -> Checked {
     match value {
         ParamValue::Literal(text) if text.is_empty() => {
@@ -59,7 +59,7 @@ pub(super) fn headers(dialect: &Dialect) -> Checked {
     Ok(())
 }
 
-/// Headers that the token request sets by itself.
+/// Whether the token request sets the header itself.
 fn is_own(dialect: &Dialect, header: &HeaderName) -> bool {
     [ACCEPT, CONTENT_TYPE].contains(header)
         || is_the_clients_own(header)
