@@ -49,7 +49,7 @@ async fn main() -> Result<(), BoxError> {
         "A token without a secret, and an API call with it: {}.",
         response.status()
     );
-    match (response.status(), bank.counters().token_rejections) {
+    match (response.status(), bank.counters().token_denials) {
         (StatusCode::OK, 0) => Ok(()),
         _ => Err("the bank rejected something".into()),
     }

@@ -111,16 +111,12 @@ mod middleware;
 mod origin;
 mod policy;
 mod rejection;
-#[cfg(feature = "reqwest-middleware")]
-mod reqwest_middleware;
 mod secret;
 mod shard;
 mod table;
 mod text;
 mod token;
 
-#[cfg(feature = "reqwest-middleware")]
-pub use self::reqwest_middleware::OAuthMiddleware;
 pub use error::{
     BoxError, ConfigError, FailureClass, FetchError, FetchErrorKind, OAuthError, OAuthErrorKind,
 };
@@ -129,6 +125,8 @@ pub use lifecycle::{
     Changes, Clock, CountersSnapshot, IssuedToken, LastFailure, SourceState, Status, TokenSource,
     TokenSourceBuilder,
 };
+#[cfg(feature = "reqwest-middleware")]
+pub use middleware::OAuthMiddleware;
 pub use middleware::{NoRetry, OAuth, OAuthLayer, ResponseFuture, RetryRejected};
 pub use origin::Origin;
 pub use policy::{

@@ -3,6 +3,9 @@
 
 use std::fmt::{self, Write};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use zeroize::Zeroizing;
+
 /// The longest part of a configured text that an error repeats, in characters.
 const LONGEST: usize = 80;
 
@@ -120,6 +123,21 @@ pub(crate) fn url_without_secrets(url: &str) -> String {
         None => without_query(rest),
     };
     format!("{scheme}{shown}")
+}
+
+/// What `application/x-www-form-urlencoded` leaves as it is. A space is written `%20` and not `+`: every decoder
+/// knows the one, not every decoder the other.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'*')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_');
+
+/// Writes a text as a form does. The buffer may hold a secret: it is allocated once, in full, and zeroized.
+pub(crate) fn form_urlencoded(text: &str) -> Zeroizing<String> {
+    let mut encoded = Zeroizing::new(String::with_capacity(3 * text.len()));
+    encoded.extend(utf8_percent_encode(text, ESCAPED));
+    encoded
 }
 
 #[cfg(test)]

@@ -8,13 +8,11 @@ use bytes::Bytes;
 use super::own_thread;
 use super::{
     attempt_record::{AttemptRecord, Observer},
-    credentials::Client,
-    dialect::Dialect,
+    dialect::{Dialect, ParamValue},
     exchange::{self, Exchange, HttpService},
     fetcher::ClientCredentials,
-    params::ParamValue,
-    reader::Lifetimes,
-    validate,
+    request::Client,
+    response::Lifetimes,
 };
 use crate::{
     ClientId, ClientSecret, ConfigError, Origin, RejectionRule,
@@ -216,7 +214,9 @@ impl ClientCredentialsBuilder {
         self.settle()?;
         // A connection lives on the runtime that opened it, which ends with its request.
         let client = client.pool_max_idle_per_host(0);
-        let transport = validate::token_origin(&self.dialect)
+        let transport = self
+            .dialect
+            .token_origin()
             .and_then(|destination| crate::transport::ReqwestService::new(client, &destination))
             .map_err(|error| error.of(&self.dialect.name))?;
         let exchange = exchange::over::<_, reqwest::Body>(transport);
@@ -331,8 +331,10 @@ impl ClientCredentialsBuilder {
     /// Puts the builder's own settings into the dialect, and checks the whole.
     fn settle(&mut self) -> Result<(), ConfigError> {
         self.put_origins()
-            .and_then(|()| validate::dialect(&self.dialect))
-            .and_then(|()| validate::client(&self.dialect, &self.client))
+            .map_err(|error| error.of(&self.dialect.name))?;
+        self.dialect.check()?;
+        self.client
+            .check(&self.dialect)
             .map_err(|error| error.of(&self.dialect.name))
     }
 

@@ -1,16 +1,15 @@
-//! The token endpoint, as far as errors need to know it.
+//! What errors say of the token endpoint.
 
 use http::Uri;
 
 use super::{
-    credentials::CredentialPlacement,
-    dialect::Dialect,
-    failure::CHECK_URL,
+    dialect::{CredentialPlacement, Dialect},
+    response::CHECK_URL,
     transport_error::{BROKE, CHECK_CERTIFICATE},
 };
 use crate::{FetchError, FetchErrorKind};
 
-/// Where it is, and what that says about a failure there.
+/// Its place, and the facts that explain a failure there.
 pub(super) struct Endpoint {
     /// Host and port.
     pub(super) place: String,
@@ -30,7 +29,7 @@ impl Endpoint {
         }
     }
 
-    /// Adds what only the fetcher knows. Where an answer came, the place matters only if it may be the wrong one.
+    /// Adds the place and the advice. If there was an answer, the place matters only if it may be the wrong one.
     pub(super) fn locate(&self, error: FetchError) -> FetchError {
         let blames_url =
             error.kind() == FetchErrorKind::Denied && error.advice() == Some(CHECK_URL);

@@ -3,47 +3,26 @@
 use std::pin::pin;
 
 use bytes::{BufMut, Bytes};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower::{Service, ServiceExt, util::BoxService};
 use zeroize::Zeroizing;
 
-use super::transport_error;
+use super::{
+    response::{Answer, Body, End},
+    transport_error,
+};
 use crate::{BoxError, FetchError};
 
 /// No token answer known is longer than a few kilobytes.
 const LONGEST_ANSWER: usize = 64 * 1024;
 
-/// The transport, its own types forgotten.
+/// The transport, without its own types.
 pub(super) type Exchange = BoxService<Request<Bytes>, Answer, FetchError>;
 
-/// An answer, read as far as it came.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Body,
-}
-
-/// An answer's body as far as it came: nothing of one that is too long.
-#[derive(Default)]
-pub(super) struct Body {
-    pub(super) bytes: Zeroizing<Vec<u8>>,
-    pub(super) end: End,
-}
-
-/// How a body ended. One that broke off may be whole all the same: JSON has an end of its own, and a server that marks
-/// the end by closing the connection may do so without a word.
-#[derive(Default)]
-pub(super) enum End {
-    #[default]
-    Whole,
-    Broken(FetchError),
-    TooLong,
-}
-
-/// Any Tower service that speaks HTTP: a shorthand for the bounds that a transport must meet. Every service that meets
-/// them has it, and nothing else can.
+/// A Tower HTTP service: a shorthand for the bounds of a transport. Every service that meets them implements it, and you
+/// cannot implement it yourself.
 ///
 /// # Examples
 ///

@@ -14,24 +14,22 @@ use tower::Service;
 
 use super::{
     attempt_record::{Observer, Recorder},
-    credentials::Client,
     dialect::Dialect,
     endpoint::Endpoint,
     exchange::Exchange,
-    reader::{Lifetimes, Reader},
-    request::{self, Prepared},
+    request::{self, Client, Prepared},
+    response::{Lifetimes, Reader, Scrubber},
 };
 use crate::{ConfigError, FetchError, Token, TokenRequest};
 
-/// A fetcher that asks a token endpoint by the client-credentials grant (RFC 6749 §4.4), over any Tower HTTP service.
+/// Fetches tokens with the client-credentials grant (RFC 6749 §4.4), over any Tower HTTP service.
 ///
-/// It is made by [`ClientCredentialsBuilder::fetcher`](super::ClientCredentialsBuilder::fetcher). One call is one
-/// attempt: it neither retries nor bounds its time, which is what the token source does. Its readiness is the
-/// transport's.
+/// [`ClientCredentialsBuilder::fetcher`](super::ClientCredentialsBuilder::fetcher) builds it. One call is one attempt. It
+/// does not retry and has no timeout: the token source does both. It is ready when the transport is.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future drops the transport's, and nothing else was changed.
+/// Dropping the future drops the transport's future, and changes nothing else.
 pub struct ClientCredentials {
     request: Request<Bytes>,
     reader: Arc<Reader>,
@@ -48,8 +46,9 @@ impl ClientCredentials {
         observer: Option<Observer>,
         lifetimes: Lifetimes,
     ) -> Result<Self, ConfigError> {
-        let Prepared { request, scrubber } = request::prepare(&dialect, client)?;
-        let reader = Arc::new(Reader::new(dialect, scrubber, lifetimes));
+        let Prepared { request, secrets } = request::prepare(&dialect, client)?;
+        let reader = Reader::new(dialect, Scrubber::new(secrets), lifetimes);
+        let reader = Arc::new(reader);
         let record = |observer| Recorder::new(observer, &request, Arc::clone(&reader));
         Ok(Self {
             endpoint: Arc::new(Endpoint::of(reader.dialect(), request.uri())),
@@ -93,7 +92,7 @@ impl ClientCredentials {
     }
 }
 
-/// Without the token URL's path and query: some servers want a key there.
+/// Without the token URL's path and query: some servers require a key there.
 impl fmt::Debug for ClientCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCredentials")

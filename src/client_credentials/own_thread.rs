@@ -1,4 +1,4 @@
-//! Token requests on a thread of their own, so that a peer which keeps the HTTP client busy holds up nothing else.
+//! Runs each token request on a thread of its own, so that a peer that keeps the HTTP client busy blocks nothing else.
 //!
 //! `hyper` parses for as long as there are bytes: a token endpoint that sends `100 Continue` without end keeps it within
 //! a single poll for seconds, on the thread of whoever asked. Meanwhile no time-out fires there, and no other task runs.
@@ -17,13 +17,13 @@ use tokio::{runtime, sync::oneshot};
 use tower::{Service, util::BoxService};
 use tracing::{Instrument, instrument::WithSubscriber};
 
-use super::exchange::{Answer, Exchange};
+use super::{exchange::Exchange, response::Answer};
 use crate::FetchError;
 
 type Result<T> = std::result::Result<T, FetchError>;
 
-/// For transports whose connections may live on any runtime. Each request gets a thread and a runtime, which end with it:
-/// its connection is not used again, for a token is fetched once in its life.
+/// Each request gets a thread and a runtime, which end with it. Its connection is not used again: the next fetch is a
+/// lifetime away. The transport's connections must work on any runtime.
 pub(super) fn each_on_its_own(exchange: Exchange) -> Exchange {
     BoxService::new(OwnThread(exchange))
 }
@@ -69,10 +69,10 @@ fn start<T: Send + 'static>(
             .await
         });
         if let Some(result) = result {
-            // Whoever gave up meanwhile has no use for it.
+            // The receiver may be gone.
             let _ = tell.send(result);
         }
-        // Not to wait for the resolver.
+        // A DNS lookup may still run; do not wait for it.
         runtime.shutdown_background();
     };
     thread::Builder::new()

@@ -1,15 +1,15 @@
-//! What a transport's error means for the next try.
+//! Classifies a transport's errors.
 
 use std::{error::Error, io};
 
-use super::failure::CHECK_URL;
+use super::response::CHECK_URL;
 use crate::{
     BoxError, FailureClass, FetchError, FetchErrorKind,
     error::{CHECK_NETWORK, causes},
 };
 
-/// Words that TLS libraries use. Which library a transport uses is its own business, so its error types cannot be
-/// named here, nor those of HTTP below.
+/// Words in the errors of TLS libraries. The crate does not know which library a transport uses, so it cannot name the
+/// error types; the same holds for HTTP below.
 const TLS_WORDS: [&str; 7] = [
     "certificate",
     "tls",
@@ -22,7 +22,7 @@ const TLS_WORDS: [&str; 7] = [
 
 /// The TLS alerts by which a server says what is wrong with a client's certificate (RFC 8446 §6.2), without blanks and
 /// underscores: as rustls, OpenSSL and others spell them.
-const REFUSED_CERTIFICATE: [&str; 7] = [
+const REJECTED_CERTIFICATE: [&str; 7] = [
     "badcertificate",
     "certificateexpired",
     "certificaterevoked",
@@ -33,7 +33,7 @@ const REFUSED_CERTIFICATE: [&str; 7] = [
 ];
 const MISSING_CERTIFICATE: [&str; 2] = ["certificaterequired", "nocertificate"];
 
-/// Words that HTTP clients use of an answer whose head cannot be read.
+/// Words in the errors of HTTP clients about an answer whose head cannot be read.
 const HTTP_WORDS: [&str; 4] = [
     "invalid http",
     "invalid content-length",
@@ -41,10 +41,10 @@ const HTTP_WORDS: [&str; 4] = [
     "message head is too large",
 ];
 
-/// Words that HTTP clients use of a connection that they did not get.
+/// Words in the errors of HTTP clients about a connection that could not be opened.
 const CONNECT_WORDS: [&str; 3] = ["dns error", "tcp connect error", "failed to lookup"];
 
-/// Words that HTTP clients use of one that ended too soon.
+/// Words in the errors of HTTP clients about a connection that ended too soon.
 const BROKEN_WORDS: [&str; 6] = [
     "reading a body",
     "response body",
@@ -68,7 +68,7 @@ pub(super) fn classify(error: BoxError) -> FetchError {
             .with_advice(CHECK_NETWORK)
             .with_source(error);
     }
-    if speaks_of(&error, &HTTP_WORDS) {
+    if mentions(&error, &HTTP_WORDS) {
         return FetchError::malformed("the answer is not HTTP")
             .with_advice(CHECK_URL)
             .with_source(error);
@@ -78,20 +78,20 @@ pub(super) fn classify(error: BoxError) -> FetchError {
         failed(Permanent, "the token endpoint demands a client certificate")
             .for_certificate()
             .with_advice("Give the HTTP client a certificate")
-    } else if alerts(&error, &REFUSED_CERTIFICATE) {
+    } else if alerts(&error, &REJECTED_CERTIFICATE) {
         failed(
             Permanent,
             "the token endpoint rejected the client certificate",
         )
         .for_certificate()
         .with_advice(CHECK_CERTIFICATE)
-    } else if !causes(&*error).any(is_broken_off) && speaks_of(&error, &TLS_WORDS) {
+    } else if !causes(&*error).any(is_broken_off) && mentions(&error, &TLS_WORDS) {
         failed(Unclear, "TLS with the token endpoint failed").with_advice(
             "Check the authorities that the client trusts, the host name of the token URL, and this machine's clock",
         )
     } else if is_unconnected(&error) {
         failed(Transient, "the token endpoint could not be reached").with_advice(CHECK_NETWORK)
-    } else if causes(&*error).any(is_broken_off) || speaks_of(&error, &BROKEN_WORDS) {
+    } else if causes(&*error).any(is_broken_off) || mentions(&error, &BROKEN_WORDS) {
         failed(Transient, BROKE)
     } else {
         failed(Transient, "the token endpoint could not be reached")
@@ -125,7 +125,7 @@ fn is_unconnected(error: &BoxError) -> bool {
             Some(ConnectionRefused | HostUnreachable | NetworkUnreachable | AddrNotAvailable)
         )
     };
-    causes(&**error).any(rejected) || speaks_of(error, &CONNECT_WORDS)
+    causes(&**error).any(rejected) || mentions(error, &CONNECT_WORDS)
 }
 
 /// A connection that ends during a TLS handshake is first of all a connection that ended.
@@ -141,7 +141,7 @@ fn io_kind(error: Link<'_>) -> Option<io::ErrorKind> {
     error.downcast_ref().map(io::Error::kind)
 }
 
-fn speaks_of(error: &BoxError, words: &[&str]) -> bool {
+fn mentions(error: &BoxError, words: &[&str]) -> bool {
     causes(&**error).any(|link| {
         let text = link.to_string().to_ascii_lowercase();
         words.iter().any(|word| text.contains(word))
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn troubles_are_distinguished() {
+    fn failures_are_distinguished() {
         use FailureClass::*;
         use FetchErrorKind::{Malformed, TimedOut, Unavailable};
         use io::ErrorKind as Io;

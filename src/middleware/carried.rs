@@ -1,3 +1,5 @@
+//! The token that a request carries, and what a response says of it.
+
 use http::{Extensions, HeaderMap, Response, StatusCode};
 
 use crate::{
@@ -8,14 +10,14 @@ use crate::{
 
 /// The token that a request went out with, and what the response means for it.
 #[derive(Debug)]
-pub(crate) struct Carried {
-    pub(crate) source: Guard,
-    pub(crate) generation: Generation,
-    pub(crate) expose_generation: bool,
+pub(super) struct Carried {
+    pub(super) source: Guard,
+    pub(super) generation: Generation,
+    pub(super) expose_generation: bool,
 }
 
 /// What is looked at in a response, of whichever library.
-pub(crate) trait Head {
+pub(super) trait Head {
     fn status(&self) -> StatusCode;
     fn headers(&self) -> &HeaderMap;
     fn extensions_mut(&mut self) -> &mut Extensions;
@@ -23,7 +25,7 @@ pub(crate) trait Head {
 
 impl Carried {
     /// Takes note of a response. `Some`: it rejects the token, and a newer one is there or on its way.
-    pub(crate) fn settle(&self, response: &mut impl Head) -> Option<Rejected> {
+    pub(super) fn settle(&self, response: &mut impl Head) -> Option<Rejected> {
         let rejection = self.judge(response);
         if rejection.is_some() || self.expose_generation {
             response.extensions_mut().insert(self.generation);

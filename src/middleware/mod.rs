@@ -1,13 +1,20 @@
-//! The Tower middleware: checks where a request goes, attaches the token, and sees to rejections.
+//! The Tower middleware and, beside it, the one for `reqwest-middleware`: each checks where a request goes, attaches the
+//! token, and reports rejections.
 
-pub(crate) mod carried;
+mod carried;
 mod future;
 mod layer;
+#[cfg(feature = "reqwest-middleware")]
+mod reqwest;
 mod retry;
 mod send;
 mod service;
 
-pub use future::ResponseFuture;
-pub use layer::OAuthLayer;
-pub use retry::{NoRetry, RetryRejected};
-pub use service::OAuth;
+#[cfg(feature = "reqwest-middleware")]
+pub use self::reqwest::OAuthMiddleware;
+pub use self::{
+    future::ResponseFuture,
+    layer::OAuthLayer,
+    retry::{NoRetry, RetryRejected},
+    service::OAuth,
+};

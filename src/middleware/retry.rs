@@ -13,12 +13,12 @@ pub struct NoRetry(pub(super) ());
 /// Rejected requests are sent once more; see [`OAuthLayer::retry_rejected`](crate::OAuthLayer::retry_rejected).
 #[derive(Clone, Copy, Debug)]
 pub struct RetryRejected {
-    pub(crate) unsafe_methods: bool,
+    pub(super) unsafe_methods: bool,
 }
 
 impl RetryRejected {
     /// Whether a request of this method may be sent again after such a rejection.
-    pub(crate) fn covers(self, rejection: Rejection, method: &Method) -> bool {
+    pub(super) fn covers(self, rejection: Rejection, method: &Method) -> bool {
         match rejection {
             // The API looked at the token first, and went no further.
             Rejection::Definite => true,

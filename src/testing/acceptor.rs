@@ -1,4 +1,4 @@
-//! How a connection comes in: in the clear, or by TLS and perhaps with the client's certificate.
+//! Accepts a connection: plain, or with TLS and perhaps the client's certificate.
 
 use std::sync::Arc;
 

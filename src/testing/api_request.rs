@@ -1,11 +1,11 @@
-//! Reads the token of a request to the API, and says what the API says of it.
+//! Reads the token of an API request, and makes the answer if the API rejects it.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Request, StatusCode, header::AUTHORIZATION};
 
 use super::{
     credentials::Credentials,
-    rejected::{Rejected, single},
+    error_answer::{ErrorAnswer, single},
     reply::Answer,
     specification::Attachment,
     token_store::Bad,
@@ -15,12 +15,12 @@ const CLIENT_ID: HeaderName = HeaderName::from_static("client_id");
 const ACCESS_TOKEN: HeaderName = HeaderName::from_static("access_token");
 
 impl Attachment {
-    /// The token, if it was sent in just this way.
+    /// The token, if it was sent in exactly this way.
     pub(super) fn token<'a>(
         self,
         headers: &'a HeaderMap,
         client: &Credentials,
-    ) -> Result<&'a [u8], Rejected> {
+    ) -> Result<&'a [u8], ErrorAnswer> {
         let authorization = single(headers, &AUTHORIZATION)?;
         match self {
             Self::Bearer => authorization
@@ -37,14 +37,14 @@ impl Attachment {
         self,
         headers: &'a HeaderMap,
         client: &Credentials,
-    ) -> Result<&'a [u8], Rejected> {
+    ) -> Result<&'a [u8], ErrorAnswer> {
         if single(headers, &CLIENT_ID)? != Some(client.id.as_bytes()) {
             return Err(self.unauthorized("client_id must be the client's id"));
         }
         single(headers, &ACCESS_TOKEN)?.ok_or_else(|| self.unauthorized("access_token is missing"))
     }
 
-    pub(super) fn reject(self, bad: Bad) -> Rejected {
+    pub(super) fn reject(self, bad: Bad) -> ErrorAnswer {
         match (bad, self) {
             (Bad::Unknown, _) => self.unauthorized("the token is unknown or altered"),
             (Bad::Expired, _) => self.unauthorized("the token has expired"),
@@ -57,29 +57,29 @@ impl Attachment {
     }
 
     /// For a good token without the scope, or outside the plan, that the route needs.
-    pub(super) fn not_covered(self) -> Rejected {
+    pub(super) fn not_covered(self) -> ErrorAnswer {
         match self {
             Self::Bearer => {
                 let reason = "the token lacks the scope that the route needs";
-                Rejected::new(StatusCode::FORBIDDEN, "insufficient_scope", reason)
+                ErrorAnswer::new(StatusCode::FORBIDDEN, "insufficient_scope", reason)
                     .challenge(r#"Bearer error="insufficient_scope""#)
             }
             Self::ClientIdAndAccessToken => forbidden("the plan does not cover the route"),
         }
     }
 
-    fn unauthorized(self, reason: &'static str) -> Rejected {
-        let rejected = Rejected::new(StatusCode::UNAUTHORIZED, "invalid_token", reason);
+    fn unauthorized(self, reason: &'static str) -> ErrorAnswer {
+        let answer = ErrorAnswer::new(StatusCode::UNAUTHORIZED, "invalid_token", reason);
         match self {
-            Self::Bearer => rejected.challenge(r#"Bearer error="invalid_token""#),
-            Self::ClientIdAndAccessToken => rejected,
+            Self::Bearer => answer.challenge(r#"Bearer error="invalid_token""#),
+            Self::ClientIdAndAccessToken => answer,
         }
     }
 }
 
 /// ANBIMA's 403, which looks the same whichever of its two meanings it has.
-fn forbidden(reason: &'static str) -> Rejected {
-    Rejected::new(StatusCode::FORBIDDEN, "forbidden", reason)
+fn forbidden(reason: &'static str) -> ErrorAnswer {
+    ErrorAnswer::new(StatusCode::FORBIDDEN, "forbidden", reason)
 }
 
 /// What was asked, sent back, so that a test can see what arrived.

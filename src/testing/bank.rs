@@ -10,7 +10,8 @@ use super::{
     specification::{ANBIMA, AVISTA, BANKLY, CONTA_SIMPLES, Gives},
 };
 
-/// A bank that is open on loopback, until it is dropped. Not for anything but tests: whoever reaches the port may ask.
+/// A bank that listens on loopback until it is dropped. Use it in tests only: any process on the machine can reach the
+/// port.
 ///
 /// # Examples
 ///
@@ -60,25 +61,25 @@ impl Bank {
         self.handler.specification.name
     }
 
-    /// Where tokens are handed out.
+    /// Returns the URL of the token endpoint.
     pub fn token_url(&self) -> String {
         self.url(self.handler.specification.token_endpoints[0].path)
     }
 
-    /// Where tokens are handed out to a client that shows a certificate in place of its secret; only Bankly has it. Over
-    /// plain HTTP no certificate can be shown, and everyone is rejected.
+    /// Returns the URL of the token endpoint for clients that show a certificate in place of a secret. Only Bankly has it.
+    /// Over plain HTTP a client cannot show a certificate, and the endpoint denies every request.
     pub fn mtls_token_url(&self) -> Option<String> {
         let endpoint = self.handler.specification.token_endpoints.get(1)?;
         Some(self.url(endpoint.path))
     }
 
-    /// The scheme, host and port of the API, which is also where tokens are handed out.
+    /// Returns scheme, host and port of the API. The token endpoint has the same.
     pub fn api_origin(&self) -> String {
         self.server.origin()
     }
 
-    /// Where a client obtains its certificate, with a token of the scope `certificate.create`; only Bankly has it, and
-    /// only over TLS (the feature `testing-tls`).
+    /// Returns the URL where a client obtains its certificate, with a token of the scope `certificate.create`. Only Bankly
+    /// has it, and only over TLS (the feature `testing-tls`).
     pub fn certificates_url(&self) -> Option<String> {
         self.handler.certificate_issuer.as_ref()?;
         let mut routes = self.handler.routes.iter();
@@ -86,42 +87,42 @@ impl Bank {
         Some(self.url(&format!("{}/{}/certificates", route.path, self.client_id())))
     }
 
-    /// A path at this bank, as an address.
+    /// Returns the URL of a path at this bank.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.server.origin())
     }
 
-    /// A route of the API that any good token opens.
+    /// Returns the URL of an API route that accepts any valid token.
     pub fn api_url(&self) -> String {
         self.url(self.handler.specification.routes[0].path)
     }
 
-    /// A route of the API that answers 403 to a good token: outside ANBIMA's plan, or outside the scopes that a token
-    /// elsewhere has unless it was given them.
+    /// Returns the URL of an API route that answers 403 to a valid token: at ANBIMA it is outside the plan; at the other
+    /// banks the token lacks the scope, unless the test gives it that scope.
     pub fn forbidden_url(&self) -> String {
         self.url(self.handler.specification.routes[1].path)
     }
 
-    /// The id of the client that the bank knows.
+    /// Returns the id of the client that the bank knows.
     pub fn client_id(&self) -> &str {
         &self.handler.client.id
     }
 
-    /// The secret of that client.
+    /// Returns the secret of that client.
     pub fn client_secret(&self) -> &str {
         &self.handler.client.secret
     }
 
-    /// What the bank has seen so far.
+    /// Returns what the bank has counted so far.
     pub fn counters(&self) -> Counters {
         *self.handler.counters.borrow()
     }
 
-    /// Waits until the bank has seen what the function is looking for, and returns the counters of that moment.
+    /// Waits until the function returns `true` for the counters, and returns these counters.
     ///
     /// # Cancel safety
     ///
-    /// It may be dropped at any point.
+    /// The future can be dropped at any point.
     pub async fn wait_for(&self, reached: impl FnMut(&Counters) -> bool) -> Counters {
         let mut changes = self.handler.counters.subscribe();
         let seen = changes.wait_for(reached).await;
@@ -129,64 +130,65 @@ impl Bank {
         seen.map_or_else(|_| self.counters(), |counters| *counters)
     }
 
-    /// Why the bank last rejected a request. It names fields and headers, never a value.
-    pub fn last_rejection(&self) -> Option<String> {
-        self.handler.state().last_rejection.clone()
+    /// Returns why the bank last answered a request with an error of its own: a denial of the token endpoint, a rejection
+    /// of the API, or an unknown path. The text names fields and headers, never a value. `None`: no such answer yet.
+    pub fn last_error(&self) -> Option<String> {
+        self.handler.state().last_error.clone()
     }
 
-    /// From now on every token issued so far is rejected: with 401, at ANBIMA with 403.
+    /// Revokes every token issued so far. The API rejects them with 401, at ANBIMA with 403.
     pub fn revoke_all(&self) {
         self.handler.state().token_store.revoke_all();
     }
 
-    /// Ends the life of every token issued so far: each is rejected with 401.
+    /// Ends the lifetime of every token issued so far. The API rejects them with 401.
     pub fn expire_all(&self) {
         let now = self.handler.clock.now();
         self.handler.state().token_store.expire_all(now);
     }
 
-    /// How long the tokens issued from now on live.
+    /// Sets the lifetime of the tokens issued from now on.
     pub fn set_lifetime(&self, lifetime: Duration) {
         self.handler.state().lifetime = lifetime;
     }
 
-    /// How the answers from now on write `expires_in`.
+    /// Sets how the answers from now on write `expires_in`.
     pub fn set_expires_in(&self, style: ExpiresIn) {
         self.handler.state().expires_in = style;
     }
 
-    /// Queues faults: each strikes one token request, in order.
+    /// Queues faults. Each applies to one token request, in order.
     pub fn token_faults(&self, faults: impl IntoIterator<Item = Fault>) {
         self.handler.state().token_faults.queue(faults);
     }
 
-    /// Strikes every token request that no queued fault strikes, until [`heal`](Self::heal).
+    /// Applies a fault to every token request that meets no queued fault, until [`heal`](Self::heal).
     pub fn token_fault_always(&self, fault: Fault) {
         self.handler.state().token_faults.stand(fault);
     }
 
-    /// Queues faults: each strikes one API request, in order.
+    /// Queues faults. Each applies to one API request, in order.
     pub fn api_faults(&self, faults: impl IntoIterator<Item = Fault>) {
         self.handler.state().api_faults.queue(faults);
     }
 
-    /// Strikes every API request that no queued fault strikes, until [`heal`](Self::heal).
+    /// Applies a fault to every API request that meets no queued fault, until [`heal`](Self::heal).
     pub fn api_fault_always(&self, fault: Fault) {
         self.handler.state().api_faults.stand(fault);
     }
 
-    /// Ends all faults, queued and standing, on both sides. Requests that hang already go on hanging.
+    /// Removes all faults, queued and permanent, of both sides. Requests that hang already continue to hang.
     pub fn heal(&self) {
         let mut state = self.handler.state();
         state.token_faults = Faults::default();
         state.api_faults = Faults::default();
     }
 
-    /// Closes the bank; when this returns, its port is free.
+    /// Closes the bank. When this returns, its port is free.
     ///
     /// # Cancel safety
     ///
-    /// It may be dropped at any point: the bank closes all the same, a moment later.
+    /// If the future is dropped, the bank closes a moment later.
     pub async fn stop(self) {
         self.server.stop().await;
     }

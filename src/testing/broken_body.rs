@@ -1,4 +1,4 @@
-//! Bodies that do not come whole, or not at once.
+//! Bodies that are cut off or slow.
 
 use std::{
     pin::Pin,

@@ -19,7 +19,7 @@ use super::{
     unserved::{Observer, Unserved},
 };
 
-/// A bank before it opens. What is not set is as the bank's document has it.
+/// Configures a bank before it starts. Each default is what the bank's document says.
 ///
 /// # Examples
 ///
@@ -57,7 +57,7 @@ impl BankBuilder {
         }
     }
 
-    /// The one client that the bank knows. By default ANBIMA's is that of its worked example.
+    /// The one client that the bank knows. Default: at ANBIMA the client of the worked example in its document.
     #[must_use]
     pub fn credentials(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
         self.handler.client = Credentials {
@@ -81,15 +81,15 @@ impl BankBuilder {
         self
     }
 
-    /// A new token revokes the ones before it. By default they all live on.
+    /// Revokes all earlier tokens when a new one is issued. Default: they stay valid.
     #[must_use]
     pub fn single_active(mut self) -> Self {
         self.handler.custom.single_active = true;
         self
     }
 
-    /// The same token is handed out until it expires, also when it was revoked, as from an endpoint behind a cache.
-    /// Its `expires_in` tells what is left of its life. By default every request gets a token of its own.
+    /// Answers with the same token until it expires, also after it was revoked, like an endpoint behind a cache. Its
+    /// `expires_in` is the rest of its lifetime. Default: a new token for every request.
     #[must_use]
     pub fn same_token_until_expiry(mut self) -> Self {
         self.handler.custom.repeats = true;
@@ -104,14 +104,14 @@ impl BankBuilder {
         self
     }
 
-    /// One more path of the API, with all below it, that any good token opens.
+    /// Adds an API path, with everything below it, that accepts any valid token.
     #[must_use]
     pub fn route(mut self, path: &'static str) -> Self {
         self.handler.routes.insert(0, Route::open(path));
         self
     }
 
-    /// The port on 127.0.0.1; by default a free one.
+    /// Sets the port on 127.0.0.1. Default: a free one.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
@@ -133,7 +133,7 @@ impl BankBuilder {
         self
     }
 
-    /// Serves over TLS. By default it is plain HTTP.
+    /// Uses TLS. Default: plain HTTP.
     #[cfg(feature = "testing-tls")]
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
@@ -144,7 +144,7 @@ impl BankBuilder {
 
     /// Calls a function for each request that the bank does not serve, with the reason. Default: none. Use it to see
     /// what is wrong while a client runs against the bank; a test looks at
-    /// [`Bank::last_rejection`](super::Bank::last_rejection). What a [`Fault`](super::Fault) answers is not told.
+    /// [`Bank::last_error`](super::Bank::last_error). The answers of a [`Fault`](super::Fault) are not reported.
     ///
     /// # Examples
     ///
@@ -159,11 +159,11 @@ impl BankBuilder {
         self
     }
 
-    /// Opens the bank. It is closed when the [`Bank`] is dropped. To be called within a tokio runtime.
+    /// Starts the bank. It stops when the [`Bank`] is dropped. Call it within a Tokio runtime.
     ///
     /// # Errors
     ///
-    /// When the port cannot be listened on, or the certificate cannot be served with.
+    /// Fails if the bank cannot listen on the port, or cannot use the certificate.
     pub async fn start(self) -> io::Result<Bank> {
         let acceptor = self.acceptor()?;
         let handler = Arc::new(self.handler);

@@ -1,4 +1,4 @@
-//! The bank's two clocks, which tests may turn.
+//! The bank's two clocks. A test may replace them.
 
 use std::{
     fmt,

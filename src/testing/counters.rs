@@ -1,20 +1,20 @@
-/// What a bank has seen so far; [`Bank::counters`](super::Bank::counters) takes the snapshot.
+/// What a bank has counted so far: a snapshot from [`Bank::counters`](super::Bank::counters).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Requests at a token endpoint, whatever became of them.
+    /// Token requests, whatever their result.
     pub token_requests: u64,
-    /// New tokens handed out.
+    /// New tokens that the bank issued.
     pub tokens_issued: u64,
-    /// Token requests that were not exactly what the document says.
-    pub token_rejections: u64,
+    /// Token requests that the bank denied, since they were not exactly what the bank's document says.
+    pub token_denials: u64,
     /// Token requests that met a fault.
     pub token_faults: u64,
-    /// Requests at the API, whatever became of them.
+    /// API requests, whatever their result.
     pub api_requests: u64,
-    /// API requests that were served.
+    /// API requests with a good answer.
     pub api_ok: u64,
-    /// API requests answered with 401 for want of a good token.
+    /// API requests without a valid token, answered with 401.
     pub api_unauthorized: u64,
     /// API requests answered with 403: a scope or a plan that does not cover the route, at ANBIMA a revoked token too.
     pub api_forbidden: u64,

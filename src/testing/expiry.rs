@@ -2,7 +2,7 @@ use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 
-/// How a bank writes the `expires_in` of its answers. What it writes never changes how long a token really lives.
+/// How a bank writes the `expires_in` of its answers. It does not change how long a token is valid.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExpiresIn {
@@ -38,7 +38,7 @@ impl ExpiresIn {
     }
 }
 
-/// A life without a calendar's end expires on its last day.
+/// A lifetime beyond the calendar expires on its last day.
 fn expiry(left: Duration, wall: SystemTime) -> Timestamp {
     wall.checked_add(left)
         .and_then(|at| Timestamp::try_from(at).ok())

@@ -17,8 +17,8 @@ const OVERSIZED: usize = 64 * 1024 + 1;
 
 /// What can go wrong at a bank.
 ///
-/// The first three strike in front of the bank, which does not even look at the request: no token is issued, none is
-/// checked. The others let the bank do its work and spoil its answer.
+/// With the first three the bank does not look at the request: it issues no token and checks none. With the others it
+/// handles the request, and the fault spoils its answer.
 ///
 /// # Examples
 ///
@@ -28,7 +28,7 @@ const OVERSIZED: usize = 64 * 1024 + 1;
 ///
 /// # tokio::runtime::Runtime::new()?.block_on(async {
 /// let bank = tower_oauth::testing::Bank::avista().start().await?;
-/// // The next two token requests fail, the one after them is served.
+/// // The next two token requests fail, the third succeeds.
 /// bank.token_faults([
 ///     Fault::retry_after(StatusCode::TOO_MANY_REQUESTS, "2"),
 ///     Fault::oauth_error(StatusCode::BAD_REQUEST, "invalid_client"),
@@ -46,13 +46,13 @@ pub enum Fault {
     Hang,
     /// Resets the connection (TCP RST).
     Reset,
-    /// Answers that much later. The bank's work is done before the wait: a token's life begins with it.
+    /// Answers that much later. The bank issues the token before the wait, so its lifetime begins before it.
     Delay(Duration),
     /// Sends one byte of the body per interval.
     Drip(Duration),
     /// Announces the whole body, sends half of it and closes the connection.
     CutOff,
-    /// Sends half of the JSON as if it were all.
+    /// Sends half of the JSON as a complete body.
     Truncated,
     /// Sets a member of the JSON to any text, valid JSON or not.
     Member(String, String),
@@ -61,64 +61,64 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// A status and nothing else.
+    /// Answers with a status and nothing else.
     pub fn status(status: StatusCode) -> Self {
         Self::answer(status, Bytes::new())
     }
 
-    /// A status with a `Retry-After`, in seconds or as an HTTP date (or as nonsense).
+    /// Answers with a status and a `Retry-After`: seconds, an HTTP date, or any other text.
     ///
     /// # Panics
     ///
-    /// When the text is no header value.
+    /// Panics if the text is not a header value.
     pub fn retry_after(status: StatusCode, retry_after: &str) -> Self {
         Self::status(status).with(RETRY_AFTER, retry_after)
     }
 
-    /// A status with an RFC 6749 §5.2 error, such as `invalid_client`, in its JSON.
+    /// Answers with a status and an RFC 6749 §5.2 error, such as `invalid_client`, in its JSON.
     pub fn oauth_error(status: StatusCode, code: &str) -> Self {
         let json = serde_json::json!({ "error": code }).to_string();
         Self::answer(status, json).with(CONTENT_TYPE, "application/json")
     }
 
-    /// A status with any body.
+    /// Answers with a status and any body.
     pub fn answer(status: StatusCode, body: impl Into<Bytes>) -> Self {
         let mut response = Response::new(body.into());
         *response.status_mut() = status;
         Self::Answer(response)
     }
 
-    /// 200 with a page of HTML, as a proxy's log-in page would be.
+    /// Answers 200 with a page of HTML, like a proxy's login page.
     pub fn html() -> Self {
         Self::answer(StatusCode::OK, "<!doctype html><title>Log in</title>")
             .with(CONTENT_TYPE, "text/html; charset=utf-8")
     }
 
-    /// A redirect: give a 301, 302, 303, 307 or 308, and where to.
+    /// Answers with a redirect: 301, 302, 303, 307 or 308, and its target.
     ///
     /// # Panics
     ///
-    /// When the address is no header value.
+    /// Panics if the URL is not a header value.
     pub fn redirect(status: StatusCode, to: &str) -> Self {
         Self::status(status).with(LOCATION, to)
     }
 
-    /// A good answer of more than 64 KiB.
+    /// Answers with a token in a body of more than 64 KiB.
     pub fn oversized() -> Self {
         Self::text_member("padding", &"x".repeat(OVERSIZED))
     }
 
-    /// A good answer but for its `expires_in`: any JSON.
+    /// Answers with a token, and any JSON as its `expires_in`.
     pub fn expires_in(json: &str) -> Self {
         Self::Member("expires_in".into(), json.into())
     }
 
-    /// A good answer but for its `access_token`: any JSON, such as `""`, `null` or `42`.
+    /// Answers with any JSON as the `access_token`, such as `""`, `null` or `42`.
     pub fn access_token(json: &str) -> Self {
         Self::Member("access_token".into(), json.into())
     }
 
-    /// A good answer, token and all, that has an `error` member too.
+    /// Answers with a token and an `error` member.
     pub fn error_in_good_answer(code: &str) -> Self {
         Self::text_member("error", code)
     }
@@ -177,7 +177,7 @@ fn cut_in_half(answer: Answer) -> Response<Body> {
     response
 }
 
-/// The faults that one side of a bank still has to give.
+/// The faults that one side of a bank has left.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     queued: VecDeque<Fault>,

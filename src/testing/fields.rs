@@ -7,7 +7,7 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 
-use super::{rejected::Rejected, specification::Encoding};
+use super::{error_answer::ErrorAnswer, specification::Encoding};
 
 pub(super) type Fields = BTreeMap<String, String>;
 
@@ -20,7 +20,7 @@ impl Encoding {
     }
 }
 
-pub(super) fn parse(body: &[u8], encoding: Encoding) -> Result<Fields, Rejected> {
+pub(super) fn parse(body: &[u8], encoding: Encoding) -> Result<Fields, ErrorAnswer> {
     let pairs = match encoding {
         Encoding::Form => form_urlencoded::parse(body).into_owned().collect(),
         Encoding::Json => json_pairs(body)?,
@@ -30,12 +30,12 @@ pub(super) fn parse(body: &[u8], encoding: Encoding) -> Result<Fields, Rejected>
     if fields.len() == count {
         return Ok(fields);
     }
-    Err(Rejected::invalid_request("the body has a field twice"))
+    Err(ErrorAnswer::invalid_request("the body has a field twice"))
 }
 
-fn json_pairs(body: &[u8]) -> Result<Vec<(String, String)>, Rejected> {
+fn json_pairs(body: &[u8]) -> Result<Vec<(String, String)>, ErrorAnswer> {
     let Pairs(pairs) = serde_json::from_slice(body).map_err(|_| {
-        Rejected::invalid_request("the body must be a JSON object of nothing but strings")
+        ErrorAnswer::invalid_request("the body must be a JSON object of nothing but strings")
     })?;
     Ok(pairs)
 }

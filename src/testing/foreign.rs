@@ -12,10 +12,9 @@ use super::{
     server::{Handler, Server},
 };
 
-/// A host that nothing is meant for: it keeps every request it gets, so that a test can show that none came, or what
-/// was in it.
+/// A host that no request is meant for. It keeps every request, so a test can check that none came, or what it held.
 ///
-/// To a client that was lured there for a token it hands out a plausible one.
+/// It answers a token request with a plausible token.
 ///
 /// # Examples
 ///
@@ -38,28 +37,28 @@ pub struct Foreign {
 }
 
 impl Foreign {
-    /// Opens the host on a free port of 127.0.0.1. It is closed when the handle is dropped.
+    /// Starts the host on a free port of 127.0.0.1. It stops when the handle is dropped.
     ///
     /// # Errors
     ///
-    /// When no port can be listened on.
+    /// Fails if the host cannot listen on a port.
     pub async fn start() -> io::Result<Self> {
         let seen = Arc::new(Seen::default());
         let server = Server::start(0, Acceptor::Plain, Arc::clone(&seen)).await?;
         Ok(Self { seen, server })
     }
 
-    /// Scheme, host and port.
+    /// Returns scheme, host and port.
     pub fn origin(&self) -> String {
         self.server.origin()
     }
 
-    /// An address there.
+    /// Returns a URL at this host.
     pub fn url(&self) -> String {
         format!("{}/foreign", self.origin())
     }
 
-    /// All that came, in order, headers and bodies included. Their `Debug` hides nothing.
+    /// Returns all requests so far, in order, with headers and bodies. Their `Debug` hides nothing.
     pub fn requests(&self) -> Vec<Request<Bytes>> {
         self.seen.requests().clone()
     }

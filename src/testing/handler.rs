@@ -1,4 +1,4 @@
-//! The bank behind its server: what becomes of a request.
+//! Handles the requests to a bank.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -15,9 +15,9 @@ use super::{
     clock::Clock,
     counters::Counters,
     credentials::Credentials,
+    error_answer::ErrorAnswer,
     expiry::ExpiresIn,
     fault::{Faults, struck},
-    rejected::Rejected,
     reply::{Answer, Reply},
     server::Handler,
     specification::{Gives, Proof, Route, Scopes, Specification, TokenEndpoint},
@@ -26,18 +26,18 @@ use super::{
     unserved::{Observer, Unserved},
 };
 
-/// Gives out client certificates.
+/// Issues client certificates.
 pub(super) type CertificateIssuer =
-    Box<dyn Fn(&Request<Bytes>) -> Result<Answer, Rejected> + Send + Sync>;
+    Box<dyn Fn(&Request<Bytes>) -> Result<Answer, ErrorAnswer> + Send + Sync>;
 
 pub(in crate::testing) struct BankHandler {
     pub(super) specification: &'static Specification,
     pub(super) client: Credentials,
-    /// What the client may have, where that is not what the specification says.
+    /// The scopes that the client may have, where they differ from the specification.
     pub(super) scopes: Option<Vec<String>>,
     pub(super) custom: Custom,
     pub(super) routes: Vec<Route>,
-    /// Only a bank that is reached over TLS has one.
+    /// Only a bank with TLS has one.
     pub(super) certificate_issuer: Option<CertificateIssuer>,
     pub(super) clock: Clock,
     pub(super) counters: watch::Sender<Counters>,
@@ -45,14 +45,14 @@ pub(in crate::testing) struct BankHandler {
     state: Mutex<BankState>,
 }
 
-/// What changes while the bank is open.
+/// What changes while the bank runs.
 pub(super) struct BankState {
     pub(super) lifetime: Duration,
     pub(super) expires_in: ExpiresIn,
     pub(super) token_store: TokenStore,
     pub(super) token_faults: Faults,
     pub(super) api_faults: Faults,
-    pub(super) last_rejection: Option<String>,
+    pub(super) last_error: Option<String>,
 }
 
 impl BankHandler {
@@ -76,7 +76,7 @@ impl BankHandler {
                 token_store: TokenStore::default(),
                 token_faults: Faults::default(),
                 api_faults: Faults::default(),
-                last_rejection: None,
+                last_error: None,
             }),
         }
     }
@@ -99,13 +99,13 @@ impl BankHandler {
             return self.api_reply(route, request);
         }
         self.count(|counters| counters.not_found += 1);
-        self.reject(request, Rejected::not_found()).into()
+        self.fail(request, ErrorAnswer::not_found()).into()
     }
 
-    fn reject(&self, request: &Request<Bytes>, rejected: Rejected) -> Answer {
-        self.tell(|bank| Unserved::request(bank, request, rejected.status, &rejected.reason));
-        self.state().last_rejection = Some(rejected.reason.clone());
-        rejected.into()
+    fn fail(&self, request: &Request<Bytes>, error: ErrorAnswer) -> Answer {
+        self.tell(|bank| Unserved::request(bank, request, error.status, &error.reason));
+        self.state().last_error = Some(error.reason.clone());
+        error.into()
     }
 
     fn tell(&self, unserved: impl FnOnce(&'static str) -> Unserved) {
@@ -122,14 +122,14 @@ impl BankHandler {
         });
         struck(fault, || {
             self.grant(endpoint, request)
-                .unwrap_or_else(|rejected| self.reject_token(request, rejected))
+                .unwrap_or_else(|error| self.deny_token(request, error))
         })
     }
 
-    fn reject_token(&self, request: &Request<Bytes>, rejected: Rejected) -> Answer {
-        self.count(|counters| counters.token_rejections += 1);
-        let reason = rejected.reason.clone();
-        self.reject(request, rejected)
+    fn deny_token(&self, request: &Request<Bytes>, error: ErrorAnswer) -> Answer {
+        self.count(|counters| counters.token_denials += 1);
+        let reason = error.reason.clone();
+        self.fail(request, error)
             .member("error_description", reason)
     }
 
@@ -137,7 +137,7 @@ impl BankHandler {
         &self,
         endpoint: &TokenEndpoint,
         request: &Request<Bytes>,
-    ) -> Result<Answer, Rejected> {
+    ) -> Result<Answer, ErrorAnswer> {
         let requested = token_request::read(request, endpoint, &self.client)?;
         let by_certificate = endpoint.proof == Proof::Certificate;
         let terms = Terms {
@@ -156,14 +156,16 @@ impl BankHandler {
         Ok(self.token_answer(grant, expires_in, &terms.scopes))
     }
 
-    fn allowed(&self, requested: Vec<String>) -> Result<Vec<String>, Rejected> {
+    fn allowed(&self, requested: Vec<String>) -> Result<Vec<String>, ErrorAnswer> {
         match (self.specification.scopes, &self.scopes) {
             (Scopes::Requested, None) => Ok(requested),
             (Scopes::Requested, Some(allowed)) => {
                 if requested.iter().all(|scope| allowed.contains(scope)) {
                     return Ok(requested);
                 }
-                Err(Rejected::invalid_scope("the client may not have the scope"))
+                Err(ErrorAnswer::invalid_scope(
+                    "the client may not have the scope",
+                ))
             }
             (_, Some(allowed)) => Ok(allowed.clone()),
             (Scopes::Granted(scopes), None) => {
@@ -199,20 +201,20 @@ impl BankHandler {
                     self.count(|counters| counters.api_ok += 1);
                     answer
                 }
-                Err(rejected) => self.reject_api(request, rejected),
+                Err(error) => self.fail_api(request, error),
             }
         })
     }
 
-    fn serve(&self, route: &Route, request: &Request<Bytes>) -> Result<Answer, Rejected> {
+    fn serve(&self, route: &Route, request: &Request<Bytes>) -> Result<Answer, ErrorAnswer> {
         match (route.gives, &self.certificate_issuer) {
             (Gives::Echo, _) => Ok(echo(request)),
             (Gives::Certificate, Some(certificate_issuer)) => certificate_issuer(request),
-            (Gives::Certificate, None) => Err(Rejected::not_found()),
+            (Gives::Certificate, None) => Err(ErrorAnswer::not_found()),
         }
     }
 
-    fn admit(&self, route: &Route, request: &Request<Bytes>) -> Result<(), Rejected> {
+    fn admit(&self, route: &Route, request: &Request<Bytes>) -> Result<(), ErrorAnswer> {
         let attachment = self.specification.attachment;
         let token = attachment.token(request.headers(), &self.client)?;
         let now = self.clock.now();
@@ -229,13 +231,13 @@ impl BankHandler {
         }
     }
 
-    fn reject_api(&self, request: &Request<Bytes>, rejected: Rejected) -> Answer {
-        self.count(|counters| match rejected.status {
+    fn fail_api(&self, request: &Request<Bytes>, error: ErrorAnswer) -> Answer {
+        self.count(|counters| match error.status {
             StatusCode::UNAUTHORIZED => counters.api_unauthorized += 1,
             StatusCode::FORBIDDEN => counters.api_forbidden += 1,
             _ => {}
         });
-        self.reject(request, rejected)
+        self.fail(request, error)
     }
 }
 

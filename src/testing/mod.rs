@@ -1,23 +1,23 @@
 //! The four banks as strict servers on loopback, to test your own service against.
 //!
-//! Each reads the bank's document to the letter: method, path, media type, fields and the very bytes of the
-//! credentials. One field more or fewer is rejected, and [`Bank::last_rejection`] says why;
-//! [`BankBuilder::on_unserved`] says so at once. Tokens expire, can be revoked,
-//! and are looked at on every call of the API. Either side can be struck by a [`Fault`]. A [`Foreign`] host shows that
-//! nothing leaked.
+//! Each checks a token request against the bank's document: method, path, media type, fields and the exact bytes of the
+//! credentials. It denies a request with a field more or fewer. [`Bank::last_error`] returns the reason, and
+//! [`BankBuilder::on_unserved`] reports it at once. Tokens expire and can be revoked, and the API checks them on every
+//! request. A [`Fault`] spoils answers of the token endpoint or of the API. A [`Foreign`] host shows whether a secret
+//! leaked.
 //!
-//! | | token endpoint | served with any good token | rejected with 403 |
+//! | | token endpoint | accepts any valid token | answers 403 |
 //! |---|---|---|---|
 //! | [ANBIMA](Bank::anbima) | `/oauth/access-token` | `/feed/precos-indices/v1/…` | `/feed/fundos/v1/…` (plan) |
 //! | [Avista](Bank::avista) | `/oauth/token` | `/cob/…` | `/webhook/…` (scope `webhook:write`) |
 //! | [Conta Simples](Bank::conta_simples) | `/oauth/v1/access-token` | `/statements/v1/credit-card/…` | `/transfers/v1/…` |
 //! | [Bankly](Bank::bankly) | `/connect/token`, `/oauth2/token` (mTLS) | `/accounts/…` | `/cards/…` (scope `card.read`) |
 //!
-//! Every token request must say `Accept: application/json` and its `Content-Length`. A route of the API answers any
-//! method with a JSON echo of `method`, `path`, `length` and `body`; more routes are added with [`BankBuilder::route`].
+//! Every token request must have `Accept: application/json` and a `Content-Length`. A route of the API answers any
+//! method with a JSON echo of `method`, `path`, `length` and `body`. [`BankBuilder::route`] adds a route.
 //!
-//! With the feature `testing-tls` a bank is also served over TLS (`BankBuilder::tls`), with certificates made for the
-//! test. Bankly's second token endpoint wants a client certificate, so that it rejects everyone without TLS.
+//! With the feature `testing-tls` a bank can use TLS (`BankBuilder::tls`), with certificates made for the test. Bankly's
+//! second token endpoint requires a client certificate, so it denies every request without TLS.
 //!
 //! # Examples
 //!
@@ -33,7 +33,7 @@
 //! let bank = Bank::avista().credentials("my-id", "my-secret").start().await?;
 //! let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
 //!
-//! // Avista's document knows no grant type, so that it is rejected.
+//! // Avista's document has no grant type, so the bank denies a request that has one.
 //! let request = Request::post(bank.token_url())
 //!     .header(header::ACCEPT, "application/json")
 //!     .header(header::CONTENT_TYPE, "application/json")
@@ -42,10 +42,10 @@
 //!
 //! assert_eq!(response.status(), StatusCode::BAD_REQUEST);
 //! assert_eq!(
-//!     bank.last_rejection().as_deref(),
+//!     bank.last_error().as_deref(),
 //!     Some("the body has a field that the document does not have: grant_type"),
 //! );
-//! assert_eq!(bank.counters().token_rejections, 1);
+//! assert_eq!(bank.counters().token_denials, 1);
 //! # Ok(())
 //! # })
 //! # }
@@ -59,12 +59,12 @@ mod builder;
 mod clock;
 mod counters;
 mod credentials;
+mod error_answer;
 mod expiry;
 mod fault;
 mod fields;
 mod foreign;
 mod handler;
-mod rejected;
 mod reply;
 mod server;
 mod specification;

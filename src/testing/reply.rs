@@ -1,4 +1,4 @@
-//! What goes back over the wire: an answer of the bank, and the ways in which a reply can be performed.
+//! What a server sends back: an answer of the bank, and the ways to send it.
 
 use std::{error::Error, fmt, time::Duration};
 

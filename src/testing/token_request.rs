@@ -9,8 +9,8 @@ use http::{
 use super::{
     acceptor::ClientCertificate,
     credentials::Credentials,
+    error_answer::{ErrorAnswer, single},
     fields,
-    rejected::{Rejected, single},
     specification::{Expected, Proof, TokenEndpoint},
 };
 
@@ -22,7 +22,7 @@ pub(super) fn read(
     request: &Request<Bytes>,
     endpoint: &TokenEndpoint,
     client: &Credentials,
-) -> Result<Vec<String>, Rejected> {
+) -> Result<Vec<String>, ErrorAnswer> {
     check_head(request, endpoint)?;
     check_proof(request, endpoint, client)?;
     let mut fields = fields::parse(request.body(), endpoint.encoding)?;
@@ -43,28 +43,30 @@ pub(super) fn read(
 }
 
 /// A name is shown where it looks like one: a secret may have landed in its place.
-fn surplus(name: &str, client: &Credentials) -> Rejected {
+fn surplus(name: &str, client: &Credentials) -> ErrorAnswer {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     let is_name = name.len() <= 32 && name.bytes().all(is_part) && name != client.secret;
     let name = match is_name {
         true => format!(": {name}"),
         false => String::new(),
     };
-    Rejected::invalid_request(format!(
+    ErrorAnswer::invalid_request(format!(
         "the body has a field that the document does not have{name}"
     ))
 }
 
-fn missing(name: &str) -> Rejected {
-    Rejected::invalid_request(format!("the body lacks the field {name}"))
+fn missing(name: &str) -> ErrorAnswer {
+    ErrorAnswer::invalid_request(format!("the body lacks the field {name}"))
 }
 
-fn check_head(request: &Request<Bytes>, endpoint: &TokenEndpoint) -> Result<(), Rejected> {
+fn check_head(request: &Request<Bytes>, endpoint: &TokenEndpoint) -> Result<(), ErrorAnswer> {
     if request.method() != Method::POST {
-        return Err(Rejected::method_not_allowed());
+        return Err(ErrorAnswer::method_not_allowed());
     }
     if request.uri().query().is_some() {
-        return Err(Rejected::invalid_request("the address must have no query"));
+        return Err(ErrorAnswer::invalid_request(
+            "the address must have no query",
+        ));
     }
     for (name, expected, otherwise) in [
         (
@@ -89,19 +91,19 @@ fn check_header(
     name: &HeaderName,
     expected: &str,
     otherwise: StatusCode,
-) -> Result<(), Rejected> {
+) -> Result<(), ErrorAnswer> {
     if single(request.headers(), name)? == Some(expected.as_bytes()) {
         return Ok(());
     }
     let reason = format!("{name} must be {expected}");
-    Err(Rejected::new(otherwise, "invalid_request", reason))
+    Err(ErrorAnswer::new(otherwise, "invalid_request", reason))
 }
 
 fn check_proof(
     request: &Request<Bytes>,
     endpoint: &TokenEndpoint,
     client: &Credentials,
-) -> Result<(), Rejected> {
+) -> Result<(), ErrorAnswer> {
     let sent = single(request.headers(), &AUTHORIZATION)?;
     match (endpoint.proof, sent) {
         (Proof::Basic, Some(sent)) if sent == client.basic().as_bytes() => Ok(()),
@@ -109,44 +111,44 @@ fn check_proof(
             let wrong = client.wrong_basic(sent);
             let reason =
                 format!("authorization must be Basic with the base64 of id:secret; {wrong}");
-            Err(Rejected::invalid_client(reason).challenge("Basic"))
+            Err(ErrorAnswer::invalid_client(reason).challenge("Basic"))
         }
-        (Proof::Secret | Proof::Certificate, Some(_)) => Err(Rejected::invalid_request(
+        (Proof::Secret | Proof::Certificate, Some(_)) => Err(ErrorAnswer::invalid_request(
             "authorization must not be there: the credentials are in the body",
         )),
         (Proof::Certificate, None) if ClientCertificate::of(request).is_none() => Err(
-            Rejected::invalid_client("a client certificate must be shown in place of a secret"),
+            ErrorAnswer::invalid_client("a client certificate must be shown in place of a secret"),
         ),
         (Proof::Secret | Proof::Certificate, None) => Ok(()),
     }
 }
 
-fn check_grant_type(grant_type: &str) -> Result<(), Rejected> {
+fn check_grant_type(grant_type: &str) -> Result<(), ErrorAnswer> {
     if grant_type == "client_credentials" {
         return Ok(());
     }
-    Err(Rejected::new(
+    Err(ErrorAnswer::new(
         StatusCode::BAD_REQUEST,
         "unsupported_grant_type",
         "the grant type must be client_credentials",
     ))
 }
 
-fn check_credential(name: &str, sent: &str, known: &str) -> Result<(), Rejected> {
+fn check_credential(name: &str, sent: &str, known: &str) -> Result<(), ErrorAnswer> {
     if sent == known {
         return Ok(());
     }
-    Err(Rejected::invalid_client(format!(
+    Err(ErrorAnswer::invalid_client(format!(
         "the credentials are not the client's: see the field {name}"
     )))
 }
 
-fn split_scopes(scopes: &str) -> Result<Vec<String>, Rejected> {
+fn split_scopes(scopes: &str) -> Result<Vec<String>, ErrorAnswer> {
     let scopes: Vec<_> = scopes.split(' ').map(str::to_owned).collect();
     if scopes.len() <= MOST_SCOPES && scopes.iter().all(|scope| is_scope(scope)) {
         return Ok(scopes);
     }
-    Err(Rejected::invalid_scope(
+    Err(ErrorAnswer::invalid_scope(
         "there must be one to ten scopes, with one space between them",
     ))
 }

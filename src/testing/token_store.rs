@@ -1,4 +1,4 @@
-//! The tokens that a bank has handed out.
+//! The tokens that a bank has issued.
 
 use std::{collections::HashMap, iter, time::Duration};
 
@@ -6,20 +6,20 @@ use tokio::time::Instant;
 
 use super::acceptor::ClientCertificate;
 
-/// What a bank thinks of a token that it will not take.
+/// Why a bank rejects a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bad {
     Unknown,
     Expired,
     Revoked,
-    /// It was handed out to a client that showed another certificate (RFC 8705 §3).
+    /// It was issued to a client that showed another certificate (RFC 8705 §3).
     BoundElsewhere,
 }
 
-/// How tokens are handed out.
+/// How a bank issues tokens.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Custom {
-    /// A new token kills the ones before it.
+    /// A new token revokes all earlier ones.
     pub(super) single_active: bool,
     /// The same token until it expires, even when it was revoked.
     pub(super) repeats: bool,
@@ -29,7 +29,7 @@ pub(super) struct Custom {
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Terms {
     pub(super) scopes: Vec<String>,
-    /// The certificate that must be shown with it, if it was handed out for one.
+    /// The certificate that must be shown with it, if it was issued for one.
     pub(super) bound_to: Option<ClientCertificate>,
 }
 
@@ -46,7 +46,7 @@ impl Issued {
     }
 }
 
-/// A token to hand out, and whether it was made for the purpose.
+/// A token for the answer, and whether it is a new one.
 pub(super) struct Grant {
     pub(super) token: String,
     pub(super) left: Duration,
@@ -107,7 +107,7 @@ impl TokenStore {
         }
     }
 
-    /// The scopes of a token that is good in the hands of a client with this certificate.
+    /// The scopes of a token that is valid for a client with this certificate.
     pub(super) fn check(
         &self,
         token: &[u8],

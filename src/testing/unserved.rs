@@ -1,4 +1,4 @@
-//! What a bank did not serve, for those who want to see it at once.
+//! Reports of requests that a bank does not serve.
 
 use std::{fmt, sync::Arc};
 
@@ -7,10 +7,10 @@ use http::{Method, StatusCode};
 /// The longest path that is shown, in characters.
 const LONGEST_PATH: usize = 256;
 
-/// A request that a bank did not serve, or a connection that it did not let in, and why.
+/// A request that a bank answered with an error, or a connection that it did not accept, and the reason.
 ///
-/// [`BankBuilder::on_unserved`](super::BankBuilder::on_unserved) hands it over. It names fields and headers, never a
-/// value. Its `Display` is one line, such as
+/// [`BankBuilder::on_unserved`](super::BankBuilder::on_unserved) passes it to your function. It names fields and headers,
+/// never a value. Its `Display` is one line, such as
 /// `bankly: POST /connect/token: HTTP 400: the body lacks the field scope`.
 #[derive(Clone, Debug)]
 pub struct Unserved {
@@ -46,17 +46,17 @@ impl Unserved {
         }
     }
 
-    /// The bank's short name.
+    /// Returns the bank's short name.
     pub fn bank(&self) -> &'static str {
         self.bank
     }
 
-    /// The status of the bank's answer; `None` for a connection that ended in its TLS handshake.
+    /// Returns the status of the bank's answer. `None`: the connection ended in its TLS handshake.
     pub fn status(&self) -> Option<StatusCode> {
         self.status
     }
 
-    /// Why.
+    /// Returns the reason.
     pub fn reason(&self) -> &str {
         &self.reason
     }

@@ -92,7 +92,7 @@ async fn a_revoked_token_is_a_401_and_at_anbima_a_403() {
             _ => StatusCode::UNAUTHORIZED,
         };
         assert_eq!(api_status(&bank, &old).await, expected, "{}", bank.name());
-        assert!(bank.last_rejection().unwrap().contains("revoked"));
+        assert!(bank.last_error().unwrap().contains("revoked"));
         let new = token(&bank).await;
         assert_eq!(api_status(&bank, &new).await, StatusCode::OK);
     }
@@ -105,7 +105,7 @@ async fn anbimas_two_403s_look_the_same() {
     let plan = send(api_request(&bank, &bank.forbidden_url(), &token))
         .await
         .unwrap();
-    assert!(bank.last_rejection().unwrap().contains("plan"));
+    assert!(bank.last_error().unwrap().contains("plan"));
     bank.revoke_all();
     let revoked = send(api_request(&bank, &bank.api_url(), &token))
         .await
@@ -159,7 +159,7 @@ async fn a_token_dies_at_the_end_of_its_life_and_not_before() {
     assert_eq!(api_status(&bank, &token).await, StatusCode::OK);
     *elapsed.lock().unwrap() = Duration::from_secs(300);
     assert_eq!(api_status(&bank, &token).await, StatusCode::UNAUTHORIZED);
-    assert!(bank.last_rejection().unwrap().contains("expired"));
+    assert!(bank.last_error().unwrap().contains("expired"));
 }
 
 #[tokio::test(start_paused = true)]

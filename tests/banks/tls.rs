@@ -171,7 +171,7 @@ async fn banklys_certificate_endpoint_takes_a_certificate_and_no_secret() {
     let with_secret = post(&bank.mtls_token_url().unwrap(), FORM, &whole);
     let response = visitor.send(with_secret).await.unwrap();
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
-    assert!(bank.last_rejection().unwrap().contains("does not have"));
+    assert!(bank.last_error().unwrap().contains("does not have"));
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn a_token_got_by_certificate_is_good_with_that_certificate_alone() {
         let thief = Visitor::new(&authority, shown);
         let status = thief.api_status(&bank, &token).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED);
-        assert!(bank.last_rejection().unwrap().contains("bound to another"));
+        assert!(bank.last_error().unwrap().contains("bound to another"));
     }
 }
 
@@ -219,7 +219,7 @@ async fn bankly_gives_a_certificate_to_whoever_has_the_scope() {
         let request = certificate_request(&bank, &token, &wrong);
         let status = stranger.send(request).await.unwrap().status();
         assert_eq!(status, StatusCode::BAD_REQUEST);
-        let reason = bank.last_rejection().unwrap();
+        let reason = bank.last_error().unwrap();
         assert!(reason.contains(says), "{reason}");
     }
 

@@ -5,24 +5,24 @@ use tower_oauth::testing::Bank;
 
 use crate::wire::{FORM, JSON, all_banks, bankly_form, json, post, send, token_request};
 
-/// Sends a request that must be rejected, and hands over the answer and the reason.
-async fn rejected(bank: &Bank, request: Request<Full<Bytes>>) -> (Response<Bytes>, String) {
+/// Sends a request that the bank must deny, and returns the answer and the reason.
+async fn denied(bank: &Bank, request: Request<Full<Bytes>>) -> (Response<Bytes>, String) {
     let before = bank.counters();
     let response = send(request).await.unwrap();
     let after = bank.counters();
     assert_eq!(after.tokens_issued, before.tokens_issued);
-    assert_eq!(after.token_rejections, before.token_rejections + 1);
+    assert_eq!(after.token_denials, before.token_denials + 1);
     assert_eq!(json(&response).get("access_token"), None);
-    (response, bank.last_rejection().unwrap())
+    (response, bank.last_error().unwrap())
 }
 
-/// Rejected with this status and RFC 6749 error, for a reason that says this.
-async fn assert_rejected(
+/// Denied with this status and RFC 6749 error, for a reason that says this.
+async fn assert_denied(
     bank: &Bank,
     request: Request<Full<Bytes>>,
     (status, error, says): (u16, &str, &str),
 ) {
-    let (response, reason) = rejected(bank, request).await;
+    let (response, reason) = denied(bank, request).await;
     assert!(reason.contains(says), "{}: {reason}", bank.name());
     assert_eq!(response.status(), status, "{}: {reason}", bank.name());
     assert_eq!(json(&response)["error"], error, "{}", bank.name());
@@ -54,7 +54,7 @@ async fn each_bank_takes_exactly_what_its_document_shows() {
             "conta-simples" => (200, "Bearer", 1800, None),
             _ => (200, "Bearer", 3600, Some("kyc.document.write boleto.read")),
         };
-        assert_eq!(response.status(), status, "{:?}", bank.last_rejection());
+        assert_eq!(response.status(), status, "{:?}", bank.last_error());
         assert_eq!(response.headers()[header::CONTENT_TYPE], JSON);
         assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
         assert_eq!(answer["token_type"], token_type);
@@ -62,22 +62,22 @@ async fn each_bank_takes_exactly_what_its_document_shows() {
         assert_eq!(answer.get("scope").and_then(|scope| scope.as_str()), scope);
         assert_eq!(answer["access_token"].as_str().unwrap().len(), 1200);
         assert_eq!(bank.counters().tokens_issued, 1);
-        assert_eq!(bank.last_rejection(), None);
+        assert_eq!(bank.last_error(), None);
     }
 }
 
 #[tokio::test]
-async fn another_method_path_or_query_is_rejected() {
+async fn another_method_path_or_query_is_denied() {
     for bank in all_banks().await {
         let mut put = token_request(&bank);
         *put.method_mut() = Method::PUT;
-        let (response, _) = rejected(&bank, put).await;
+        let (response, _) = denied(&bank, put).await;
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(response.headers()[header::ALLOW], "POST");
 
         let mut query = token_request(&bank);
         *query.uri_mut() = format!("{}?grant=x", bank.token_url()).parse().unwrap();
-        assert_rejected(&bank, query, (400, "invalid_request", "query")).await;
+        assert_denied(&bank, query, (400, "invalid_request", "query")).await;
 
         let mut slash = token_request(&bank);
         *slash.uri_mut() = format!("{}/", bank.token_url()).parse().unwrap();
@@ -88,35 +88,35 @@ async fn another_method_path_or_query_is_rejected() {
 }
 
 #[tokio::test]
-async fn another_media_type_is_rejected() {
+async fn another_media_type_is_denied() {
     for bank in all_banks().await {
         for other in ["text/plain", "application/json; charset=utf-8"] {
             let request = with_header(&bank, header::CONTENT_TYPE, other);
-            assert_rejected(&bank, request, (415, "invalid_request", "content-type")).await;
+            assert_denied(&bank, request, (415, "invalid_request", "content-type")).await;
         }
         let request = with_header(&bank, header::ACCEPT, "*/*");
-        assert_rejected(&bank, request, (406, "invalid_request", "accept")).await;
+        assert_denied(&bank, request, (406, "invalid_request", "accept")).await;
         let mut none = token_request(&bank);
         none.headers_mut().remove(header::ACCEPT);
-        assert_rejected(&bank, none, (406, "invalid_request", "accept")).await;
+        assert_denied(&bank, none, (406, "invalid_request", "accept")).await;
     }
 }
 
 #[tokio::test]
-async fn a_body_of_unknown_length_is_rejected() {
+async fn a_body_of_unknown_length_is_denied() {
     for bank in all_banks().await {
         let request = with_header(&bank, header::TRANSFER_ENCODING, "chunked");
-        assert_rejected(&bank, request, (411, "invalid_request", "content-length")).await;
+        assert_denied(&bank, request, (411, "invalid_request", "content-length")).await;
     }
 }
 
 #[tokio::test]
-async fn a_header_twice_is_rejected() {
+async fn a_header_twice_is_denied() {
     for bank in all_banks().await {
         let mut request = token_request(&bank);
         let accept = HeaderValue::from_static(JSON);
         request.headers_mut().append(header::ACCEPT, accept);
-        assert_rejected(&bank, request, (400, "invalid_request", "twice")).await;
+        assert_denied(&bank, request, (400, "invalid_request", "twice")).await;
     }
 }
 
@@ -149,28 +149,28 @@ async fn basic_is_demanded_to_the_byte() {
             ("Basic id:secret", "not base64"),
         ] {
             let request = with_header(&bank, header::AUTHORIZATION, sent);
-            let (response, reason) = rejected(&bank, request).await;
+            let (response, reason) = denied(&bank, request).await;
             assert!(reason.ends_with(says), "{reason}");
             assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
             assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Basic");
         }
         let mut none = token_request(&bank);
         none.headers_mut().remove(header::AUTHORIZATION);
-        assert_rejected(&bank, none, (401, "invalid_client", "missing")).await;
+        assert_denied(&bank, none, (401, "invalid_client", "missing")).await;
     }
 }
 
 #[tokio::test]
-async fn an_authorization_beside_credentials_in_the_body_is_rejected() {
+async fn an_authorization_beside_credentials_in_the_body_is_denied() {
     for bank in [Bank::avista(), Bank::bankly()] {
         let bank = bank.start().await.unwrap();
         let request = with_header(&bank, header::AUTHORIZATION, "Basic YTpi");
-        assert_rejected(&bank, request, (400, "invalid_request", "authorization")).await;
+        assert_denied(&bank, request, (400, "invalid_request", "authorization")).await;
     }
 }
 
 #[tokio::test]
-async fn a_field_more_fewer_or_twice_is_rejected() {
+async fn a_field_more_fewer_or_twice_is_denied() {
     let [anbima, avista, conta_simples, bankly] = all_banks().await;
     let bankly_whole = bankly_form(&bankly, "boleto.read");
     for (bank, more, fewer, twice) in [
@@ -199,9 +199,9 @@ async fn a_field_more_fewer_or_twice_is_rejected() {
             format!("{bankly_whole}&scope=boleto.read"),
         ),
     ] {
-        assert_rejected(bank, with_body(bank, &more), (400, "invalid_request", "does not have")).await;
-        assert_rejected(bank, with_body(bank, fewer), (400, "invalid_request", "lacks")).await;
-        assert_rejected(bank, with_body(bank, &twice), (400, "invalid_request", "twice")).await;
+        assert_denied(bank, with_body(bank, &more), (400, "invalid_request", "does not have")).await;
+        assert_denied(bank, with_body(bank, fewer), (400, "invalid_request", "lacks")).await;
+        assert_denied(bank, with_body(bank, &twice), (400, "invalid_request", "twice")).await;
     }
 }
 
@@ -210,19 +210,19 @@ async fn a_wrong_value_has_its_own_error() {
     let [anbima, avista, conta_simples, bankly] = all_banks().await;
     let unsupported = (400, "unsupported_grant_type", "grant type");
     let password = r#"{"grant_type":"password"}"#;
-    assert_rejected(&anbima, with_body(&anbima, password), unsupported).await;
+    assert_denied(&anbima, with_body(&anbima, password), unsupported).await;
     let request = with_body(&conta_simples, "grant_type=password");
-    assert_rejected(&conta_simples, request, unsupported).await;
+    assert_denied(&conta_simples, request, unsupported).await;
 
     let invalid_client = (401, "invalid_client", "credentials");
     let wrong = r#"{"clientId":"avista-client","clientSecret":"wrong-secret"}"#;
-    assert_rejected(&avista, with_body(&avista, wrong), invalid_client).await;
+    assert_denied(&avista, with_body(&avista, wrong), invalid_client).await;
     let wrong = bankly_form(&bankly, "boleto.read").replace("bankly-client-secret", "wrong");
-    assert_rejected(&bankly, with_body(&bankly, &wrong), invalid_client).await;
+    assert_denied(&bankly, with_body(&bankly, &wrong), invalid_client).await;
 }
 
 #[tokio::test]
-async fn json_of_anything_but_strings_is_rejected() {
+async fn json_of_anything_but_strings_is_denied() {
     let [anbima, avista, ..] = all_banks().await;
     for body in [
         "",
@@ -233,8 +233,8 @@ async fn json_of_anything_but_strings_is_rejected() {
         "grant_type=client_credentials",
     ] {
         let expected = (400, "invalid_request", "JSON object");
-        assert_rejected(&anbima, with_body(&anbima, body), expected).await;
-        assert_rejected(&avista, with_body(&avista, body), expected).await;
+        assert_denied(&anbima, with_body(&anbima, body), expected).await;
+        assert_denied(&avista, with_body(&avista, body), expected).await;
     }
 }
 
@@ -257,7 +257,7 @@ async fn bankly_takes_one_to_ten_scopes_with_one_space_between_them() {
         "a\nb",
     ] {
         let request = with_body(&bank, &bankly_form(&bank, bad));
-        assert_rejected(&bank, request, (400, "invalid_scope", "scopes")).await;
+        assert_denied(&bank, request, (400, "invalid_scope", "scopes")).await;
     }
 }
 
@@ -271,7 +271,7 @@ async fn bankly_grants_no_scope_that_the_client_may_not_have() {
     let request = with_body(&bank, &bankly_form(&bank, "boleto.read"));
     assert_eq!(send(request).await.unwrap().status(), StatusCode::OK);
     let request = with_body(&bank, &bankly_form(&bank, "boleto.read pix.cob.read"));
-    assert_rejected(&bank, request, (400, "invalid_scope", "may not have")).await;
+    assert_denied(&bank, request, (400, "invalid_scope", "may not have")).await;
 }
 
 #[tokio::test]
@@ -280,7 +280,7 @@ async fn banklys_certificate_endpoint_serves_nobody_without_tls() {
     let url = bank.mtls_token_url().unwrap();
     let form = bankly_form(&bank, "boleto.read");
     let expected = (401, "invalid_client", "certificate must be shown");
-    assert_rejected(&bank, post(&url, FORM, &form), expected).await;
+    assert_denied(&bank, post(&url, FORM, &form), expected).await;
     assert_eq!(bank.certificates_url(), None);
     assert_eq!(Bank::avista().start().await.unwrap().mtls_token_url(), None);
 }

@@ -69,6 +69,7 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
     let failing = endpoint.source();
     let error = failing.token().await.unwrap_err();
     let endpoint_status = failing.status();
+    let policy = Policy::default();
     vec![
         shown(&BackOff::new(secs(1), secs(2))),
         shown(&source.changes()),
@@ -91,7 +92,13 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
         shown(&service),
         shown(&error),
         shown(&"https://api.example".parse::<Origin>().unwrap()),
-        shown(&Policy::default()),
+        shown(&policy),
+        shown(&policy.timeouts),
+        shown(&policy.retry),
+        shown(&policy.back_off),
+        shown(&policy.refresh),
+        shown(&policy.lifetime),
+        shown(&policy.rejection),
         shown(&tower_oauth::Rejection::Definite),
         shown(&RejectionRule::default()),
         shown(&call),

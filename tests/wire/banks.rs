@@ -25,7 +25,7 @@ async fn a_strict_bank_takes_the_token_request_and_the_token() {
         stack.all_get(10, &url, StatusCode::OK).await;
         stack.assert_fetches(1);
         assert_eq!(stack.counters().api_unauthorized, 0, "{}", stack.case());
-        assert_eq!(stack.bank.last_rejection(), None, "{}", stack.case());
+        assert_eq!(stack.bank.last_error(), None, "{}", stack.case());
     }
 }
 
@@ -162,8 +162,8 @@ async fn bankly_without_a_certificate_is_a_denial() {
             error.contains("invalid_client (HTTP 401)"),
             "{client:?}: {error}"
         );
-        let rejection = stack.bank.last_rejection().unwrap();
-        assert!(rejection.contains("a client certificate"), "{rejection}");
+        let error = stack.bank.last_error().unwrap();
+        assert!(error.contains("a client certificate"), "{error}");
         assert_eq!(stack.counters().token_requests, 1, "{client:?}");
     }
 }

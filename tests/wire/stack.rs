@@ -143,10 +143,10 @@ impl Stack {
     pub(crate) fn assert_fetches(&self, expected: u64) {
         let seen = (
             self.counters().token_requests,
-            self.counters().token_rejections,
+            self.counters().token_denials,
         );
-        let rejection = self.bank.last_rejection();
-        assert_eq!(seen, (expected, 0), "{}: {rejection:?}", self.case());
+        let error = self.bank.last_error();
+        assert_eq!(seen, (expected, 0), "{}: {error:?}", self.case());
     }
 
     /// Waits until the source says of itself what the function is looking for.

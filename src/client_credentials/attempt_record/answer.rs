@@ -16,10 +16,7 @@ use crate::{
     FetchError,
     client_credentials::{
         dialect::Dialect,
-        exchange::{Answer, End},
-        json as lenient,
-        reader::Reader,
-        scrub::Scrubber,
+        response::{Answer, End, Reader, Scrubber, json as lenient},
     },
     error::causes,
 };

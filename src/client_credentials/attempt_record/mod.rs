@@ -1,4 +1,4 @@
-//! One attempt at the token endpoint as a record that may be shown: secrets and tokens are struck out.
+//! Records one attempt at the token endpoint, without secrets and tokens.
 
 mod answer;
 mod display;
@@ -14,10 +14,10 @@ use http::{Method, StatusCode};
 
 pub(super) use self::{observer::Observer, recorder::Recorder};
 
-/// One HTTP request to the token endpoint and its answer, with every secret and token struck out.
+/// One HTTP request to the token endpoint and its answer, without secrets and tokens.
 ///
-/// [`ClientCredentialsBuilder::on_attempt`](super::ClientCredentialsBuilder::on_attempt) hands one over after each
-/// attempt. Use it to see why a new bank rejects a request, or for a diagnosis page. Its `Display` prints it in the style
+/// [`ClientCredentialsBuilder::on_attempt`](super::ClientCredentialsBuilder::on_attempt) passes one to your
+/// function after each attempt. Use it to see why a new bank denies a request, or for a diagnosis page. Its `Display` prints it in the style
 /// of `curl -v`, with control characters escaped, so that it is safe on a terminal.
 ///
 /// It never holds the client's secret, a secret field or header, or the token. Struck out as well is whatever else in the

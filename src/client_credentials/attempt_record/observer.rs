@@ -1,4 +1,4 @@
-//! Who is told of attempts.
+//! The function that gets the records.
 
 use std::{fmt, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Makes a record of each attempt, and tells the observer of it.
+//! Makes a record of each attempt, and passes it to the observer.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     FetchError,
-    client_credentials::{exchange::Answer, reader::Reader},
+    client_credentials::response::{Answer, Reader},
 };
 
-/// Makes records of attempts, and tells its observer of them.
+/// Makes records of attempts, and passes them to its observer.
 pub(in crate::client_credentials) struct Recorder {
     observer: Observer,
     request: Arc<RequestRecord>,
@@ -74,7 +74,7 @@ impl Recording {
     }
 }
 
-/// An attempt that takes too long is dropped: that is worth a record, too.
+/// An attempt that takes too long is dropped, and has a record too.
 impl Drop for Recording {
     fn drop(&mut self) {
         if !self.ended && !std::thread::panicking() {

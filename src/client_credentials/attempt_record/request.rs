@@ -13,9 +13,8 @@ use super::{
     strike::{ELIDED, LONGEST_VALUE, Runs, Striker, cut, names_a_secret},
 };
 use crate::client_credentials::{
-    credentials::{BodyEncoding, CredentialPlacement},
-    dialect::Dialect,
-    scrub::Scrubber,
+    dialect::{BodyEncoding, CredentialPlacement, Dialect},
+    response::Scrubber,
 };
 
 pub(super) fn sent(

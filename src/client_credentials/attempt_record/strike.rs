@@ -1,6 +1,6 @@
-//! What may be shown: everything else is struck out.
+//! Decides what a record shows, and replaces everything else by `[elided]`.
 
-use crate::client_credentials::scrub::Scrubber;
+use crate::client_credentials::response::Scrubber;
 
 pub(super) const ELIDED: &str = "[elided]";
 

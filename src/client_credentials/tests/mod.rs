@@ -1,5 +1,5 @@
-//! The fetcher against transports that answer by themselves: what it sends, what it makes of answers, what it rejects
-//! to be built from.
+//! The fetcher over transports that answer by themselves: its requests, its reading of answers, and the mistakes that the
+//! builder reports.
 
 mod answers;
 mod attempt_records;

@@ -5,7 +5,7 @@ use http::StatusCode;
 use super::{Attachment, Encoding, Expected, Proof, Route, Scopes, Specification, TokenEndpoint};
 
 /// Bankly, as its page "Token para gerar certificado mTLS" has it, with the endpoint that takes a client certificate in
-/// place of the secret, and the one that gives such certificates out (its page "Download do certificado TLS").
+/// place of the secret, and the route that issues such certificates (its page "Download do certificado TLS").
 pub(in crate::testing) const BANKLY: Specification = Specification {
     name: "bankly",
     client_id: "3f2b1c9e-5d47-4a86-9b0e-7c1d2e3f4a5b",

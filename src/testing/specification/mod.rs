@@ -13,7 +13,7 @@ pub(super) use self::{
     anbima::ANBIMA, avista::AVISTA, bankly::BANKLY, conta_simples::CONTA_SIMPLES,
 };
 
-/// One bank: where it hands out tokens, for what, and how its API wants to see them.
+/// One bank: its token endpoints, what they require, and how its API expects a token.
 #[derive(Debug)]
 pub(super) struct Specification {
     pub(super) name: &'static str,
@@ -42,7 +42,7 @@ pub(super) struct TokenEndpoint {
 /// How a client proves who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// `Authorization: Basic base64(id:secret)`, which is rejected elsewhere.
+    /// `Authorization: Basic base64(id:secret)`, which other endpoints deny.
     Basic,
     /// Its secret in a field of the body.
     Secret,

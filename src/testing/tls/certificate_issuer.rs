@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::Authority;
 use crate::testing::{
-    rejected::{Rejected, single},
+    error_answer::{ErrorAnswer, single},
     reply::Answer,
 };
 
@@ -26,12 +26,15 @@ struct Wanted {
     ttl_in_days: u16,
 }
 
-pub(super) fn certify(authority: &Authority, request: &Request<Bytes>) -> Result<Answer, Rejected> {
+pub(super) fn certify(
+    authority: &Authority,
+    request: &Request<Bytes>,
+) -> Result<Answer, ErrorAnswer> {
     let company = check_head(request)?;
     check_body(request.body())?;
     let identity = authority.client(company).map_err(|_| {
         let status = StatusCode::INTERNAL_SERVER_ERROR;
-        Rejected::new(status, "server_error", "no certificate could be made")
+        ErrorAnswer::new(status, "server_error", "no certificate could be made")
     })?;
     Ok(Answer::new(StatusCode::CREATED)
         .member("certificate", identity.certificate_pem())
@@ -39,35 +42,35 @@ pub(super) fn certify(authority: &Authority, request: &Request<Bytes>) -> Result
 }
 
 /// The company that the certificate is for.
-fn check_head(request: &Request<Bytes>) -> Result<&str, Rejected> {
+fn check_head(request: &Request<Bytes>) -> Result<&str, ErrorAnswer> {
     let path: Vec<_> = request.uri().path().split('/').collect();
     let ["", _, company, "certificates"] = path[..] else {
-        return Err(Rejected::not_found());
+        return Err(ErrorAnswer::not_found());
     };
     if request.method() != Method::POST {
-        return Err(Rejected::method_not_allowed());
+        return Err(ErrorAnswer::method_not_allowed());
     }
     let version = single(
         request.headers(),
         &http::HeaderName::from_static("api-version"),
     )?;
     if version != Some(b"1") {
-        return Err(Rejected::invalid_request("api-version must be 1"));
+        return Err(ErrorAnswer::invalid_request("api-version must be 1"));
     }
     Ok(company)
 }
 
-fn check_body(body: &[u8]) -> Result<(), Rejected> {
+fn check_body(body: &[u8]) -> Result<(), ErrorAnswer> {
     let wanted: Wanted = serde_json::from_slice(body).map_err(|_| {
-        Rejected::invalid_request("the body must be JSON of passphrase and ttlInDays")
+        ErrorAnswer::invalid_request("the body must be JSON of passphrase and ttlInDays")
     })?;
     if wanted.passphrase.chars().count() != PASSPHRASE {
-        return Err(Rejected::invalid_request(
+        return Err(ErrorAnswer::invalid_request(
             "the passphrase must have 64 characters",
         ));
     }
     if !(1..=LONGEST_LIFE).contains(&wanted.ttl_in_days) {
-        return Err(Rejected::invalid_request("ttlInDays must be 1 to 365"));
+        return Err(ErrorAnswer::invalid_request("ttlInDays must be 1 to 365"));
     }
     Ok(())
 }

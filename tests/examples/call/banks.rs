@@ -114,7 +114,7 @@ async fn bankly_takes_the_certificate_in_place_of_the_secret() {
         assert_eq!(outcome.report()["status"], json!({ "200": 1 }));
     }
     let counters = bank.counters();
-    assert_eq!((counters.token_requests, counters.token_rejections), (2, 0));
+    assert_eq!((counters.token_requests, counters.token_denials), (2, 0));
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ async fn every_bank_is_served_and_retries_over_mtls() {
                 // A 401 to the next request, whatever the bank.
                 bank.expire_all();
             }
-            assert_eq!(bank.counters().token_rejections, 0, "{case}");
+            assert_eq!(bank.counters().token_denials, 0, "{case}");
         }
     }
 }
@@ -51,7 +51,7 @@ async fn bankly_by_certificate_gets_no_secret() {
         let stack = Stack::new(client, &credentials, by_certificate(&bank));
         let response = stack.post(&bank.api_url()).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{client:?}");
-        assert_eq!(bank.last_rejection(), None, "{client:?}");
+        assert_eq!(bank.last_error(), None, "{client:?}");
         assert_eq!(bank.counters().token_requests, 1, "{client:?}");
     }
 }
@@ -77,7 +77,7 @@ async fn the_api_must_see_the_certificate_that_the_token_endpoint_saw() {
         let request = http::Request::get(bank.api_url()).body(Default::default());
         let response = mixed.oneshot(request.unwrap()).await.unwrap();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{client:?}");
-        assert!(bank.last_rejection().unwrap().contains("bound to another"));
+        assert!(bank.last_error().unwrap().contains("bound to another"));
         let response = stack.post(&bank.api_url()).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{client:?}");
     }

@@ -1,4 +1,4 @@
-//! The members of an answer, which is to be one JSON object.
+//! The members of an answer, which must be one JSON object.
 
 use std::mem;
 
@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use super::{
-    exchange::{Answer, Body, End},
+    answer::{Answer, Body, End},
     json::{self, Broken, Value},
 };
 use crate::FetchError;
@@ -85,7 +85,7 @@ fn json_text(body: &[u8]) -> &[u8] {
     body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body)
 }
 
-/// What is wrong with a body that is no object. It is never quoted.
+/// The error for a body that is no object. It never quotes the body.
 fn no_object(body: &[u8], rule: Broken, answer: &Answer) -> FetchError {
     let text = json_text(body).trim_ascii();
     let rule = match text.first() {

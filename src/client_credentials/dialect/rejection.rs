@@ -4,14 +4,14 @@ use http::StatusCode;
 
 use crate::{ConfigError, RejectionRule};
 
-/// Which statuses of the API reject the token: by default 401, definite. What goes beyond statuses is code: see
+/// Which statuses of the API reject the token. Default: 401, definite. For a rule that looks at more than the status, use
 /// [`RejectionRule::by`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RejectionStatuses {
     /// The token is bad. Default: 401.
     pub definite: Vec<u16>,
-    /// The token may be bad, or the request may ask for what it is not allowed. Default: none.
+    /// The token may be bad, or it may not permit the request. Default: none.
     pub ambiguous: Vec<u16>,
 }
 
@@ -25,7 +25,7 @@ impl Default for RejectionStatuses {
 }
 
 impl RejectionStatuses {
-    pub(super) fn rule(&self) -> Result<RejectionRule, ConfigError> {
+    pub(in crate::client_credentials) fn rule(&self) -> Result<RejectionRule, ConfigError> {
         if let Some(both) = self.definite.iter().find(|it| self.ambiguous.contains(it)) {
             let error = ConfigError::new("rejection", "a status is either definite or ambiguous");
             return Err(error.given_value(both));

@@ -1,4 +1,4 @@
-//! Reads an answer of the token endpoint: a token, or a typed account of what was wrong with it.
+//! Reads an answer of the token endpoint: a token, or a typed error.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -8,39 +8,45 @@ use std::{
 use http::{StatusCode, Uri, header::LOCATION};
 
 use super::{
-    dialect::Dialect,
-    exchange::Answer,
-    expiry::{self, Clocks, ExpiryFormat, NoLifetime},
+    answer::Answer,
+    expiry::{self, Clocks, NoLifetime},
     failure,
     json::Value,
     members::Members,
     retry_after::{self, Stated},
     scrub::Scrubber,
 };
-use crate::{FailureClass, FetchError, FetchErrorKind, Origin, Token, error::text};
+use crate::{
+    FailureClass, FetchError, FetchErrorKind, Origin, Token,
+    client_credentials::dialect::{Dialect, ExpiryFormat},
+    error::text,
+};
 
-/// Types of token that are sent with a new proof for each request. Any other type is ignored: servers write there what
-/// they like.
+/// Types of token that need a new proof for each request. Any other type is ignored: servers write anything there.
 const TYPES_THAT_NEED_A_PROOF: [&str; 3] = ["dpop", "mac", "pop"];
 
-pub(super) struct Reader {
+pub(in crate::client_credentials) struct Reader {
     dialect: Dialect,
     scrubber: Scrubber,
     lifetimes: Lifetimes,
-    /// Whether there was a warning of white space around a token: one is enough.
+    /// Whether a warning about white space around a token was logged: one is enough.
     has_trimmed: AtomicBool,
 }
 
-/// The lifetimes that a fetcher sets where the answer states none, or a longer one. In a source that the builder makes
-/// it sets none: there the policy decides, which holds the dialect's lifetimes and the user's changes.
+/// The lifetime that a fetcher sets if the answer states none, and the longest that it accepts. In a source that the
+/// builder makes both are `None`: the source's policy holds the dialect's numbers and the user's changes.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Lifetimes {
-    pub(super) default: Option<Duration>,
-    pub(super) max: Option<Duration>,
+pub(in crate::client_credentials) struct Lifetimes {
+    pub(in crate::client_credentials) default: Option<Duration>,
+    pub(in crate::client_credentials) max: Option<Duration>,
 }
 
 impl Reader {
-    pub(super) fn new(dialect: Dialect, scrubber: Scrubber, lifetimes: Lifetimes) -> Self {
+    pub(in crate::client_credentials) fn new(
+        dialect: Dialect,
+        scrubber: Scrubber,
+        lifetimes: Lifetimes,
+    ) -> Self {
         Self {
             dialect,
             scrubber,
@@ -49,16 +55,20 @@ impl Reader {
         }
     }
 
-    pub(super) fn dialect(&self) -> &Dialect {
+    pub(in crate::client_credentials) fn dialect(&self) -> &Dialect {
         &self.dialect
     }
 
-    pub(super) fn scrubber(&self) -> &Scrubber {
+    pub(in crate::client_credentials) fn scrubber(&self) -> &Scrubber {
         &self.scrubber
     }
 
     /// `now` is the wall clock just before the request was sent.
-    pub(super) fn read(&self, mut answer: Answer, now: SystemTime) -> Result<Token, FetchError> {
+    pub(in crate::client_credentials) fn read(
+        &self,
+        mut answer: Answer,
+        now: SystemTime,
+    ) -> Result<Token, FetchError> {
         self.token(&mut answer, now).map_err(|error| {
             self.with_wait(error, &answer, now)
                 .with_status(answer.status)
@@ -207,7 +217,7 @@ impl Reader {
         error
     }
 
-    /// Struck out once more in the visible line: with the invisible gone, a secret may stand there whole.
+    /// Scrubbed twice: without its invisible characters, the line may hold a whole secret.
     fn scrubbed_line(&self, text: &str) -> String {
         let line = text::one_line(&self.scrubber.scrub(text));
         self.scrubber.scrub(&line)
@@ -229,7 +239,7 @@ impl Reader {
         }
     }
 
-    /// A redirect is never followed; where it points to is shown as far as an origin goes.
+    /// A redirect is never followed. The error shows the origin of its target and nothing more.
     fn redirect(&self, answer: &Answer) -> FetchError {
         let location = answer.headers.get(LOCATION).and_then(|it| it.to_str().ok());
         let uri: Option<Uri> = location.and_then(|it| it.parse().ok());

@@ -1,36 +1,35 @@
-//! The token request, written once when the fetcher is built: every attempt sends a copy.
+//! Writes the token request, once, when the fetcher is built. Every attempt sends a copy.
+
+mod body;
+mod client;
+mod encode;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
+    HeaderMap, HeaderName, HeaderValue, Method, Request,
     header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE},
-    uri::InvalidUri,
 };
 use zeroize::Zeroizing;
 
-use super::{
-    body,
-    credentials::{BodyEncoding, Client},
-    dialect::Dialect,
-    encode,
-    params::ParamValue,
-    scrub::Scrubber,
+pub(super) use self::client::Client;
+use crate::{
+    ClientSecret, ConfigError,
+    client_credentials::dialect::{BodyEncoding, Dialect, ParamValue},
 };
-use crate::{ClientSecret, ConfigError, origin::has_path_of_its_own, text::url_without_secrets};
 
 /// An extra field or header, its secret read.
-pub(super) struct ResolvedParam<'a> {
-    pub(super) name: &'a str,
-    pub(super) value: ClientSecret,
+struct ResolvedParam<'a> {
+    name: &'a str,
+    value: ClientSecret,
     is_secret: bool,
 }
 
-/// What a fetcher needs of a client: the request to send, and what to strike out of the answers.
+/// The request to send, and the secrets in it, as they are sent, to strike out of the answers.
 pub(super) struct Prepared {
     pub(super) request: Request<Bytes>,
-    pub(super) scrubber: Scrubber,
+    pub(super) secrets: Vec<Zeroizing<String>>,
 }
 
 pub(super) fn prepare(dialect: &Dialect, client: &Client) -> Result<Prepared, ConfigError> {
@@ -41,7 +40,7 @@ pub(super) fn prepare(dialect: &Dialect, client: &Client) -> Result<Prepared, Co
 
     let mut request = Request::new(Bytes::new());
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri(dialect)?;
+    *request.uri_mut() = dialect.token_uri()?;
     describe_body(request.headers_mut(), dialect.body, body.len());
     insert_credentials(request.headers_mut(), basic.as_ref(), &headers)?;
     // Handed over without a copy, so that the last drop zeroizes it.
@@ -53,20 +52,8 @@ pub(super) fn prepare(dialect: &Dialect, client: &Client) -> Result<Prepared, Co
     let secrets = secrets.chain(basic).chain(client.secret.as_ref().map(copy));
     Ok(Prepared {
         request,
-        scrubber: Scrubber::new(secrets),
+        secrets: secrets.collect(),
     })
-}
-
-pub(super) fn uri(dialect: &Dialect) -> Result<Uri, ConfigError> {
-    let reject =
-        |rule| ConfigError::new("token_url", rule).given(&url_without_secrets(&dialect.token_url));
-    let uri: Uri = dialect.token_url.parse().map_err(|error: InvalidUri| {
-        reject("must be a URL such as https://login.example/token").because(error)
-    })?;
-    match uri.scheme().is_none() || has_path_of_its_own(&uri) {
-        true => Ok(uri),
-        false => Err(reject("must have a path that begins with `/`")),
-    }
 }
 
 fn copy(secret: &ClientSecret) -> Zeroizing<String> {

@@ -1,4 +1,4 @@
-//! When a server wants to be asked again.
+//! Reads `Retry-After` and `Date`.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +16,7 @@ pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Stated {
     Wait(Duration),
-    /// Neither seconds nor a date; so many bytes of something else.
+    /// Neither seconds nor a date, but this many bytes of something else.
     Unreadable {
         length: usize,
     },

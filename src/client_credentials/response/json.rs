@@ -1,8 +1,8 @@
-//! Reads one JSON object as far as anybody asks: its own members.
+//! Reads the members of one JSON object, and nothing inside them.
 //!
 //! `serde_json` rejects the whole text for one byte that is no UTF-8, one bare line break or one number too large,
-//! wherever it stands. A token endpoint's answer is read for a few members, and what the others hold must not cost the
-//! token. So that much is checked of them, and no more, as tells where each ends.
+//! wherever it stands. The crate needs a few members of a token endpoint's answer, and an error in another member must not
+//! lose the token. So the scanner checks each value only as far as it needs to find the value's end.
 
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 
@@ -13,7 +13,7 @@ pub(super) type Members = BTreeMap<String, Range<usize>>;
 
 /// Why a text is no object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Broken {
+pub(in crate::client_credentials) enum Broken {
     /// It ends before the object does.
     CutShort,
     Malformed,
@@ -34,7 +34,7 @@ pub(super) enum Value<'a> {
     },
 }
 
-pub(super) fn members(text: &[u8]) -> Result<Members, Broken> {
+pub(in crate::client_credentials) fn members(text: &[u8]) -> Result<Members, Broken> {
     let mut scanner = Scanner { text, at: 0 };
     let members = scanner.object()?;
     match scanner.peek() {

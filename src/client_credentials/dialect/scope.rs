@@ -1,8 +1,8 @@
-//! How scopes are asked for.
+//! How a token request names scopes.
 
 use serde::{Deserialize, Serialize};
 
-/// How scopes are asked for. By default as RFC 6749 §3.3 has it: a field `scope`, joined by spaces, not required.
+/// How a token request names scopes. The default follows RFC 6749 §3.3: a field `scope`, joined by spaces, not required.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScopeRule {
@@ -10,10 +10,10 @@ pub struct ScopeRule {
     pub field: String,
     /// How several scopes are written. Default: [`ScopeFormat::SpaceJoined`].
     pub format: ScopeFormat,
-    /// Whether at least one must be asked for. Default: `false`.
+    /// Whether the client must name at least one scope. Default: `false`.
     pub required: bool,
-    /// The most that may be asked for; 0 where the token request has no place for scopes, so that asking is an error
-    /// when built and not the bank's rejection. Default: any number.
+    /// The highest number of scopes. Set 0 where the token request has no place for scopes: naming one is then an error
+    /// when the source is built, and not a denial of the bank. Default: any number.
     pub most: Option<usize>,
 }
 

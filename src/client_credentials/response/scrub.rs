@@ -1,9 +1,9 @@
-//! Strikes a client's secrets out of what a server says.
+//! Removes a client's secrets from a server's text.
 
 use zeroize::Zeroizing;
 
-use super::{encode::form_urlencoded, json};
-use crate::text::is_hidden;
+use super::json;
+use crate::text::{form_urlencoded, is_hidden};
 
 /// The longest part of a server's description that is kept, in characters.
 const LONGEST: usize = 1024;
@@ -13,7 +13,7 @@ const LONGEST_ENTITY: usize = 40;
 
 const STRUCK_OUT: &str = "[elided]";
 
-/// Reads what stands at the beginning of a text as one character, and says how long it is.
+/// Reads one character at the beginning of a text, and returns it with the length of its encoding.
 type Reading = fn(&str) -> Option<(char, usize)>;
 
 /// The ways to write a character.
@@ -30,10 +30,12 @@ const READINGS: [Reading; 8] = [
 
 /// The secrets that a server might repeat, as they were sent. Whatever else a server or a gateway does to them on the
 /// way back, it does to single characters: each may be written in any of the [`READINGS`].
-pub(super) struct Scrubber(Vec<Zeroizing<String>>);
+pub(in crate::client_credentials) struct Scrubber(Vec<Zeroizing<String>>);
 
 impl Scrubber {
-    pub(super) fn new(secrets: impl IntoIterator<Item = Zeroizing<String>>) -> Self {
+    pub(in crate::client_credentials) fn new(
+        secrets: impl IntoIterator<Item = Zeroizing<String>>,
+    ) -> Self {
         let encodings =
             |secret: Zeroizing<String>| [form_urlencoded(&secret), in_json(&secret), secret];
         let known = secrets.into_iter().flat_map(encodings);
@@ -41,7 +43,7 @@ impl Scrubber {
     }
 
     /// Secrets are looked for no further than the text is shown: a character has at most four bytes.
-    pub(super) fn scrub(&self, text: &str) -> String {
+    pub(in crate::client_credentials) fn scrub(&self, text: &str) -> String {
         let mut shown = String::new();
         let mut struck_until = 0;
         for (at, character) in text.char_indices() {
@@ -63,7 +65,7 @@ impl Scrubber {
 
     /// What is visible of a code. Scrubbed once more after each step: with the invisible gone from between its parts, a
     /// secret may stand there whole.
-    pub(super) fn scrub_code(&self, code: &str) -> String {
+    pub(in crate::client_credentials) fn scrub_code(&self, code: &str) -> String {
         let without = |text: String, is_kept: fn(&char) -> bool| {
             self.scrub(&text.chars().filter(is_kept).collect::<String>())
         };

@@ -1,24 +1,10 @@
-//! The encodings that a secret travels in. Every buffer that holds one is allocated once, in full, and zeroized.
+//! Encodes the credentials. Every buffer that holds one is allocated once, in full, and zeroized.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use zeroize::Zeroizing;
 
-use super::credentials::{Client, CredentialPlacement};
-
-/// What `application/x-www-form-urlencoded` leaves as it is. A space is written `%20` and not `+`: every decoder
-/// knows the one, not every decoder the other.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'*')
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_');
-
-pub(super) fn form_urlencoded(text: &str) -> Zeroizing<String> {
-    let mut encoded = Zeroizing::new(String::with_capacity(3 * text.len()));
-    encoded.extend(utf8_percent_encode(text, ESCAPED));
-    encoded
-}
+use super::Client;
+use crate::{client_credentials::dialect::CredentialPlacement, text::form_urlencoded};
 
 /// What follows `Basic ` in the header, when the dialect has it.
 pub(super) fn basic(placement: &CredentialPlacement, client: &Client) -> Option<Zeroizing<String>> {

@@ -1,13 +1,15 @@
-//! What a failed answer of the token endpoint means for the next try.
+//! Classifies a failed answer of the token endpoint.
 
 use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{credentials::CredentialPlacement, dialect::Dialect};
-use crate::{FailureClass, FetchError, FetchErrorKind};
+use crate::{
+    FailureClass, FetchError, FetchErrorKind,
+    client_credentials::dialect::{CredentialPlacement, Dialect, FailureRow},
+};
 
-/// The RFC 6749 §5.2 codes that asking again cannot cure.
+/// The RFC 6749 §5.2 codes that another attempt cannot fix.
 const PERMANENT: [&str; 5] = [
     "invalid_client",
     "unauthorized_client",
@@ -16,10 +18,10 @@ const PERMANENT: [&str; 5] = [
     "invalid_request",
 ];
 
-/// RFC 6749 §4.1.2.1: the server is in trouble. Some send it from the token endpoint, and with a 4xx.
+/// RFC 6749 §4.1.2.1: the server fails. Some servers send it from the token endpoint, and with a 4xx.
 const PASSING: [&str; 2] = ["temporarily_unavailable", "server_error"];
 
-/// RFC 8628 §3.5, and what others say in its place.
+/// RFC 8628 §3.5, and the codes of other servers for the same.
 const TOO_MANY: [&str; 4] = [
     "slow_down",
     "too_many_requests",
@@ -30,41 +32,12 @@ const TOO_MANY: [&str; 4] = [
 /// What RFC 8628 §3.5 asks for with `slow_down`.
 const SLOWER: Duration = Duration::from_secs(5);
 
-pub(super) const CHECK_URL: &str = "Check the token URL";
+pub(in crate::client_credentials) const CHECK_URL: &str = "Check the token URL";
 
-/// A provider's own word on how one kind of failure is treated.
-///
-/// Do not call a rejection of credentials transient: a bank locks a client out that tries them again.
-///
-/// # Examples
-///
-/// ```
-/// use tower_oauth::{FailureClass, client_credentials::FailureRow};
-///
-/// let row: FailureRow = toml::from_str("status = 400\nerror = 'LIMIT_EXCEEDED'\nclass = 'transient'")?;
-/// assert_eq!(row.class, FailureClass::Transient);
-/// # Ok::<(), toml::de::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailureRow {
-    /// The status of the token endpoint's answer.
-    pub status: u16,
-    /// The `error` code in its body; left out, any answer of this status fits.
-    pub error: Option<String>,
-    /// How it is treated.
-    pub class: FailureClass,
-}
-
-impl FailureRow {
-    fn fits(&self, status: StatusCode, code: Option<&str>) -> bool {
-        self.status == status.as_u16() && (self.error.is_none() || self.error.as_deref() == code)
-    }
-}
-
-/// Whom a failed answer blames.
+/// The cause of a failed answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Blame {
-    /// What was asked for, and by whom.
+    /// The request or the credentials.
     Request,
     /// There is no token endpoint at this URL, or none that takes a POST.
     Url,
@@ -72,7 +45,7 @@ enum Blame {
     Server,
 }
 
-/// What an answer means that is no token: without its code, its description and its own wait.
+/// The error for an answer that is no token, without its code, its description and its `Retry-After`.
 pub(super) fn denial(dialect: &Dialect, status: StatusCode, code: Option<&str>) -> FetchError {
     let class = classify(&dialect.failures, status, code);
     let blame = blame(status, code);

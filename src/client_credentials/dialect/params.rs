@@ -1,4 +1,4 @@
-//! Values that a token request carries besides the credentials.
+//! The values of extra fields and headers of a token request.
 
 use std::fmt;
 
@@ -30,17 +30,17 @@ pub enum ParamValue {
     Literal(String),
     /// A secret, read when the source is built.
     Reference(SecretRef),
-    /// A secret at hand. It is never serialized: that is an error.
+    /// A secret itself. Serializing it is an error.
     #[serde(skip)]
     Secret(ClientSecret),
 }
 
 impl ParamValue {
-    pub(super) fn is_secret(&self) -> bool {
+    pub(in crate::client_credentials) fn is_secret(&self) -> bool {
         !matches!(self, Self::Literal(_))
     }
 
-    pub(super) fn resolve(&self) -> Result<ClientSecret, ConfigError> {
+    pub(in crate::client_credentials) fn resolve(&self) -> Result<ClientSecret, ConfigError> {
         match self {
             Self::Literal(text) => Ok(ClientSecret::new(text.as_str())),
             Self::Reference(place) => place.resolve(),

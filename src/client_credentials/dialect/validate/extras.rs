@@ -1,4 +1,4 @@
-//! What a token request carries besides the credentials, as far as it is known before secrets are read.
+//! Checks the extra fields and headers of a token request, before secrets are read.
 
 use std::collections::HashSet;
 
@@ -7,10 +7,12 @@ use http::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, PROXY_AUTHORIZATION},
 };
 
-use super::{Checked, visible};
+use super::{
+    super::{Dialect, ParamValue},
+    Checked, visible,
+};
 use crate::{
     ConfigError,
-    client_credentials::{dialect::Dialect, params::ParamValue},
     headers::{fits_a_header, is_the_clients_own},
 };
 
@@ -19,7 +21,7 @@ pub(super) fn params(dialect: &Dialect) -> Checked {
     values.try_for_each(|(name, value)| param(&format!("token_params.{name}"), value))
 }
 
-/// What can be known of a value before its secret is read.
+/// Checks a value without reading its secret.
 fn param(field: &str, value: &ParamValue) -> Checked {
     match value {
         ParamValue::Literal(text) if text.is_empty() => {
@@ -57,7 +59,7 @@ pub(super) fn headers(dialect: &Dialect) -> Checked {
     Ok(())
 }
 
-/// Headers that the token request sets by itself.
+/// Whether the token request sets the header itself.
 fn is_own(dialect: &Dialect, header: &HeaderName) -> bool {
     [ACCEPT, CONTENT_TYPE].contains(header)
         || is_the_clients_own(header)

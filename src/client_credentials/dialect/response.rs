@@ -1,21 +1,20 @@
-//! What an answer's fields are called.
+//! The names of an answer's members.
 
 use super::expiry::ExpiryFormat;
 
-/// What an answer's fields are called, and how it says when the token ends. By default as RFC 6749 §5.1 and §5.2 have
-/// it.
+/// The names of an answer's members, and the format of the expiry. The defaults follow RFC 6749 §5.1 and §5.2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseFields {
-    /// The token's field. Default: `access_token`.
+    /// The member that holds the token. Default: `access_token`.
     pub token: String,
-    /// The expiry's field. Default: `expires_in`. A token whose answer lacks it, or states it in a form that cannot be
-    /// read, lives for [`Dialect::default_lifetime`](super::Dialect::default_lifetime).
+    /// The member that holds the expiry. Default: `expires_in`. If an answer lacks it, or its value cannot be read, the
+    /// token's lifetime is [`Dialect::default_lifetime`](super::Dialect::default_lifetime).
     pub expiry: String,
     /// How the expiry is written. Default: [`ExpiryFormat::Auto`].
     pub expiry_format: ExpiryFormat,
     /// Further values that come with the token and that [`Dialect::headers`](super::Dialect::headers) use by their
-    /// names, such as Serpro's `jwt_token`. An answer without one of them is no token. Default: none.
+    /// names, such as Serpro's `jwt_token`. An answer without one of them is an error. Default: none.
     pub extras: Vec<String>,
     /// The member that holds the code of an error, a string or a number. Default: `error`. An answer is an error if this
     /// member is there and not empty, whatever the status; `""`, `false`, `null`, `0`, `[]`, `{}` and `"null"`, `"false"`, `"0"` count as empty. Do

@@ -1,4 +1,4 @@
-//! The token source as a middleware of the `reqwest-middleware` crate.
+//! The middleware for the `reqwest-middleware` crate.
 
 use std::{error::Error, fmt};
 
@@ -7,13 +7,13 @@ use http::{Extensions, HeaderMap, StatusCode};
 use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next, Result};
 
+use super::{
+    RetryRejected,
+    carried::{Carried, Head},
+};
 use crate::{
     error::BoxError,
     lifecycle::{Guard, TokenSource},
-    middleware::{
-        RetryRejected,
-        carried::{Carried, Head},
-    },
 };
 
 /// Puts a token on every request of a `reqwest_middleware::ClientWithMiddleware`.

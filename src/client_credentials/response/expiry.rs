@@ -1,9 +1,11 @@
-//! How an answer says when its token ends, and the lifetime that this makes.
+//! Reads when an answer's token ends, and computes its lifetime.
 
 use std::time::{Duration, SystemTime};
 
-use super::json::Value;
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
+
+use super::json::Value;
+use crate::client_credentials::dialect::ExpiryFormat;
 
 /// From here on, a plain number cannot be a lifetime: it is the time since 1970 in seconds, of 2017 or later.
 const FIRST_EPOCH_SECOND: f64 = 1.5e9;
@@ -16,56 +18,6 @@ const LAST_EPOCH_SECOND: f64 = 253_402_300_800.0;
 const DAY: f64 = 86_400.0;
 /// Two clocks further apart than this are worth a warning.
 const TOLERATED_SKEW: Duration = Duration::from_secs(300);
-
-/// How an answer says when its token ends. A number may be quoted and may have a fraction.
-///
-/// An expiry that cannot be read costs no token: the token is used for `default_lifetime`, and a `WARN` names the
-/// member and the format that would read it. A lifetime of zero or less, or a moment that has passed, is an error of
-/// the fetch; use [`Ignored`](Self::Ignored) where a server writes it and means that the token never ends.
-///
-/// In configuration: `"auto"`, `"seconds"`, `"milliseconds"`, `"epoch_seconds"`, `"rfc3339"`, `"ignored"` or
-/// `{ local_time = { utc_offset_minutes = -180 } }`.
-///
-/// # Examples
-///
-/// ```
-/// use tower_oauth::client_credentials::{ExpiryFormat, ResponseFields};
-///
-/// let fields: ResponseFields = toml::from_str("expiry_format = { local_time = { utc_offset_minutes = -180 } }")?;
-/// assert_eq!(fields.expiry_format, ExpiryFormat::LocalTime { utc_offset_minutes: -180 });
-/// # Ok::<(), toml::de::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ExpiryFormat {
-    /// A number below 1.5e9 is a lifetime in seconds; from 1.5e9 (the year 2017) it is the time since 1970 in seconds,
-    /// from 1.5e12 in milliseconds; anything else is RFC 3339. For servers whose documentation and behaviour differ, such
-    /// as Bankly's.
-    ///
-    /// A lifetime of more than a day in seconds is read only if it is a number of whole days, and not of whole hours in
-    /// milliseconds: 604,800 is a week; 3,600,000 and 86,400,000 cannot be read. Neither can a number from 1e11 to
-    /// 1.5e12, which is a moment long past or far away, nor a date without an offset from UTC, such as
-    /// `2018-07-23T11:29:32` or `20180723112932`. Name the format in these cases.
-    #[default]
-    Auto,
-    /// The lifetime in seconds (RFC 6749 §5.1).
-    Seconds,
-    /// The lifetime in milliseconds.
-    Milliseconds,
-    /// The moment of expiry in seconds since 1970 (Serasa).
-    EpochSeconds,
-    /// The moment of expiry with its offset from UTC (FitBank).
-    Rfc3339,
-    /// The moment of expiry as a date and a time of day that do not say their offset (Correios):
-    /// `2018-07-23T11:29:32`, `2018-07-23 11:29:32` or `20180723112932`. An offset in the text counts instead.
-    LocalTime {
-        /// The offset from UTC that is meant: -180 for Brasília.
-        utc_offset_minutes: i16,
-    },
-    /// The expiry is not read, and `default_lifetime` counts. Use it where a server writes 0 or -1 and means
-    /// that the token never ends. Do not use it for a server that states the lifetime.
-    Ignored,
-}
 
 /// What an answer said: how long, or until when.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,24 +1,15 @@
-//! What makes a dialect, or a client under it, unable to work: found when something is built, not at the first call.
+//! Finds mistakes in a dialect when something is built, and not at the first request.
 
 use std::{collections::HashSet, time::Duration};
 
-use super::{
-    credentials::{BodyEncoding, CredentialPlacement},
-    dialect::Dialect,
-    expiry::ExpiryFormat,
-    request,
-    scope::ScopeFormat,
-};
+use super::{BodyEncoding, CredentialPlacement, Dialect, ExpiryFormat, ScopeFormat};
 use crate::{
     ConfigError, Origin,
     duration::words,
     text::{hidden, url_without_secrets},
 };
 
-mod client;
 mod extras;
-
-pub(super) use client::client;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -50,7 +41,7 @@ fn rule(holds: bool, field: &'static str, rule: &'static str) -> Checked {
     Err(ConfigError::new(field, rule))
 }
 
-/// No name may hold what nobody sees: it may be another one than it seems, and forge a line of a log.
+/// An invisible character makes a name a different one, or forges a line of a log.
 fn visible(field: &str, text: &str) -> Checked {
     match hidden(text) {
         Some(hidden) => Err(ConfigError::new(field.to_owned(), hidden.rule(false)).given(text)),
@@ -72,20 +63,13 @@ fn urls(dialect: &Dialect) -> Checked {
     if let Some(hidden) = hidden(&dialect.token_url) {
         return Err(broken(hidden.rule(false)));
     }
-    if !is_safe(dialect, &token_origin(dialect)?) {
+    if !is_safe(dialect, &dialect.token_origin()?) {
         return Err(broken(SAFE.to_owned()));
     }
     match dialect.origins.iter().find(|it| !is_safe(dialect, it)) {
         Some(unsafe_one) => Err(ConfigError::new("origins", SAFE).given(&unsafe_one.to_string())),
         None => Ok(()),
     }
-}
-
-pub(super) fn token_origin(dialect: &Dialect) -> Result<Origin, ConfigError> {
-    Origin::of(&request::uri(dialect)?).map_err(|error| {
-        let url = url_without_secrets(&dialect.token_url);
-        ConfigError::new("token_url", error.rule().to_owned()).given(&url)
-    })
 }
 
 fn is_safe(dialect: &Dialect, origin: &Origin) -> bool {

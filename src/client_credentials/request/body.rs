@@ -5,14 +5,12 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use super::{
-    credentials::{BodyEncoding, Client, CredentialPlacement},
-    dialect::Dialect,
-    encode::form_urlencoded,
-    request::ResolvedParam,
-    scope::ScopeFormat,
+use super::{Client, ResolvedParam};
+use crate::{
+    ConfigError,
+    client_credentials::dialect::{BodyEncoding, CredentialPlacement, Dialect, ScopeFormat},
+    text::form_urlencoded,
 };
-use crate::ConfigError;
 
 /// The most bytes that one byte of a value becomes: `\u0000` in JSON, `%00` in a form.
 const WORST_GROWTH: usize = 6;

@@ -1,34 +1,44 @@
-//! How one provider wants to be asked for a token, as data.
+//! A provider's token endpoint, as data.
+
+mod credentials;
+mod expiry;
+mod failure;
+mod file;
+mod params;
+mod rejection;
+mod response;
+mod scope;
+mod token_url;
+mod validate;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use super::{
+pub use self::{
     credentials::{BodyEncoding, CredentialPlacement, Grant, SecretLength},
+    expiry::ExpiryFormat,
     failure::FailureRow,
     params::ParamValue,
     rejection::RejectionStatuses,
     response::ResponseFields,
-    scope::ScopeRule,
-    validate,
+    scope::{ScopeFormat, ScopeRule},
 };
 use crate::{ConfigError, Margin, Origin, TokenHeaders, text::url_without_secrets};
 
-/// How one provider wants to be asked for a token, how it answers, and how its API wants to see the token.
+/// Describes a provider as data: its token request, its answer, and the headers that its API expects.
 ///
-/// It is plain data: take a provider's ([`crate::provider`]), start from [`Dialect::new`] and set fields, or read it
-/// from a configuration with serde. Only `name` and `token_url` must be there; what is left out is as RFC 6749 §4.4
-/// has it: a form body with `grant_type=client_credentials`, credentials as form-urlencoded Basic (§2.3.1), a bearer
-/// token.
+/// Take a provider's dialect ([`crate::provider`]), start from [`Dialect::new`] and set fields, or read one from a
+/// configuration with serde. Only `name` and `token_url` are required. The defaults follow RFC 6749 §4.4: a form body with
+/// `grant_type=client_credentials`, credentials as form-urlencoded Basic (§2.3.1), a bearer token.
 ///
-/// Durations are words with units, up to hours: `"90s"`, `"5m"`, `"1h 30m"`. A secret is only ever a reference
-/// ([`SecretRef`](crate::SecretRef)). An unknown key is rejected, and so is a list where a table belongs.
+/// In configuration, a duration is a text with units up to hours: `"90s"`, `"5m"`, `"1h 30m"`. A secret is always a
+/// reference ([`SecretRef`](crate::SecretRef)). An unknown key is an error, and so is a list in place of a table.
 ///
 /// # In a configuration of your own
 ///
-/// Give the dialect a table of its own, or put `#[serde(flatten)]` on it: a misspelt key is rejected there too. The struct
-/// may have further fields beside it, but not a second flattened one, whose keys the dialect would not know.
+/// Give the dialect a table of its own, or put `#[serde(flatten)]` on it: a misspelt key is an error there too. The struct
+/// can have further fields, but no second flattened one: the dialect does not know its keys.
 ///
-/// An error of the `toml` crate shows the line of the file that it is about, and its `Debug` the whole file. If the file
+/// An error of the `toml` crate shows the faulty line of the file, and its `Debug` shows the whole file. If the file
 /// may hold a secret, print the error's `message()` and the line number of its `span()` instead
 /// ([how](crate::guide::add_a_bank#5-use-it)).
 ///
@@ -94,17 +104,17 @@ use crate::{ConfigError, Margin, Origin, TokenHeaders, text::url_without_secrets
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Dialect {
-    /// What errors, logs and metrics call the source, such as `anbima`.
+    /// The name of the source in errors, logs and metrics, such as `anbima`.
     pub name: String,
-    /// The token endpoint: `https`, or loopback. A fixed query is sent as it stands, and printed by no `Debug` and no
-    /// error, since some banks want a key there.
+    /// The token endpoint: `https`, or loopback. A query in it is sent unchanged. No `Debug` and no error shows it, since
+    /// some banks require a key there.
     pub token_url: String,
-    /// Where the token may be sent. Default: none, which allows any `https` or loopback origin. Name them, unless all
-    /// requests come from a place you trust wholly.
+    /// Where the token may be sent. Default: none, which allows any `https` or loopback origin. Set it, unless you trust
+    /// the origin of every request.
     pub origins: Vec<Origin>,
-    /// Origins, of the token endpoint or of the API, whose plain `http` is safe for reasons that cannot be seen from
-    /// here, such as a mesh that adds TLS. Default: none. Not for anything that leaves the machine in the clear: secret
-    /// and token are readable to everyone on the way.
+    /// Origins of the token endpoint or of the API that may use plain `http`. Default: none. Use it only where something
+    /// else protects the connection, such as a service mesh that adds TLS: anyone on the network path can otherwise read
+    /// the secret and the token.
     pub danger_allow_http: Vec<Origin>,
     /// Where the client's id and secret go. Default: [`CredentialPlacement::BasicEncoded`].
     pub credentials: CredentialPlacement,
@@ -112,43 +122,42 @@ pub struct Dialect {
     pub body: BodyEncoding,
     /// The field that names the grant. Default: `grant_type=client_credentials`.
     pub grant: Grant,
-    /// How scopes are asked for. Default: a field `scope`, joined by spaces, not required.
+    /// How the request names scopes. Default: a field `scope`, joined by spaces, not required.
     pub scope: ScopeRule,
     /// Further fields of the body. Default: none.
     pub token_params: BTreeMap<String, ParamValue>,
     /// Further headers of the token request. Default: none. `Accept`, `Content-Type` and the like are set already.
     pub token_headers: BTreeMap<String, ParamValue>,
-    /// How the API wants to see the token. Default: `Authorization: Bearer {token}`.
+    /// The headers that the API expects. Default: `Authorization: Bearer {token}`.
     pub headers: TokenHeaders,
-    /// What the answer's fields are called, and how it says when the token ends. Default: `access_token`, `expires_in`.
+    /// The names of the answer's members, and the format of the expiry. Default: `access_token`, `expires_in`.
     pub response: ResponseFields,
-    /// The lifetime of a token whose answer states none, or one that cannot be read. Without it, the source's own
-    /// default counts (5 minutes).
+    /// The lifetime of a token whose answer states none, or one that cannot be read. Default: that of the source's policy
+    /// (5 minutes).
     pub default_lifetime: Option<Duration>,
-    /// The longest lifetime that an answer is believed. The source has a bound of its own (24 hours).
+    /// The longest lifetime of a token: a longer one is cut to it. Default: that of the source's policy (24 hours).
     pub max_lifetime: Option<Duration>,
-    /// How long before its expiry a token is refreshed. Without it, the source's own default counts (20 %, at most 1 h).
+    /// How long before its expiry a token is refreshed. Default: that of the source's policy (20 %, at most 1 h).
     pub refresh_margin: Option<Margin>,
-    /// Whether a new token kills the client's older one: then none is fetched ahead, and two processes need to share
-    /// one source. Default: `false`; not for a bank whose tokens live side by side, since requests wait for each refresh.
+    /// Whether a new token revokes the client's older one. The source then does not refresh ahead, so requests wait for
+    /// each new token, and two processes must share one source. Default: `false`.
     pub single_active: bool,
-    /// Which answers of the API reject the token. Default: 401. Not 403 where it speaks of scopes alone: a new token
-    /// has the same.
+    /// Which answers of the API reject the token. Default: 401. Do not add a 403 that is about scopes only: a new token
+    /// has the same scopes.
     pub rejection: RejectionStatuses,
-    /// How long to leave the token endpoint alone after a 429 that carries no `Retry-After`. Default: as after any
-    /// transient failure. At most a day. More than 5 minutes raises
-    /// [`Policy::retry`](crate::Policy::retry) to it, so that it is honoured; what you set there
-    /// yourself comes last and bounds it.
+    /// How long the source waits after a 429 without `Retry-After`. At most a day. Default: as after any transient
+    /// failure. A value above 5 minutes also raises `max_retry_after` in [`Policy::retry`](crate::Policy::retry), unless
+    /// you set that number yourself.
     pub wait_after_429: Option<Duration>,
-    /// How the token endpoint's failures are treated where RFC 6749 and the status do not tell. The first row that
-    /// fits counts. Default: none.
+    /// How failures of the token endpoint are treated where the provider differs from RFC 6749. The first row that fits
+    /// counts. Default: none.
     pub failures: Vec<FailureRow>,
-    /// How long a secret is, in characters. Default: not checked.
+    /// The length of a client secret, in characters. Default: not checked.
     pub secret_length: Option<SecretLength>,
 }
 
 impl Dialect {
-    /// A dialect as RFC 6749 has it, for a source of that name and a token endpoint.
+    /// Creates a dialect that follows RFC 6749.
     pub fn new(name: impl Into<String>, token_url: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -174,11 +183,11 @@ impl Dialect {
         }
     }
 
-    /// Checks everything that can be checked before a client's id and secret are known.
+    /// Checks everything that does not depend on a client's id and secret.
     ///
     /// # Errors
     ///
-    /// Names the first field that cannot work, and the rule that it broke.
+    /// Names the first invalid field, and the rule that it breaks.
     pub fn check(&self) -> Result<(), ConfigError> {
         validate::dialect(self).map_err(|error| error.of(&self.name))
     }

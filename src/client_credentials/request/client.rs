@@ -1,19 +1,32 @@
-//! What makes a client unable to work under a dialect that is good in itself.
+//! The client, and the check that it fits its dialect.
 
-use super::{Checked, rule};
 use crate::{
-    ConfigError,
-    client_credentials::{
-        credentials::{BodyEncoding, Client, CredentialPlacement},
-        dialect::Dialect,
-    },
+    ClientId, ClientSecret, ConfigError,
+    client_credentials::dialect::{BodyEncoding, CredentialPlacement, Dialect},
 };
 
-pub(in crate::client_credentials) fn client(dialect: &Dialect, client: &Client) -> Checked {
-    id(dialect, client)?;
-    secret(dialect, client)?;
-    scopes(dialect, client)?;
-    dialect.headers.clone().bind(&client.id).check()
+type Checked = Result<(), ConfigError>;
+
+/// The id, the secret and the scopes of the client.
+#[derive(Clone, Debug)]
+pub(in crate::client_credentials) struct Client {
+    pub(in crate::client_credentials) id: ClientId,
+    pub(in crate::client_credentials) secret: Option<ClientSecret>,
+    pub(in crate::client_credentials) scopes: Vec<String>,
+}
+
+impl Client {
+    pub(in crate::client_credentials) fn check(&self, dialect: &Dialect) -> Checked {
+        id(dialect, self)?;
+        secret(dialect, self)?;
+        scopes(dialect, self)?;
+        dialect.headers.clone().bind(&self.id).check()
+    }
+
+    /// The secret, or nothing where the dialect sends none.
+    pub(in crate::client_credentials) fn secret(&self) -> &str {
+        self.secret.as_ref().map_or("", ClientSecret::expose)
+    }
 }
 
 fn id(dialect: &Dialect, client: &Client) -> Checked {
@@ -77,4 +90,11 @@ fn scopes(dialect: &Dialect, client: &Client) -> Checked {
 fn is_scope(scope: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
     !scope.is_empty() && scope.bytes().all(is_allowed)
+}
+
+fn rule(holds: bool, field: &'static str, rule: &'static str) -> Checked {
+    match holds {
+        true => Ok(()),
+        false => Err(ConfigError::new(field, rule)),
+    }
 }

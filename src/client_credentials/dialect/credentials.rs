@@ -2,13 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClientId, ClientSecret};
-
 /// Where the client's id and secret go.
 ///
 /// In configuration: `"basic_encoded"`, `"basic_raw"`, `{ body = { id = "clientId", secret = "clientSecret" } }` or
-/// `{ id_only = { id = "client_id" } }`. A field name may be left out where it is RFC 6749's; with all of them left out,
-/// `"body"` or `"id_only"` is enough.
+/// `{ id_only = { id = "client_id" } }`. A field name can be left out if it is that of RFC 6749; if all are, `"body"` or
+/// `"id_only"` is enough.
 ///
 /// # Examples
 ///
@@ -28,22 +26,22 @@ use crate::{ClientId, ClientSecret};
 #[non_exhaustive]
 pub enum CredentialPlacement {
     /// `Authorization: Basic`, id and secret each form-urlencoded before they are joined (RFC 6749 §2.3.1). A space is
-    /// written `%20`, since some servers decode only that. Not for a server that does not decode: one whose worked
-    /// example encodes `id:secret` as they are.
+    /// written `%20`, since some servers decode only that. Do not use it for a server that does not decode: the worked
+    /// example in its documentation encodes `id:secret` unchanged.
     #[default]
     BasicEncoded,
-    /// `Authorization: Basic` over `id:secret` as they are (RFC 7617), which many servers expect. The id must then
-    /// hold no colon.
+    /// `Authorization: Basic` over the unchanged `id:secret` (RFC 7617), which many servers expect. The id must not hold a
+    /// colon.
     BasicRaw,
-    /// Two fields of the body (RFC 6749 §2.3.1). Not where the server takes Basic too: the RFC advises against it.
+    /// Two fields of the body (RFC 6749 §2.3.1). Do not use it if the server also accepts Basic: the RFC advises against it.
     Body {
         /// The name of the id's field.
         id: String,
         /// The name of the secret's field.
         secret: String,
     },
-    /// The id alone, as a field of the body: the client proves itself by its TLS certificate (RFC 8705 §2), and there
-    /// is no secret.
+    /// The id alone, as a field of the body. The client authenticates with its TLS certificate (RFC 8705 §2), and has no
+    /// secret.
     IdOnly {
         /// The name of the id's field.
         id: String,
@@ -51,12 +49,12 @@ pub enum CredentialPlacement {
 }
 
 impl CredentialPlacement {
-    pub(super) fn is_basic(&self) -> bool {
+    pub(in crate::client_credentials) fn is_basic(&self) -> bool {
         matches!(self, Self::BasicEncoded | Self::BasicRaw)
     }
 
     /// The names of the body's fields that it fills.
-    pub(super) fn field_names(&self) -> Vec<&str> {
+    pub(in crate::client_credentials) fn field_names(&self) -> Vec<&str> {
         match self {
             Self::BasicEncoded | Self::BasicRaw => Vec::new(),
             Self::Body { id, secret } => vec![id, secret],
@@ -75,7 +73,7 @@ pub enum BodyEncoding {
     Form,
     /// One JSON object.
     Json,
-    /// No body at all: the credentials must then go by Basic, and nothing else can be said.
+    /// No body. The credentials must then use Basic, and the request can have no other fields.
     Empty,
 }
 
@@ -88,7 +86,7 @@ pub enum Grant {
     /// `grant_type` of `client_credentials` (RFC 6749 §4.4.2).
     #[default]
     ClientCredentials,
-    /// No such field. Not for servers that keep to the RFC: they require it.
+    /// No such field. Do not use it for servers that follow the RFC: they require it.
     Absent,
     /// A field of the provider's own.
     Field {
@@ -100,7 +98,7 @@ pub enum Grant {
 }
 
 impl Grant {
-    pub(super) fn pair(&self) -> Option<(&str, &str)> {
+    pub(in crate::client_credentials) fn pair(&self) -> Option<(&str, &str)> {
         match self {
             Self::ClientCredentials => Some(("grant_type", "client_credentials")),
             Self::Absent => None,
@@ -109,27 +107,11 @@ impl Grant {
     }
 }
 
-/// How many characters a provider's secrets have: a shorter or longer one is a mistake that is reported before any
-/// call.
+/// How many characters a provider's secrets have. A shorter or longer one is an error when the source is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SecretLength {
     /// The fewest.
     pub min: usize,
     /// The most.
     pub max: usize,
-}
-
-/// Who asks, and for what.
-#[derive(Clone, Debug)]
-pub(super) struct Client {
-    pub(super) id: ClientId,
-    pub(super) secret: Option<ClientSecret>,
-    pub(super) scopes: Vec<String>,
-}
-
-impl Client {
-    /// The secret, or nothing where the dialect sends none.
-    pub(super) fn secret(&self) -> &str {
-        self.secret.as_ref().map_or("", ClientSecret::expose)
-    }
 }

@@ -1,4 +1,4 @@
-//! A request that a bank does not serve.
+//! The answer to a request that a bank does not serve.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
@@ -7,16 +7,16 @@ use http::{
 
 use super::reply::Answer;
 
-/// The answer to a request, and why it is what it is. The reason never repeats a value of the request.
+/// An error as the answer, and the reason for it. The reason never repeats a value of the request.
 #[derive(Clone, Debug)]
-pub(super) struct Rejected {
+pub(super) struct ErrorAnswer {
     pub(super) status: StatusCode,
     pub(super) reason: String,
     error: &'static str,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-impl Rejected {
+impl ErrorAnswer {
     pub(super) fn new(status: StatusCode, error: &'static str, reason: impl Into<String>) -> Self {
         Self {
             status,
@@ -31,12 +31,12 @@ impl Rejected {
     }
 
     pub(super) fn method_not_allowed() -> Self {
-        let rejected = Self::new(
+        let answer = Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "invalid_request",
             "the method must be POST",
         );
-        rejected.header(ALLOW, "POST")
+        answer.header(ALLOW, "POST")
     }
 
     pub(super) fn invalid_client(reason: impl Into<String>) -> Self {
@@ -65,10 +65,10 @@ impl Rejected {
     }
 }
 
-impl From<Rejected> for Answer {
-    fn from(rejected: Rejected) -> Self {
-        let answer = Self::new(rejected.status).member("error", rejected.error);
-        match rejected.header {
+impl From<ErrorAnswer> for Answer {
+    fn from(error: ErrorAnswer) -> Self {
+        let answer = Self::new(error.status).member("error", error.error);
+        match error.header {
             Some((name, value)) => answer.header(name, value),
             None => answer,
         }
@@ -79,11 +79,13 @@ impl From<Rejected> for Answer {
 pub(super) fn single<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
-) -> Result<Option<&'a [u8]>, Rejected> {
+) -> Result<Option<&'a [u8]>, ErrorAnswer> {
     let mut values = headers.get_all(name).iter();
     let value = values.next().map(HeaderValue::as_bytes);
     match values.next() {
         None => Ok(value),
-        Some(_) => Err(Rejected::invalid_request(format!("{name} is there twice"))),
+        Some(_) => Err(ErrorAnswer::invalid_request(format!(
+            "{name} is there twice"
+        ))),
     }
 }

@@ -1,0 +1,39 @@
+//! How one kind of failed answer is treated.
+
+use http::StatusCode;
+
+use crate::FailureClass;
+
+/// Says how one kind of failed answer is treated, where a provider differs from the RFC.
+///
+/// Do not class a denial of credentials as transient: a bank may lock out a client that tries them again.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::{FailureClass, client_credentials::FailureRow};
+///
+/// let row: FailureRow = toml::from_str("status = 400\nerror = 'LIMIT_EXCEEDED'\nclass = 'transient'")?;
+/// assert_eq!(row.class, FailureClass::Transient);
+/// # Ok::<(), toml::de::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureRow {
+    /// The status of the token endpoint's answer.
+    pub status: u16,
+    /// The `error` code in its body. `None`: any answer with this status fits.
+    pub error: Option<String>,
+    /// How it is treated.
+    pub class: FailureClass,
+}
+
+impl FailureRow {
+    /// Whether an answer is of the kind that this row describes.
+    pub(in crate::client_credentials) fn fits(
+        &self,
+        status: StatusCode,
+        code: Option<&str>,
+    ) -> bool {
+        self.status == status.as_u16() && (self.error.is_none() || self.error.as_deref() == code)
+    }
+}

@@ -1,0 +1,29 @@
+//! The token URL, parsed.
+
+use std::borrow::Cow;
+
+use http::{Uri, uri::InvalidUri};
+
+use super::Dialect;
+use crate::{ConfigError, Origin, origin::has_path_of_its_own, text::url_without_secrets};
+
+impl Dialect {
+    pub(in crate::client_credentials) fn token_uri(&self) -> Result<Uri, ConfigError> {
+        let uri: Uri = self.token_url.parse().map_err(|error: InvalidUri| {
+            self.broken_url("must be a URL such as https://login.example/token")
+                .because(error)
+        })?;
+        match uri.scheme().is_none() || has_path_of_its_own(&uri) {
+            true => Ok(uri),
+            false => Err(self.broken_url("must have a path that begins with `/`")),
+        }
+    }
+
+    pub(in crate::client_credentials) fn token_origin(&self) -> Result<Origin, ConfigError> {
+        Origin::of(&self.token_uri()?).map_err(|error| self.broken_url(error.rule().to_owned()))
+    }
+
+    fn broken_url(&self, rule: impl Into<Cow<'static, str>>) -> ConfigError {
+        ConfigError::new("token_url", rule).given(&url_without_secrets(&self.token_url))
+    }
+}

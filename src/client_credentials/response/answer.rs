@@ -1,0 +1,30 @@
+//! An answer of the token endpoint, before it is read.
+
+use http::{HeaderMap, StatusCode};
+use zeroize::Zeroizing;
+
+use crate::FetchError;
+
+/// An answer, read as far as it came.
+pub(in crate::client_credentials) struct Answer {
+    pub(in crate::client_credentials) status: StatusCode,
+    pub(in crate::client_credentials) headers: HeaderMap,
+    pub(in crate::client_credentials) body: Body,
+}
+
+/// An answer's body as far as it came: nothing of one that is too long.
+#[derive(Default)]
+pub(in crate::client_credentials) struct Body {
+    pub(in crate::client_credentials) bytes: Zeroizing<Vec<u8>>,
+    pub(in crate::client_credentials) end: End,
+}
+
+/// How a body ended. One that broke off may be whole all the same: JSON has an end of its own, and a server that marks
+/// the end by closing the connection may do so without a word.
+#[derive(Default)]
+pub(in crate::client_credentials) enum End {
+    #[default]
+    Whole,
+    Broken(FetchError),
+    TooLong,
+}
