@@ -39,8 +39,8 @@ pub(crate) const CLIENTS: [Client; 2] = [Client::Hyper, Client::Reqwest];
 impl Client {
     pub(crate) fn source(self, builder: ClientCredentialsBuilder) -> TokenSource {
         match self {
-            Self::Hyper => builder.build_over::<_, Full<Bytes>>(hyper()),
-            Self::Reqwest => builder.build(reqwest_builder()),
+            Self::Hyper => builder.build(hyper()),
+            Self::Reqwest => builder.build_reqwest(reqwest_builder()),
         }
         .unwrap()
     }
