@@ -126,7 +126,7 @@ pub use error::{
 };
 pub use headers::TokenHeaders;
 pub use lifecycle::{
-    Changes, Clock, CountersSnapshot, IssuedToken, LastFailure, SourceState, Status, TokenSource,
+    Changes, Clock, Counters, IssuedToken, LastFailure, SourceState, Status, TokenSource,
     TokenSourceBuilder,
 };
 pub use middleware::{NoRetry, OAuth, OAuthLayer, ResponseFuture, RetryRejected};

@@ -34,8 +34,8 @@ impl fmt::Display for Generation {
 
 /// What a fetcher returns: the token's text, and what is known of its life.
 ///
-/// Its life begins when the attempt that got it was started, unless [`issued_at`](Self::with_issued_at) says otherwise.
-/// Without [`expires_in`](Self::with_lifetime) or [`expires_at`](Self::with_expiry), the source's default lifetime counts
+/// Its life begins when the attempt that got it was started, unless [`with_issued_at`](Self::with_issued_at) says otherwise.
+/// Without [`with_lifetime`](Self::with_lifetime) or [`with_expiry`](Self::with_expiry), the source's default lifetime counts
 /// (5 minutes unless set).
 ///
 /// # Examples
@@ -46,6 +46,31 @@ impl fmt::Display for Generation {
 ///
 /// let token = Token::new("eyJhbGciOi…").with_lifetime(Duration::from_secs(300));
 /// assert!(!format!("{token:?}").contains("eyJ"));
+/// ```
+///
+/// A test of a fetcher of your own calls it and reads the token:
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use tower::{Service, ServiceExt, service_fn};
+/// use tower_oauth::{BoxError, Token, TokenRequest};
+///
+/// fn vault() -> impl Service<TokenRequest, Response = Token, Error = BoxError> {
+///     service_fn(|_: TokenRequest| async {
+///         let token = Token::new("abc").with_lifetime(Duration::from_secs(300));
+///         Ok(token.with_extra("jwt_token", "xyz"))
+///     })
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let token = vault().oneshot(TokenRequest::first(UNIX_EPOCH)).await?;
+/// assert_eq!(token.expose(), "abc");
+/// assert_eq!(token.lifetime(), Some(Duration::from_secs(300)));
+/// assert_eq!((token.expiry(), token.issued_at()), (None, None));
+/// assert_eq!(token.extra("jwt_token"), Some("xyz"));
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone)]
 pub struct Token {
@@ -81,7 +106,7 @@ impl Token {
         self
     }
 
-    /// The moment of expiry, by the wall clock. Prefer [`expires_in`](Self::with_lifetime) where the answer has both: it
+    /// The moment of expiry, by the wall clock. Prefer [`with_lifetime`](Self::with_lifetime) where the answer has both: it
     /// does not depend on clocks that agree.
     #[must_use]
     pub fn with_expiry(mut self, at: SystemTime) -> Self {
@@ -106,21 +131,46 @@ impl Token {
         self
     }
 
-    pub(crate) fn expose(&self) -> &str {
+    /// Returns the token's text, a secret. Do not log it.
+    pub fn expose(&self) -> &str {
         self.value.expose_secret()
     }
 
-    pub(crate) fn expose_extra(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.extras.iter().find(|(known, _)| &**known == name)?;
-        Some(value.expose_secret())
+    /// Returns the lifetime given with [`with_lifetime`](Self::with_lifetime).
+    pub fn lifetime(&self) -> Option<Duration> {
+        match self.life {
+            Life::For(lifetime) => Some(lifetime),
+            Life::Until(_) | Life::Unstated => None,
+        }
+    }
+
+    /// Returns the moment given with [`with_expiry`](Self::with_expiry).
+    pub fn expiry(&self) -> Option<SystemTime> {
+        match self.life {
+            Life::Until(end) => Some(end),
+            Life::For(_) | Life::Unstated => None,
+        }
+    }
+
+    /// Returns the moment given with [`with_issued_at`](Self::with_issued_at).
+    pub fn issued_at(&self) -> Option<SystemTime> {
+        self.issued_at
+    }
+
+    /// Returns the extra of this name, a secret. Do not log it.
+    pub fn extra(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.extras().find(|(known, _)| *known == name)?;
+        Some(value)
+    }
+
+    /// Returns all extras, name and value, in the order in which they were added. The values are secrets.
+    pub fn extras(&self) -> impl Iterator<Item = (&str, &str)> {
+        let extras = self.extras.iter();
+        extras.map(|(name, value)| (&**name, value.expose_secret()))
     }
 
     pub(crate) fn life(&self) -> Life {
         self.life
-    }
-
-    pub(crate) fn issued(&self) -> Option<SystemTime> {
-        self.issued_at
     }
 
     /// Whether an endpoint has handed out this very token again.
@@ -128,9 +178,8 @@ impl Token {
         self.expose() == other.expose()
             && self.extras.len() == other.extras.len()
             && self
-                .extras
-                .iter()
-                .all(|(name, value)| other.expose_extra(name) == Some(value.expose_secret()))
+                .extras()
+                .all(|(name, value)| other.extra(name) == Some(value))
     }
 }
 

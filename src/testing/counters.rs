@@ -1,7 +1,7 @@
 /// What a bank has seen so far; [`Bank::counters`](super::Bank::counters) takes the snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Counters {
+pub struct BankCounters {
     /// Requests at a token endpoint, whatever became of them.
     pub token_requests: u64,
     /// New tokens handed out.

@@ -15,7 +15,7 @@ use tower::{Layer, ServiceExt};
 use tower_oauth::{
     BoxError, Clock, OAuth, OAuthLayer, RetryRejected, Status, TokenSource,
     client_credentials::ClientCredentialsBuilder,
-    testing::{Bank, BankBuilder, Counters},
+    testing::{Bank, BankBuilder, BankCounters},
     transport::ReqwestService,
 };
 
@@ -134,7 +134,7 @@ impl Stack {
         assert_eq!(statuses, vec![expected; requests], "{}", self.case());
     }
 
-    pub(crate) fn counters(&self) -> Counters {
+    pub(crate) fn counters(&self) -> BankCounters {
         self.bank.counters()
     }
 
