@@ -129,7 +129,9 @@ pub use lifecycle::{
     Changes, Clock, Counters, IssuedToken, LastFailure, SourceState, Status, TokenSource,
     TokenSourceBuilder,
 };
-pub use middleware::{NoRetry, OAuth, OAuthLayer, ResponseFuture, RetryRejected};
+pub use middleware::{
+    InnerService, NoRetry, OAuth, OAuthLayer, ResponseFuture, RetryMode, RetryRejected,
+};
 pub use origin::Origin;
 pub use policy::{
     BackOff, BackOffPolicy, LifetimePolicy, Margin, Policy, RefreshPolicy, RejectionPolicy,

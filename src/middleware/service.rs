@@ -6,7 +6,10 @@ use std::{
 use http::{Request, Response, Uri};
 use tower::{Layer, Service};
 
-use super::{NoRetry, OAuthLayer, ResponseFuture, carried::Carried, future::Settling, retry::Mode};
+use super::{
+    InnerService, NoRetry, OAuthLayer, ResponseFuture, RetryMode, carried::Carried,
+    future::Settling, inner::Clonable,
+};
 use crate::{
     error::{BoxError, OAuthError},
     lifecycle::{Guard, TokenSource},
@@ -34,7 +37,7 @@ pub struct OAuth<S, R = NoRetry> {
     pub(super) retry: R,
 }
 
-impl<S> OAuth<S> {
+impl<S: Clonable> OAuth<S> {
     /// Wraps a service without a layer. It is what `OAuthLayer::new(source).layer(inner)` makes.
     ///
     /// Use [`OAuthLayer`](crate::OAuthLayer) in a `ServiceBuilder`, and where rejected requests are to be retried.
@@ -98,18 +101,15 @@ impl<S: Clone, R> OAuth<S, R> {
     }
 }
 
-impl<S, B, C, R> Service<Request<B>> for OAuth<S, R>
+impl<S, B, R> Service<Request<B>> for OAuth<S, R>
 where
-    S: Service<Request<B>, Response = Response<C>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
+    S: InnerService<B>,
     B: Send + 'static,
-    C: Send + 'static,
-    R: Mode<S, B, C>,
+    R: RetryMode<S, B>,
 {
-    type Response = Response<C>;
+    type Response = Response<S::ResBody>;
     type Error = BoxError;
-    type Future = ResponseFuture<S::Future, R::Kept, C>;
+    type Future = ResponseFuture<S::Pending, R::Kept, S::ResBody>;
 
     /// Readiness is the inner service's alone. A token that cannot be had is an error of the call: one reported here
     /// would end a `Buffer` around us for good.
