@@ -148,7 +148,18 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// A dialect as RFC 6749 has it, for a source of that name and a token endpoint.
+    /// Makes a dialect as RFC 6749 has it, for a source of that name and a token endpoint. Set fields to change it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth::client_credentials::{BodyEncoding, Dialect};
+    ///
+    /// let mut dialect = Dialect::new("bank", "https://login.example/token");
+    /// dialect.body = BodyEncoding::Json;
+    /// dialect.origins = vec!["https://api.bank.example".parse()?];
+    /// # Ok::<(), tower_oauth::ConfigError>(())
+    /// ```
     pub fn new(name: impl Into<String>, token_url: impl Into<String>) -> Self {
         Self {
             name: name.into(),

@@ -42,10 +42,11 @@ pub(super) const CHECK_URL: &str = "Check the token URL";
 /// use tower_oauth::{FailureClass, client_credentials::FailureRow};
 ///
 /// let row: FailureRow = toml::from_str("status = 400\nerror = 'LIMIT_EXCEEDED'\nclass = 'transient'")?;
-/// assert_eq!(row.class, FailureClass::Transient);
+/// assert_eq!(row, FailureRow::new(400, FailureClass::Transient).with_error("LIMIT_EXCEEDED"));
 /// # Ok::<(), toml::de::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FailureRow {
     /// The status of the token endpoint's answer.
     pub status: u16,
@@ -56,6 +57,22 @@ pub struct FailureRow {
 }
 
 impl FailureRow {
+    /// Takes a status and how an answer with it is treated, whatever its `error` code.
+    pub fn new(status: u16, class: FailureClass) -> Self {
+        Self {
+            status,
+            error: None,
+            class,
+        }
+    }
+
+    /// Limits the row to answers with this `error` code.
+    #[must_use]
+    pub fn with_error(mut self, code: impl Into<String>) -> Self {
+        self.error = Some(code.into());
+        self
+    }
+
     fn fits(&self, status: StatusCode, code: Option<&str>) -> bool {
         self.status == status.as_u16() && (self.error.is_none() || self.error.as_deref() == code)
     }
