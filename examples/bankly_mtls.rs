@@ -63,7 +63,7 @@ async fn obtain_certificate(
     let id = ClientId::new(bank.client_id())?;
     let secret = ClientSecret::new(bank.client_secret());
     let builder = bankly::sandbox(id, secret).scopes(["certificate.create"]);
-    let source = at(bank, builder.token_url(bank.token_url())).build(client())?;
+    let source = at(bank, builder.token_url(bank.token_url())).build_reqwest(client())?;
 
     let url = bank.certificates_url().ok_or("the bank issues none")?;
     let wanted = json!({ "passphrase": passphrase(), "ttlInDays": 365 });
@@ -82,7 +82,7 @@ fn source_by_certificate(bank: &Bank, client: ClientBuilder) -> Result<TokenSour
     let url = bank
         .mtls_token_url()
         .ok_or("the bank has no such endpoint")?;
-    Ok(at(bank, builder.token_url(url)).build(client)?)
+    Ok(at(bank, builder.token_url(url)).build_reqwest(client)?)
 }
 
 /// The embedded bank's API in place of the real one's.

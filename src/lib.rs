@@ -122,12 +122,14 @@ pub use error::{
 };
 pub use headers::TokenHeaders;
 pub use lifecycle::{
-    Changes, Clock, CountersSnapshot, IssuedToken, LastFailure, SourceState, Status, TokenSource,
+    Changes, Clock, Counters, IssuedToken, LastFailure, SourceState, Status, TokenSource,
     TokenSourceBuilder,
 };
 #[cfg(feature = "reqwest-middleware")]
 pub use middleware::OAuthMiddleware;
-pub use middleware::{NoRetry, OAuth, OAuthLayer, ResponseFuture, RetryRejected};
+pub use middleware::{
+    InnerService, NoRetry, OAuth, OAuthLayer, ResponseFuture, RetryMode, RetryRejected,
+};
 pub use origin::Origin;
 pub use policy::{
     BackOff, BackOffPolicy, LifetimePolicy, Margin, Policy, RefreshPolicy, RejectionPolicy,

@@ -1,9 +1,9 @@
 //! What must not be printed, and the two halves of a credential as types of their own, so that they cannot be swapped.
 
-use std::{env, fmt, fs, path::PathBuf, str};
+use std::{env, fmt, fs, path::PathBuf, str, str::FromStr};
 
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::Zeroizing;
 
 use crate::{error::ConfigError, table::as_table, text};
@@ -17,8 +17,46 @@ use crate::{error::ConfigError, table::as_table, text};
 /// assert_eq!(id.as_str(), "aC2yaac23");
 /// # Ok::<(), tower_oauth::ConfigError>(())
 /// ```
+///
+/// In configuration it is a string, checked as it is read:
+///
+/// ```
+/// use tower_oauth::ClientId;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Settings {
+///     client_id: ClientId,
+/// }
+///
+/// let settings: Settings = toml::from_str("client_id = 'aC2yaac23'")?;
+/// assert_eq!(settings.client_id, "aC2yaac23".parse()?);
+/// assert!(toml::from_str::<Settings>("client_id = ''").is_err());
+/// # Ok::<(), tower_oauth::BoxError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ClientId(Box<str>);
+
+impl FromStr for ClientId {
+    type Err = ConfigError;
+
+    /// As [`ClientId::new`].
+    fn from_str(id: &str) -> Result<Self, ConfigError> {
+        Self::new(id)
+    }
+}
+
+impl Serialize for ClientId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ClientId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let id = String::deserialize(deserializer)?;
+        Self::new(id).map_err(de::Error::custom)
+    }
+}
 
 impl ClientId {
     /// Takes an id as the provider issued it.

@@ -49,6 +49,31 @@ impl fmt::Display for Generation {
 /// let token = Token::new("eyJhbGciOi…").with_lifetime(Duration::from_secs(300));
 /// assert!(!format!("{token:?}").contains("eyJ"));
 /// ```
+///
+/// A test of a fetcher of your own calls it and reads the token:
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use tower::{Service, ServiceExt, service_fn};
+/// use tower_oauth::{BoxError, Token, TokenRequest};
+///
+/// fn vault() -> impl Service<TokenRequest, Response = Token, Error = BoxError> {
+///     service_fn(|_: TokenRequest| async {
+///         let token = Token::new("abc").with_lifetime(Duration::from_secs(300));
+///         Ok(token.with_extra("jwt_token", "xyz"))
+///     })
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let token = vault().oneshot(TokenRequest::first(UNIX_EPOCH)).await?;
+/// assert_eq!(token.expose(), "abc");
+/// assert_eq!(token.lifetime(), Some(Duration::from_secs(300)));
+/// assert_eq!((token.expiry(), token.issued_at()), (None, None));
+/// assert_eq!(token.extra("jwt_token"), Some("xyz"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Token {
     value: SecretString,
@@ -108,21 +133,46 @@ impl Token {
         self
     }
 
-    pub(crate) fn expose(&self) -> &str {
+    /// Returns the token's text, a secret. Do not log it.
+    pub fn expose(&self) -> &str {
         self.value.expose_secret()
     }
 
-    pub(crate) fn expose_extra(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.extras.iter().find(|(known, _)| &**known == name)?;
-        Some(value.expose_secret())
+    /// Returns the lifetime given with [`with_lifetime`](Self::with_lifetime).
+    pub fn lifetime(&self) -> Option<Duration> {
+        match self.life {
+            Life::For(lifetime) => Some(lifetime),
+            Life::Until(_) | Life::Unstated => None,
+        }
+    }
+
+    /// Returns the moment given with [`with_expiry`](Self::with_expiry).
+    pub fn expiry(&self) -> Option<SystemTime> {
+        match self.life {
+            Life::Until(end) => Some(end),
+            Life::For(_) | Life::Unstated => None,
+        }
+    }
+
+    /// Returns the moment given with [`with_issued_at`](Self::with_issued_at).
+    pub fn issued_at(&self) -> Option<SystemTime> {
+        self.issued_at
+    }
+
+    /// Returns the extra of this name, a secret. Do not log it.
+    pub fn extra(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.extras().find(|(known, _)| *known == name)?;
+        Some(value)
+    }
+
+    /// Returns all extras, name and value, in the order in which they were added. The values are secrets.
+    pub fn extras(&self) -> impl Iterator<Item = (&str, &str)> {
+        let extras = self.extras.iter();
+        extras.map(|(name, value)| (&**name, value.expose_secret()))
     }
 
     pub(crate) fn life(&self) -> Life {
         self.life
-    }
-
-    pub(crate) fn issued(&self) -> Option<SystemTime> {
-        self.issued_at
     }
 
     /// Whether an endpoint has handed out this very token again.
@@ -130,9 +180,8 @@ impl Token {
         self.expose() == other.expose()
             && self.extras.len() == other.extras.len()
             && self
-                .extras
-                .iter()
-                .all(|(name, value)| other.expose_extra(name) == Some(value.expose_secret()))
+                .extras()
+                .all(|(name, value)| other.extra(name) == Some(value))
     }
 }
 

@@ -68,13 +68,13 @@ fn connect(
                 .enable_http1()
                 .build();
             let client = legacy::Client::builder(TokioExecutor::new()).build(connector);
-            let source = builder.build_over(client.clone());
+            let source = builder.build(client.clone());
             Ok((source.map_err(named)?, erased(client)))
         }
         ClientKind::Reqwest => {
             let client = || reqwest::Client::builder().tls_backend_preconfigured(tls.clone());
             let service = ReqwestService::new(client(), origin)?;
-            let source = builder.build(client());
+            let source = builder.build_reqwest(client());
             Ok((source.map_err(named)?, erased(service)))
         }
     }

@@ -54,7 +54,7 @@ impl Setup {
         let source = preset(id, secret)
             .token_url(bank.token_url())
             .origin(bank.api_origin())
-            .build(reqwest_builder())?;
+            .build_reqwest(reqwest_builder())?;
 
         let hyper = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
         let reqwest = ReqwestService::new(reqwest_builder(), &origin)?;

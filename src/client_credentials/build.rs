@@ -187,7 +187,7 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// A token source over a `reqwest` client of its own.
+    /// Builds a token source over a `reqwest` client of its own.
     ///
     /// Certificates, time-outs and proxies are the builder's; redirects and referer are switched off, and there is no
     /// proxy for loopback (see [`ReqwestService::new`](crate::transport::ReqwestService::new)).
@@ -206,11 +206,14 @@ impl ClientCredentialsBuilder {
     ///
     /// let source = bankly::sandbox(ClientId::new("0b1d…")?, ClientSecret::new("shh"))
     ///     .scopes(["boleto.read", "pix.cob.read"])
-    ///     .build(reqwest::Client::builder())?;
+    ///     .build_reqwest(reqwest::Client::builder())?;
     /// # Ok::<(), tower_oauth::ConfigError>(())
     /// ```
     #[cfg(feature = "reqwest")]
-    pub fn build(mut self, client: reqwest::ClientBuilder) -> Result<TokenSource, ConfigError> {
+    pub fn build_reqwest(
+        mut self,
+        client: reqwest::ClientBuilder,
+    ) -> Result<TokenSource, ConfigError> {
         self.settle()?;
         // A connection lives on the runtime that opened it, which ends with its request.
         let client = client.pool_max_idle_per_host(0);
@@ -223,21 +226,52 @@ impl ClientCredentialsBuilder {
         self.source_over(own_thread::each_on_its_own(exchange))
     }
 
-    /// A token source over any Tower HTTP service, such as hyper-util's client.
+    /// Builds a token source over any Tower HTTP service, such as hyper-util's client. The service's request body must be
+    /// made from [`Bytes`].
     ///
-    /// A transport that takes several kinds of body leaves the choice open: name one, as in
-    /// `build_over::<_, http_body_util::Full<bytes::Bytes>>(transport)`.
-    ///
-    /// The transport must not follow redirects, or it takes the secret along to wherever the answer points. It runs on
+    /// The transport must not follow redirects: it would take the secret to wherever the answer points. It runs on
     /// your runtime: build hyper-util's client with `http1_max_buf_size(16 * 1024)`, or a token endpoint that sends
     /// `100 Continue` without end holds up a thread of that runtime, and the time-outs with it, for seconds at a time.
     ///
     /// # Errors
     ///
     /// Names the first setting that cannot work, and the rule that it broke.
-    pub fn build_over<T, B>(mut self, transport: T) -> Result<TokenSource, ConfigError>
+    ///
+    /// # Examples
+    ///
+    /// A service that takes one kind of body, as hyper-util's client does, says it by itself:
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http_body_util::Full;
+    /// use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+    /// use tower_oauth::{ClientId, ClientSecret, client_credentials::{ClientCredentialsBuilder, Dialect}};
+    ///
+    /// let client = Client::builder(TokioExecutor::new())
+    ///     .http1_max_buf_size(16 * 1024)
+    ///     .build_http::<Full<Bytes>>();
+    /// let dialect = Dialect::new("local", "http://127.0.0.1:8080/token");
+    /// let source = ClientCredentialsBuilder::new(dialect, ClientId::new("me")?)
+    ///     .secret(ClientSecret::new("shh"))
+    ///     .build(client)?;
+    /// # Ok::<(), tower_oauth::ConfigError>(())
+    /// ```
+    ///
+    /// For one that takes several kinds, name the body. With
+    /// [`ReqwestService`](crate::transport::ReqwestService) it is this line:
+    ///
+    /// ```
+    /// # #[cfg(feature = "reqwest")]
+    /// # fn over(
+    /// #     builder: tower_oauth::client_credentials::ClientCredentialsBuilder,
+    /// #     service: tower_oauth::transport::ReqwestService,
+    /// # ) -> Result<tower_oauth::TokenSource, tower_oauth::ConfigError> {
+    /// let source = builder.build::<reqwest::Body>(service)?;
+    /// # Ok(source)
+    /// # }
+    /// ```
+    pub fn build<B>(mut self, transport: impl HttpService<B>) -> Result<TokenSource, ConfigError>
     where
-        T: HttpService<B>,
         B: From<Bytes> + 'static,
     {
         self.settle()?;
@@ -274,22 +308,24 @@ impl ClientCredentialsBuilder {
             .build()
     }
 
-    /// The fetcher alone, over any Tower HTTP service whose request body can be made of bytes.
+    /// Builds the fetcher alone, over any Tower HTTP service whose request body can be made from [`Bytes`].
     ///
     /// Of the [`policy`](Self::policy) the fetcher keeps `default_lifetime` and `max_lifetime`, if the dialect or you set
     /// them. Set the rest on the source that you put it in.
     ///
-    /// A transport that takes several kinds of body leaves the choice open: name one, as in
-    /// `fetcher::<_, http_body_util::Full<bytes::Bytes>>(transport)`.
+    /// For a transport that takes several kinds of body, name one, as in
+    /// `fetcher::<http_body_util::Full<bytes::Bytes>>(transport)`.
     ///
-    /// The transport must not follow redirects, or it takes the secret along to wherever the answer points.
+    /// The transport must not follow redirects: it would take the secret to wherever the answer points.
     ///
     /// # Errors
     ///
     /// Names the first setting that cannot work, and the rule that it broke.
-    pub fn fetcher<T, B>(mut self, transport: T) -> Result<ClientCredentials, ConfigError>
+    pub fn fetcher<B>(
+        mut self,
+        transport: impl HttpService<B>,
+    ) -> Result<ClientCredentials, ConfigError>
     where
-        T: HttpService<B>,
         B: From<Bytes> + 'static,
     {
         self.settle()?;

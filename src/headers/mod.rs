@@ -7,7 +7,7 @@ mod template;
 use std::{borrow::Cow, collections::BTreeMap, str::FromStr};
 
 use http::{HeaderName, header::AUTHORIZATION};
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
     error::{ConfigError, FetchError},
@@ -45,8 +45,7 @@ use template::{Placeholder, Template};
 ///     .with("access_token", "{token}")?;
 /// # Ok::<(), tower_oauth::ConfigError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(into = "BTreeMap<String, String>")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenHeaders(Vec<(Name, Template)>);
 
 impl TokenHeaders {
@@ -167,26 +166,21 @@ impl<'de> Deserialize<'de> for TokenHeaders {
             deserializer,
             shape: r#"`headers = { Authorization = "Bearer {token}" }`"#,
         })?;
-        map.try_into().map_err(de::Error::custom)
-    }
-}
-
-impl TryFrom<BTreeMap<String, String>> for TokenHeaders {
-    type Error = ConfigError;
-
-    fn try_from(map: BTreeMap<String, String>) -> Result<Self, ConfigError> {
         map.into_iter()
             .try_fold(Self::none(), |headers, (name, template)| {
                 headers.with(name, &template)
             })
+            .map_err(de::Error::custom)
     }
 }
 
-impl From<TokenHeaders> for BTreeMap<String, String> {
-    fn from(headers: TokenHeaders) -> Self {
+impl Serialize for TokenHeaders {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let pair =
-            |(name, template): (Name, Template)| (name.header().to_string(), template.to_string());
-        headers.0.into_iter().map(pair).collect()
+            |(name, template): &(Name, Template)| (name.header().to_string(), template.to_string());
+        // Sorted, as the table that they are read from.
+        let pairs: BTreeMap<_, _> = self.0.iter().map(pair).collect();
+        pairs.serialize(serializer)
     }
 }
 

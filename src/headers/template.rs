@@ -47,7 +47,7 @@ impl Placeholder {
         match self {
             Self::Token => Ok(token.expose()),
             Self::ClientId => Err(FetchError::malformed("no client id to put into a header")),
-            Self::Extra(name) => token.expose_extra(name).ok_or_else(|| {
+            Self::Extra(name) => token.extra(name).ok_or_else(|| {
                 FetchError::malformed(format!(
                     "the answer holds no `{name}`, which a header needs"
                 ))

@@ -1,7 +1,15 @@
 //! Tells whoever listens that a source has changed.
 
-use std::sync::{Arc, Weak};
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Weak},
+    task::{Context, Poll, ready},
+};
 
+use futures_core::Stream;
+use sync_wrapper::SyncWrapper;
 use tokio::sync::watch;
 
 use super::{handle::Handle, status::Status};
@@ -9,16 +17,24 @@ use super::{handle::Handle, status::Status};
 /// The changes of a source, one at a time: a token came, a fetch failed, a token was rejected, the source was shut
 /// down.
 ///
-/// It does not keep the source alive. Changes that come faster than they are read are seen as one.
-#[derive(Debug)]
+/// It does not keep the source alive. Changes that come faster than they are read are seen as one. Read them with
+/// [`next`](Self::next), or as a [`Stream`].
 pub struct Changes {
     source: Weak<Handle>,
-    changed: watch::Receiver<()>,
+    /// Kept between polls, so that a change is not lost with a call of `next` that is dropped. It is polled through
+    /// `&mut` alone.
+    change: SyncWrapper<Change>,
 }
+
+/// The next change, and the receiver to wait for the one after it; `None` once the source is gone.
+type Change = Pin<Box<dyn Future<Output = Option<watch::Receiver<()>>> + Send>>;
 
 impl Changes {
     pub(crate) fn new(source: Weak<Handle>, changed: watch::Receiver<()>) -> Self {
-        Self { source, changed }
+        Self {
+            source,
+            change: SyncWrapper::new(next_change(changed)),
+        }
     }
 
     /// Waits for the next change; `None` once the source is gone or shut down.
@@ -27,14 +43,42 @@ impl Changes {
     ///
     /// Cancel safe: a change that was not returned is returned by the next call.
     pub async fn next(&mut self) -> Option<Status> {
-        self.source()?;
-        self.changed.changed().await.ok()?;
-        self.source().map(|source| Status::of(&source.core))
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
     /// The source, unless it has ended.
     fn source(&self) -> Option<Arc<Handle>> {
         let source = self.source.upgrade()?;
         (!source.is_shut_down()).then_some(source)
+    }
+}
+
+impl Stream for Changes {
+    type Item = Status;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Status>> {
+        if self.source().is_none() {
+            return Poll::Ready(None);
+        }
+        let change = self.change.get_mut();
+        let Some(changed) = ready!(change.as_mut().poll(cx)) else {
+            *change = Box::pin(async { None });
+            return Poll::Ready(None);
+        };
+        *change = next_change(changed);
+        Poll::Ready(self.source().map(|source| Status::of(&source.core)))
+    }
+}
+
+fn next_change(mut changed: watch::Receiver<()>) -> Change {
+    Box::pin(async move {
+        changed.changed().await.ok()?;
+        Some(changed)
+    })
+}
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Changes").finish_non_exhaustive()
     }
 }

@@ -13,7 +13,7 @@ use super::{
     fetch::{Fetch, Outcome},
     prepared::PreparedToken,
     state::{FetchGrant, Remedy, State},
-    status::Counters,
+    status::AtomicCounters,
     sync::{AtomicU64, Mutex, Ordering},
 };
 use crate::{
@@ -40,7 +40,7 @@ pub(crate) struct Core {
     pub(crate) origins: AllowedOrigins,
     pub(crate) rejection: RejectionRule,
     pub(crate) cell: Cell,
-    pub(crate) counters: Counters,
+    pub(crate) counters: AtomicCounters,
     pub(crate) changes: watch::Sender<()>,
     /// `None` once it is closed. It stays here, and whoever drives a fetch calls it.
     pub(super) fetcher: Mutex<Option<Fetcher>>,
@@ -89,7 +89,7 @@ impl Core {
             origins: parts.origins,
             rejection: parts.rejection,
             cell: Cell::default(),
-            counters: Counters::default(),
+            counters: AtomicCounters::default(),
             changes: watch::Sender::new(()),
             refresh_closed_until: AtomicU64::new(0),
             suspect: AtomicU64::new(0),

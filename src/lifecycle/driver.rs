@@ -18,7 +18,7 @@ use super::{
     driving::{Begun, Driver, Driving, Progress},
     fetch::{Fetch, Outcome},
     prepared::PreparedToken,
-    status::Counters,
+    status::AtomicCounters,
     sync::time,
     telemetry,
 };
@@ -188,7 +188,7 @@ impl FetchTask {
             Some(())
         });
         drives.ok_or(Failure::Replaced)?;
-        Counters::count(&self.core.counters.attempts);
+        AtomicCounters::count(&self.core.counters.attempts);
         let (attempt, cause) = (progress.attempts, self.fetch.cause);
         Ok(TokenRequest::new(attempt, cause, anchor.wall_time()))
     }

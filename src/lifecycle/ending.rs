@@ -8,7 +8,7 @@ use super::{
     driving::Driver,
     fetch::Outcome,
     prepared::PreparedToken,
-    status::Counters,
+    status::AtomicCounters,
     telemetry,
 };
 use crate::error::{BoxError, FailureClass, OAuthError, Reason};
@@ -38,7 +38,7 @@ impl FetchTask {
             return;
         };
         let attempts = self.progress.attempts;
-        Counters::add(&self.core.counters.failures, attempts - 1);
+        AtomicCounters::add(&self.core.counters.failures, attempts - 1);
         self.tell(Outcome::Succeeded);
         let took = self.took(started);
         telemetry::fetched(attempts, issued.generation, lifetime, repeated, took);
@@ -62,7 +62,7 @@ impl FetchTask {
         };
         let Some(error) = error else { return };
         // Also one that the fetch's bound cut short, or that panicked.
-        Counters::add(&self.core.counters.failures, attempts);
+        AtomicCounters::add(&self.core.counters.failures, attempts);
         self.tell(Outcome::Failed(error.clone()));
         telemetry::fetch_failed(&error, self.took(started));
     }

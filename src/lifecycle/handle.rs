@@ -12,7 +12,7 @@ use super::{
     fetch::{Fetch, Outcome},
     follow::{follow, start},
     state::{FetchGrant, Remedy},
-    status::Counters,
+    status::AtomicCounters,
     sync::{runtime, time},
     telemetry,
 };
@@ -275,7 +275,7 @@ impl Handle {
         rejection: Rejection,
     ) -> Option<Rejected> {
         let core = &self.core;
-        Counters::count(&core.counters.rejections);
+        AtomicCounters::count(&core.counters.rejections);
         let after = |fetch| Rejected {
             generation,
             rejection,
@@ -311,7 +311,7 @@ impl Handle {
         let issued = self.acquire().await.ok()?;
         let newer = issued.generation() != rejected.generation;
         newer.then(|| {
-            Counters::count(&self.core.counters.retries);
+            AtomicCounters::count(&self.core.counters.retries);
             telemetry::retried(&self.core, rejected.generation, issued.generation());
             issued
         })

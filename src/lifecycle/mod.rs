@@ -37,4 +37,4 @@ pub use clock::Clock;
 pub(crate) use handle::Rejected;
 pub(crate) use source::Guard;
 pub use source::TokenSource;
-pub use status::{CountersSnapshot, LastFailure, SourceState, Status};
+pub use status::{Counters, LastFailure, SourceState, Status};

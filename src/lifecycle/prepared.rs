@@ -78,7 +78,7 @@ impl Core {
 
     /// The token's lifetime, and what comes of it by the answer alone.
     fn stated(&self, token: &Token, anchor: Now, rng: &mut fastrand::Rng) -> (Duration, Span) {
-        let age = token.issued().map_or(Duration::ZERO, |at| {
+        let age = token.issued_at().map_or(Duration::ZERO, |at| {
             anchor.wall.saturating_sub(since_epoch(at))
         });
         let lifetime = match token.life() {

@@ -69,7 +69,7 @@ pub struct Status {
     #[serde(serialize_with = "as_timestamp")]
     pub retry_at: Option<SystemTime>,
     /// Counts since the source was built.
-    pub counters: CountersSnapshot,
+    pub counters: Counters,
 }
 
 /// The fetch that failed last, until one succeeds.
@@ -145,10 +145,10 @@ impl SourceState {
     }
 }
 
-/// Counts since the source was built.
+/// Counts since the source was built; [`Status::counters`] holds them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
-pub struct CountersSnapshot {
+pub struct Counters {
     /// Token requests sent, retries included.
     pub attempts: u64,
     /// Those of them that failed; counted when the fetch they belong to has ended.
@@ -163,9 +163,9 @@ pub struct CountersSnapshot {
     pub retries: u64,
 }
 
-/// The counters themselves. Relaxed: each is read on its own, and nothing is decided by them.
+/// The counters that [`Counters`] is read from. Relaxed: each is read on its own, and nothing is decided by them.
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
+pub(crate) struct AtomicCounters {
     pub(crate) attempts: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) fetches: AtomicU64,
@@ -174,7 +174,7 @@ pub(crate) struct Counters {
     pub(crate) retries: AtomicU64,
 }
 
-impl Counters {
+impl AtomicCounters {
     pub(crate) fn count(counter: &AtomicU64) {
         Self::add(counter, 1);
     }
@@ -190,9 +190,9 @@ impl Counters {
         }
     }
 
-    fn snapshot(&self) -> CountersSnapshot {
+    fn snapshot(&self) -> Counters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        CountersSnapshot {
+        Counters {
             attempts: read(&self.attempts),
             failures: read(&self.failures),
             fetches: read(&self.fetches),

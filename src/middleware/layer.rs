@@ -1,6 +1,6 @@
 use tower::Layer;
 
-use super::{NoRetry, OAuth, RetryRejected};
+use super::{NoRetry, OAuth, RetryRejected, inner::Clonable};
 use crate::{error::ConfigError, lifecycle::TokenSource, origin::Origin};
 
 /// Puts a token on every request of the service it wraps.
@@ -8,6 +8,22 @@ use crate::{error::ConfigError, lifecycle::TokenSource, origin::Origin};
 /// It belongs **inside** layers that send a request more than once or elsewhere (`Retry`, `FollowRedirect`), so that
 /// every attempt and every hop gets its own look at the token and at the origin, and **outside** those that only carry
 /// bytes: see [`guide::stack`](crate::guide::stack).
+///
+/// # Bounds
+///
+/// The inner service must be `Clone`. For requests with a body `B` it must be an [`InnerService<B>`](super::InnerService):
+/// a `Service<http::Request<B>, Response = http::Response<_>>` that is `Clone + Send + 'static`, with a `Send` future and
+/// an error that becomes a [`BoxError`](crate::BoxError). `B` must be `Send + 'static`; under
+/// [`retry_rejected`](Self::retry_rejected) it must also be `Clone`.
+///
+/// | does not compile | use |
+/// |---|---|
+/// | a `tower::util::BoxService` inside, which is not `Clone` | `tower::util::BoxCloneSyncService` |
+/// | a bare `reqwest::Client` inside, which takes no `http::Request` | `transport::ReqwestService`, or `OAuthMiddleware` with `reqwest-middleware` |
+/// | a body that is not `Clone` under `retry_rejected()`, such as axum's and reqwest's | `Full<Bytes>`, or leave `retry_rejected()` out |
+///
+/// Such a mistake often shows at a method call, as "the method `ready` exists … but its trait bounds were not
+/// satisfied". `tower::util::BoxCloneSyncService::<http::Request<B>, _, _>::new(service)` then names the cause.
 ///
 /// # Errors
 ///
@@ -182,7 +198,7 @@ impl<R> OAuthLayer<R> {
     }
 }
 
-impl<S, R: Clone> Layer<S> for OAuthLayer<R> {
+impl<S: Clonable, R: Clone> Layer<S> for OAuthLayer<R> {
     type Service = OAuth<S, R>;
 
     fn layer(&self, inner: S) -> Self::Service {

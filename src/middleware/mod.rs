@@ -3,6 +3,7 @@
 
 mod carried;
 mod future;
+mod inner;
 mod layer;
 #[cfg(feature = "reqwest-middleware")]
 mod reqwest;
@@ -14,7 +15,8 @@ mod service;
 pub use self::reqwest::OAuthMiddleware;
 pub use self::{
     future::ResponseFuture,
+    inner::InnerService,
     layer::OAuthLayer,
-    retry::{NoRetry, RetryRejected},
+    retry::{NoRetry, RetryMode, RetryRejected},
     service::OAuth,
 };

@@ -55,7 +55,7 @@ use crate::{
 /// let source = provider::avista::production(ClientId::new(bank.client_id())?, secret)
 ///     .token_url(bank.token_url())
 ///     .origin(bank.api_origin())
-///     .build(reqwest::Client::builder())?;
+///     .build_reqwest(reqwest::Client::builder())?;
 ///
 /// let api: Origin = bank.api_origin().parse()?;
 /// let service = ReqwestService::new(reqwest::Client::builder(), &api)?;

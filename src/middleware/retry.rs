@@ -1,9 +1,8 @@
 use std::pin::Pin;
 
 use http::{Method, Request, Response};
-use tower::Service;
 
-use super::send::send;
+use super::{InnerService, send::send};
 use crate::{error::BoxError, lifecycle::Guard, rejection::Rejection, token::Generation};
 
 /// Rejected responses are handed on as they are; the default.
@@ -31,16 +30,38 @@ fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// How to keep a request in case it is rejected. Sealed: the two modes are all there are.
-pub trait Mode<S, B, C> {
+/// What an [`OAuthLayer`](crate::OAuthLayer) does with a rejected request: [`NoRetry`] or [`RetryRejected`]. Sealed:
+/// there are no others.
+///
+/// You need its name only in code that is generic over the mode:
+///
+/// ```
+/// use http::{Request, Response};
+/// use tower::ServiceExt;
+/// use tower_oauth::{BoxError, InnerService, OAuth, RetryMode};
+///
+/// async fn get<S, R>(api: OAuth<S, R>, uri: &str) -> Result<Response<S::ResBody>, BoxError>
+/// where
+///     S: InnerService<String>,
+///     R: RetryMode<S, String>,
+/// {
+///     api.oneshot(Request::get(uri).body(String::new())?).await
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`retry_rejected()` needs a request body that is `Clone`, which `{B}` is not",
+    label = "cannot send a request with this body again",
+    note = "buffer the body into `http_body_util::Full<bytes::Bytes>`, or leave `retry_rejected()` out"
+)]
+pub trait RetryMode<S: InnerService<B>, B> {
     /// What is kept while the request is under way.
-    type Kept: Keep<C> + Send + 'static;
+    type Kept: Keep<S::ResBody> + Send + 'static;
 
     #[doc(hidden)]
     fn keep(&self, service: &S, request: &Request<B>) -> Self::Kept;
 }
 
-/// What was kept of a request. Sealed with [`Mode`].
+/// What was kept of a request. Sealed with [`RetryMode`].
 pub trait Keep<C> {
     #[doc(hidden)]
     fn resend(self, rejection: Rejection) -> Option<Resend<C>>;
@@ -51,7 +72,7 @@ pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> 
 /// Sends a request again with the token it is given. Boxed: this is the slow path.
 pub(super) type Resend<C> = Box<dyn FnOnce(Guard) -> BoxFuture<(Generation, Response<C>)> + Send>;
 
-impl<S, B, C> Mode<S, B, C> for NoRetry {
+impl<S: InnerService<B>, B> RetryMode<S, B> for NoRetry {
     type Kept = ();
 
     fn keep(&self, _: &S, _: &Request<B>) {}
@@ -63,13 +84,11 @@ impl<C> Keep<C> for () {
     }
 }
 
-impl<S, B, C> Mode<S, B, C> for RetryRejected
+#[diagnostic::do_not_recommend]
+impl<S, B> RetryMode<S, B> for RetryRejected
 where
-    S: Service<Request<B>, Response = Response<C>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
+    S: InnerService<B>,
     B: Clone + Send + 'static,
-    C: Send + 'static,
 {
     type Kept = Kept<S, B>;
 
@@ -90,17 +109,14 @@ pub struct Kept<S, B> {
     retry: RetryRejected,
 }
 
-impl<S, B, C> Keep<C> for Kept<S, B>
+impl<S, B> Keep<S::ResBody> for Kept<S, B>
 where
-    S: Service<Request<B>, Response = Response<C>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
+    S: InnerService<B>,
     B: Send + 'static,
-    C: Send + 'static,
 {
-    fn resend(self, rejection: Rejection) -> Option<Resend<C>> {
+    fn resend(self, rejection: Rejection) -> Option<Resend<S::ResBody>> {
         let covered = self.retry.covers(rejection, self.request.method());
-        covered.then(|| -> Resend<C> {
+        covered.then(|| -> Resend<S::ResBody> {
             Box::new(move |source| {
                 Box::pin(async move { send(&source, self.service, self.request).await })
             })

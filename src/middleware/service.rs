@@ -4,9 +4,12 @@ use std::{
 };
 
 use http::{Request, Response, Uri};
-use tower::Service;
+use tower::{Layer, Service};
 
-use super::{NoRetry, ResponseFuture, carried::Carried, future::Settling, retry::Mode};
+use super::{
+    InnerService, NoRetry, OAuthLayer, ResponseFuture, RetryMode, carried::Carried,
+    future::Settling, inner::Clonable,
+};
 use crate::{
     error::{BoxError, OAuthError},
     lifecycle::{Guard, TokenSource},
@@ -32,6 +35,39 @@ pub struct OAuth<S, R = NoRetry> {
     pub(super) takes_relative: bool,
     pub(super) expose_generation: bool,
     pub(super) retry: R,
+}
+
+impl<S: Clonable> OAuth<S> {
+    /// Wraps a service without a layer. It is what `OAuthLayer::new(source).layer(inner)` makes.
+    ///
+    /// Use [`OAuthLayer`](crate::OAuthLayer) in a `ServiceBuilder`, and where rejected requests are to be retried.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use tower::{ServiceExt, service_fn};
+    /// use tower_oauth::{BoxError, OAuth, Token, TokenRequest, TokenSource};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let source = TokenSource::builder(service_fn(|_: TokenRequest| async {
+    ///     Ok::<_, BoxError>(Token::new("abc"))
+    /// }))
+    /// .build()?;
+    /// let client = service_fn(|request: Request<String>| async move {
+    ///     Ok::<_, BoxError>(Response::new(request.headers()["authorization"].clone()))
+    /// });
+    ///
+    /// let api = OAuth::new(client, source);
+    /// let response = api.oneshot(Request::get("https://api.example").body(String::new())?).await?;
+    /// assert_eq!(response.body(), "Bearer abc");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new(inner: S, source: TokenSource) -> Self {
+        OAuthLayer::new(source).layer(inner)
+    }
 }
 
 impl<S, R> OAuth<S, R> {
@@ -65,18 +101,15 @@ impl<S: Clone, R> OAuth<S, R> {
     }
 }
 
-impl<S, B, C, R> Service<Request<B>> for OAuth<S, R>
+impl<S, B, R> Service<Request<B>> for OAuth<S, R>
 where
-    S: Service<Request<B>, Response = Response<C>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
+    S: InnerService<B>,
     B: Send + 'static,
-    C: Send + 'static,
-    R: Mode<S, B, C>,
+    R: RetryMode<S, B>,
 {
-    type Response = Response<C>;
+    type Response = Response<S::ResBody>;
     type Error = BoxError;
-    type Future = ResponseFuture<S::Future, R::Kept, C>;
+    type Future = ResponseFuture<S::Pending, R::Kept, S::ResBody>;
 
     /// Readiness is the inner service's alone. A token that cannot be had is an error of the call: one reported here
     /// would end a `Buffer` around us for good.

@@ -9,7 +9,7 @@ use http::{
     Uri,
     uri::{self, InvalidUri},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use self::target::Scheme;
 pub(crate) use self::{
@@ -30,11 +30,11 @@ use crate::{error::ConfigError, text::url_without_secrets};
 ///
 /// let origin: Origin = "HTTPS://API.example:443".parse()?;
 /// assert_eq!(origin.to_string(), "https://api.example");
+/// assert_eq!(Origin::try_from("https://api.example/")?, origin);
 /// assert!("https://user@api.example".parse::<Origin>().is_err());
 /// # Ok::<(), tower_oauth::ConfigError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     scheme: Scheme,
     /// Host and port as they are usually written: in lower case, without a port that is the scheme's own.
@@ -132,17 +132,24 @@ impl FromStr for Origin {
     }
 }
 
-impl TryFrom<String> for Origin {
+impl TryFrom<&str> for Origin {
     type Error = ConfigError;
 
-    fn try_from(text: String) -> Result<Self, ConfigError> {
+    fn try_from(text: &str) -> Result<Self, ConfigError> {
         text.parse()
     }
 }
 
-impl From<Origin> for String {
-    fn from(origin: Origin) -> Self {
-        origin.to_string()
+impl Serialize for Origin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Origin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(de::Error::custom)
     }
 }
 

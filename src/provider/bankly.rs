@@ -82,7 +82,7 @@ pub fn sandbox(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
 ///
 /// # fn open(identity: reqwest::Identity) -> Result<(), tower_oauth::ConfigError> {
 /// let client = reqwest::Client::builder().identity(identity);
-/// let source = bankly::mtls_sandbox(ClientId::new("0b1d…")?).scopes(["boleto.read"]).build(client)?;
+/// let source = bankly::mtls_sandbox(ClientId::new("0b1d…")?).scopes(["boleto.read"]).build_reqwest(client)?;
 /// # Ok(())
 /// # }
 /// ```

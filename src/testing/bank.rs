@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     builder::BankBuilder,
-    counters::Counters,
+    counters::BankCounters,
     expiry::ExpiresIn,
     fault::{Fault, Faults},
     handler::BankHandler,
@@ -114,7 +114,7 @@ impl Bank {
     }
 
     /// Returns what the bank has counted so far.
-    pub fn counters(&self) -> Counters {
+    pub fn counters(&self) -> BankCounters {
         *self.handler.counters.borrow()
     }
 
@@ -123,7 +123,7 @@ impl Bank {
     /// # Cancel safety
     ///
     /// The future can be dropped at any point.
-    pub async fn wait_for(&self, reached: impl FnMut(&Counters) -> bool) -> Counters {
+    pub async fn wait_for(&self, reached: impl FnMut(&BankCounters) -> bool) -> BankCounters {
         let mut changes = self.handler.counters.subscribe();
         let seen = changes.wait_for(reached).await;
         // The sender lives as long as the bank.

@@ -1,7 +1,7 @@
 /// What a bank has counted so far: a snapshot from [`Bank::counters`](super::Bank::counters).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Counters {
+pub struct BankCounters {
     /// Token requests, whatever their result.
     pub token_requests: u64,
     /// New tokens that the bank issued.

@@ -13,7 +13,7 @@ use super::{
     acceptor::ClientCertificate,
     api_request::echo,
     clock::Clock,
-    counters::Counters,
+    counters::BankCounters,
     credentials::Credentials,
     error_answer::ErrorAnswer,
     expiry::ExpiresIn,
@@ -40,7 +40,7 @@ pub(in crate::testing) struct BankHandler {
     /// Only a bank with TLS has one.
     pub(super) certificate_issuer: Option<CertificateIssuer>,
     pub(super) clock: Clock,
-    pub(super) counters: watch::Sender<Counters>,
+    pub(super) counters: watch::Sender<BankCounters>,
     pub(super) observer: Option<Observer>,
     state: Mutex<BankState>,
 }
@@ -85,7 +85,7 @@ impl BankHandler {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn count(&self, count: impl FnOnce(&mut Counters)) {
+    fn count(&self, count: impl FnOnce(&mut BankCounters)) {
         self.counters.send_modify(count);
     }
 

@@ -76,7 +76,7 @@ mod unserved;
 
 pub use bank::Bank;
 pub use builder::BankBuilder;
-pub use counters::Counters;
+pub use counters::BankCounters;
 pub use expiry::ExpiresIn;
 pub use fault::Fault;
 pub use foreign::Foreign;

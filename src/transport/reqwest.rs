@@ -34,7 +34,7 @@ use crate::{
 /// Connections run on the runtime that a request is made from. A peer that sends `100 Continue` without end keeps
 /// `reqwest` parsing, and holds up one of its threads for up to seconds at a time; `reqwest` has no setting against it. Use
 /// a runtime with several threads for an API that you do not trust. Token requests of
-/// [`build`](crate::client_credentials::ClientCredentialsBuilder::build) are not concerned: each has a thread of its own.
+/// [`build_reqwest`](crate::client_credentials::ClientCredentialsBuilder::build_reqwest) are not concerned: each has a thread of its own.
 ///
 /// # Clone
 ///

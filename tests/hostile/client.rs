@@ -69,8 +69,8 @@ impl Client {
             })
             .policy(change);
         match self {
-            Self::Hyper => builder.build_over::<_, Full<Bytes>>(hyper(trusted)),
-            Self::Reqwest => builder.build(reqwest(trusted)),
+            Self::Hyper => builder.build(hyper(trusted)),
+            Self::Reqwest => builder.build_reqwest(reqwest(trusted)),
         }
         .unwrap()
     }
@@ -84,7 +84,7 @@ fn hyper(
         .https_or_http()
         .enable_http1()
         .build();
-    // As `build_over` asks for it: with the default, `hyper` reads 400 KiB at once, and 128 times before it yields.
+    // As `build` asks for it: with the default, `hyper` reads 400 KiB at once, and 128 times before it yields.
     legacy::Client::builder(TokioExecutor::new())
         .http1_max_buf_size(16 * 1024)
         .build(connector)

@@ -77,7 +77,7 @@ impl Bank {
         ClientCredentialsBuilder::new(dialect, ClientId::new("id").unwrap())
             .secret(ClientSecret::new("secret"))
             .clock(Clock::tokio())
-            .build_over(transport)
+            .build(transport)
             .unwrap()
     }
 

@@ -1,7 +1,7 @@
 //! What a source says of itself: status, counters, readiness, changes.
 
 use crate::support::{Answer, Endpoint, at_once, landed, millis, secs, served};
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt};
 use tower_oauth::{FetchError, SourceState};
 
 #[tokio::test(start_paused = true)]
@@ -211,6 +211,30 @@ async fn every_change_is_told_once() {
     tokio::time::advance(millis(10)).await;
     assert!(changes.next().now_or_never().is_none());
     assert_eq!(endpoint.attempts(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_are_a_stream_and_none_is_lost_with_a_reader_that_gives_up() {
+    let source = Endpoint::new().source();
+    let mut changes = source.changes();
+    assert!(StreamExt::next(&mut changes).now_or_never().is_none());
+    let woken = async |changes: &mut tower_oauth::Changes| {
+        let next = tokio::time::timeout(secs(1), StreamExt::next(changes));
+        next.await.expect("the reader is woken")
+    };
+    let (status, ready) = tokio::join!(woken(&mut changes), source.ready());
+    ready.unwrap();
+    assert_eq!(status.unwrap().state, SourceState::Fresh);
+
+    assert!(changes.next().now_or_never().is_none());
+    source.invalidate(source.token().await.unwrap().generation());
+    assert_eq!(
+        woken(&mut changes).await.unwrap().state,
+        SourceState::Suspended
+    );
+    drop(source);
+    assert!(woken(&mut changes).await.is_none());
+    assert!(woken(&mut changes).await.is_none());
 }
 
 #[tokio::test(start_paused = true)]

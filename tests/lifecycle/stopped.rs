@@ -37,7 +37,7 @@ async fn client() -> Result<(), BoxError> {
             policy.timeouts.acquire = 2 * ATTEMPT_TIMEOUT;
             policy.retry.attempts = 1;
         })
-        .build(reqwest::Client::builder())?;
+        .build_reqwest(reqwest::Client::builder())?;
     assert_eq!(source.token().await?.expose_token(), "tok-1");
     Ok(())
 }

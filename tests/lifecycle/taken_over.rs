@@ -374,7 +374,7 @@ fn a_connection_that_lives_on_a_runtime_that_stands_still_is_not_used_again() {
     let builder = ClientCredentialsBuilder::new(dialect, ClientId::new("id").unwrap())
         .secret(ClientSecret::new("secret"))
         .policy(|policy| policy.back_off.min_fetch_interval = millis(1));
-    let source = builder.build(reqwest::Client::builder()).unwrap();
+    let source = builder.build_reqwest(reqwest::Client::builder()).unwrap();
     let with_sockets = || Builder::new_current_thread().enable_all().build().unwrap();
     let still = with_sockets();
     assert_eq!(still.block_on(text(&source)), "token-1");

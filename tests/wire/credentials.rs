@@ -62,7 +62,7 @@ async fn an_id_that_cannot_travel_is_an_error_when_built() {
         (BANKS[0], "ü", "headers"),
     ] {
         let bank = open().credentials(id, SECRET).start().await.unwrap();
-        let error = preset(&bank).build(reqwest_builder()).unwrap_err();
+        let error = preset(&bank).build_reqwest(reqwest_builder()).unwrap_err();
         assert_eq!(error.field(), field, "{}: {id}", bank.name());
         assert_eq!(bank.counters().token_requests, 0);
     }

@@ -204,7 +204,7 @@ async fn a_host_of_no_address_is_named() {
     let source = preset(&bank)
         .token_url("http://login.bank.invalid/token")
         .danger_allow_http("http://login.bank.invalid")
-        .build_over::<_, Full<Bytes>>(client)
+        .build(client)
         .unwrap();
     let error = source.token().await.unwrap_err();
     let says = "the token endpoint could not be reached (login.bank.invalid:80): failed to lookup address \

@@ -15,7 +15,7 @@ use tower::{Layer, ServiceExt};
 use tower_oauth::{
     BoxError, Clock, OAuth, OAuthLayer, RetryRejected, Status, TokenSource,
     client_credentials::ClientCredentialsBuilder,
-    testing::{Bank, BankBuilder, Counters},
+    testing::{Bank, BankBuilder, BankCounters},
     transport::ReqwestService,
 };
 
@@ -39,8 +39,8 @@ pub(crate) const CLIENTS: [Client; 2] = [Client::Hyper, Client::Reqwest];
 impl Client {
     pub(crate) fn source(self, builder: ClientCredentialsBuilder) -> TokenSource {
         match self {
-            Self::Hyper => builder.build_over::<_, Full<Bytes>>(hyper()),
-            Self::Reqwest => builder.build(reqwest_builder()),
+            Self::Hyper => builder.build(hyper()),
+            Self::Reqwest => builder.build_reqwest(reqwest_builder()),
         }
         .unwrap()
     }
@@ -134,7 +134,7 @@ impl Stack {
         assert_eq!(statuses, vec![expected; requests], "{}", self.case());
     }
 
-    pub(crate) fn counters(&self) -> Counters {
+    pub(crate) fn counters(&self) -> BankCounters {
         self.bank.counters()
     }
 

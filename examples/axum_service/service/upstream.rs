@@ -34,7 +34,7 @@ impl Upstream {
     ) -> Result<Self, ConfigError> {
         let source = bank
             .origin(origin.to_string())
-            .build(reqwest::Client::builder())?;
+            .build_reqwest(reqwest::Client::builder())?;
         let api = ServiceBuilder::new()
             .timeout(patience)
             .layer(OAuthLayer::new(source.clone()).retry_rejected())

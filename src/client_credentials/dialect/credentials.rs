@@ -108,10 +108,27 @@ impl Grant {
 }
 
 /// How many characters a provider's secrets have. A shorter or longer one is an error when the source is built.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::client_credentials::{Dialect, SecretLength};
+///
+/// let mut dialect = Dialect::new("bank", "https://login.example/token");
+/// dialect.secret_length = Some(SecretLength::new(8, 64));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SecretLength {
     /// The fewest.
     pub min: usize,
     /// The most.
     pub max: usize,
+}
+
+impl SecretLength {
+    /// Takes the fewest and the most characters, both included.
+    pub fn new(min: usize, max: usize) -> Self {
+        Self { min, max }
+    }
 }

@@ -14,10 +14,11 @@ use crate::FailureClass;
 /// use tower_oauth::{FailureClass, client_credentials::FailureRow};
 ///
 /// let row: FailureRow = toml::from_str("status = 400\nerror = 'LIMIT_EXCEEDED'\nclass = 'transient'")?;
-/// assert_eq!(row.class, FailureClass::Transient);
+/// assert_eq!(row, FailureRow::new(400, FailureClass::Transient).with_error("LIMIT_EXCEEDED"));
 /// # Ok::<(), toml::de::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FailureRow {
     /// The status of the token endpoint's answer.
     pub status: u16,
@@ -28,6 +29,22 @@ pub struct FailureRow {
 }
 
 impl FailureRow {
+    /// Takes a status and how an answer with it is treated, whatever its `error` code.
+    pub fn new(status: u16, class: FailureClass) -> Self {
+        Self {
+            status,
+            error: None,
+            class,
+        }
+    }
+
+    /// Limits the row to answers with this `error` code.
+    #[must_use]
+    pub fn with_error(mut self, code: impl Into<String>) -> Self {
+        self.error = Some(code.into());
+        self
+    }
+
     /// Whether an answer is of the kind that this row describes.
     pub(in crate::client_credentials) fn fits(
         &self,

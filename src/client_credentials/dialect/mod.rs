@@ -157,7 +157,18 @@ pub struct Dialect {
 }
 
 impl Dialect {
-    /// Creates a dialect that follows RFC 6749.
+    /// Creates a dialect that follows RFC 6749. Set fields to change it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth::client_credentials::{BodyEncoding, Dialect};
+    ///
+    /// let mut dialect = Dialect::new("bank", "https://login.example/token");
+    /// dialect.body = BodyEncoding::Json;
+    /// dialect.origins = vec!["https://api.bank.example".parse()?];
+    /// # Ok::<(), tower_oauth::ConfigError>(())
+    /// ```
     pub fn new(name: impl Into<String>, token_url: impl Into<String>) -> Self {
         Self {
             name: name.into(),

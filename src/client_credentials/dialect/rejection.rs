@@ -25,6 +25,26 @@ impl Default for RejectionStatuses {
 }
 
 impl RejectionStatuses {
+    /// Takes the statuses of both kinds. They replace the default.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth::client_credentials::{Dialect, RejectionStatuses};
+    ///
+    /// let mut dialect = Dialect::new("bank", "https://login.example/token");
+    /// dialect.rejection = RejectionStatuses::new([401], [403]);
+    /// ```
+    pub fn new(
+        definite: impl IntoIterator<Item = u16>,
+        ambiguous: impl IntoIterator<Item = u16>,
+    ) -> Self {
+        Self {
+            definite: definite.into_iter().collect(),
+            ambiguous: ambiguous.into_iter().collect(),
+        }
+    }
+
     pub(in crate::client_credentials) fn rule(&self) -> Result<RejectionRule, ConfigError> {
         if let Some(both) = self.definite.iter().find(|it| self.ambiguous.contains(it)) {
             let error = ConfigError::new("rejection", "a status is either definite or ambiguous");

@@ -3,6 +3,18 @@
 use super::expiry::ExpiryFormat;
 
 /// The names of an answer's members, and the format of the expiry. The defaults follow RFC 6749 §5.1 and §5.2.
+///
+/// # Examples
+///
+/// Start from the default, which a new dialect has, and set fields:
+///
+/// ```
+/// use tower_oauth::client_credentials::{Dialect, ExpiryFormat};
+///
+/// let mut dialect = Dialect::new("bank", "https://login.example/token");
+/// dialect.response.token = "accessToken".into();
+/// dialect.response.expiry_format = ExpiryFormat::Milliseconds;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseFields {

@@ -18,8 +18,21 @@ pub struct ScopeRule {
 }
 
 impl ScopeRule {
-    /// The token request has no place for scopes.
-    pub(crate) fn none() -> Self {
+    /// Returns the rule of a token request that has no place for scopes. Asking for one is an error when built.
+    ///
+    /// For any other rule, start from [`ScopeRule::default`] and set fields:
+    ///
+    /// ```
+    /// use tower_oauth::client_credentials::{Dialect, ScopeRule};
+    ///
+    /// let mut dialect = Dialect::new("bank", "https://login.example/token");
+    /// dialect.scope = ScopeRule::none();
+    ///
+    /// let mut dialect = Dialect::new("other-bank", "https://login.example/token");
+    /// dialect.scope.field = "scopes".into();
+    /// dialect.scope.required = true;
+    /// ```
+    pub fn none() -> Self {
         Self {
             most: Some(0),
             ..Self::default()

@@ -90,6 +90,6 @@ async fn fields_may_have_other_names_and_bring_further_values() {
         .await
         .unwrap();
     assert_eq!(token.expose(), "abc");
-    assert_eq!(token.expose_extra("jwt_token"), Some("xyz"));
+    assert_eq!(token.extra("jwt_token"), Some("xyz"));
     assert_eq!(token.life(), seconds(3600));
 }

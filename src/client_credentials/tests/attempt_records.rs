@@ -312,7 +312,7 @@ async fn an_attempt_that_is_given_up_has_a_record() {
     let transport = service_fn(async |_: Request<Full<Bytes>>| {
         pending::<Result<Response<Full<Bytes>>, Infallible>>().await
     });
-    let source = builder.build_over(transport).unwrap();
+    let source = builder.build(transport).unwrap();
     assert!(source.token().await.is_err());
     let records = seen.lock().unwrap();
     let attempts: Vec<_> = records.iter().map(AttemptRecord::attempt).collect();

@@ -194,7 +194,7 @@ async fn white_space_around_a_token_is_cut_off() {
             .await
             .unwrap();
         assert_eq!(token.expose(), "abc", "{around:?}");
-        assert_eq!(token.expose_extra("jwt"), Some("xyz"), "{around:?}");
+        assert_eq!(token.extra("jwt"), Some("xyz"), "{around:?}");
 
         let inside = format!(r#"{{"access_token":"ab{around}c","jwt":"x"}}"#);
         let inside = ask(builder(dialect.clone()), answer(200, &inside)).await;

@@ -242,7 +242,7 @@ async fn a_dialects_wait_is_honoured_and_the_users_bound_comes_last() {
                 }
             })
             .clock(clock.clone())
-            .build_over(busy)
+            .build(busy)
             .unwrap();
         let error = source.token().await.unwrap_err();
         let waits = error.retry_at().unwrap().duration_since(clock.wall());

@@ -22,7 +22,7 @@ fn source(builder: ClientCredentialsBuilder, answer: Response<Full<Bytes>>) -> T
         let answer = answer.clone();
         async move { Ok::<_, Infallible>(answer) }
     });
-    builder.clock(Clock::tokio()).build_over(transport).unwrap()
+    builder.clock(Clock::tokio()).build(transport).unwrap()
 }
 
 /// How long a token lives whose answer says this of it.
@@ -88,7 +88,7 @@ async fn the_longest_wait_after_a_429() {
         let clock = Clock::tokio();
         let transport =
             service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(answer(429, "")) });
-        let source = builder.clock(clock.clone()).build_over(transport).unwrap();
+        let source = builder.clock(clock.clone()).build(transport).unwrap();
         let error = source.token().await.unwrap_err();
         error
             .retry_at()

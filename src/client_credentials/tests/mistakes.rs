@@ -178,7 +178,7 @@ fn an_error_says_whose_setting_it_is_and_what_was_given() {
     let transport =
         service_fn(|_: Request<Full<Bytes>>| async { Ok::<_, Infallible>(answer(200, "")) });
     let error = plain().policy(|policy| policy.retry.attempts = 0);
-    let error = error.build_over(transport).unwrap_err();
+    let error = error.build(transport).unwrap_err();
     assert_eq!(
         error.to_string(),
         "plain: invalid `retry.attempts` 0: must be at least 1"

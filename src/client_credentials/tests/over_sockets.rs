@@ -15,7 +15,7 @@ async fn fetch(token_url: &str, client: reqwest::ClientBuilder) -> Result<Token,
     let origin = token_url.parse().unwrap();
     let transport = ReqwestService::new(client, &origin).unwrap();
     let builder = plain().token_url(token_url);
-    let fetcher = builder.fetcher::<_, Full<Bytes>>(transport).unwrap();
+    let fetcher = builder.fetcher::<Full<Bytes>>(transport).unwrap();
     fetcher.oneshot(TokenRequest::first(now())).await
 }
 

@@ -126,7 +126,7 @@ fn build(dialect: Dialect, asked: Arc<Mutex<Vec<Sent>>>) -> Result<TokenSource, 
     });
     let scopes = usize::from(dialect.body != BodyEncoding::Empty && dialect.scope.most != Some(0));
     let scopes = ["read"].into_iter().take(scopes);
-    client(dialect).scopes(scopes).build_over(transport)
+    client(dialect).scopes(scopes).build(transport)
 }
 
 fn is_safe(dialect: &Dialect, uri: &Uri) -> bool {

@@ -75,7 +75,7 @@ pub fn source(client: ClientCredentialsBuilder, answer: Answer) -> TokenSource {
         let answer = answer.clone();
         async move { Ok::<_, Infallible>(answer) }
     });
-    client.build_over(transport).unwrap()
+    client.build(transport).unwrap()
 }
 
 /// How long from [`NOW`] to a moment.

@@ -40,7 +40,7 @@ pub(crate) fn middleware(bank: &Bank) -> OAuthMiddleware {
         .token_url(bank.token_url())
         .origin(bank.api_origin())
         .policy(|policy| policy.back_off.min_fetch_interval = Duration::from_millis(1))
-        .build(reqwest::Client::builder())
+        .build_reqwest(reqwest::Client::builder())
         .unwrap();
     OAuthMiddleware::new(source)
 }

@@ -135,9 +135,7 @@ impl Stack {
         S::Future: Send,
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        let source = builder
-            .build_over::<_, Full<Bytes>>(client.clone())
-            .unwrap();
+        let source = builder.build(client.clone()).unwrap();
         let layer = OAuthLayer::new(source.clone()).retry_rejected();
         Self {
             api: layer.layer(read_to_end(client)),
