@@ -31,14 +31,7 @@ use crate::{
 /// released. It may be taken while `fetcher` is held, and `fetcher` is held while the user's code runs: nobody waits for
 /// it, but only tries.
 pub(crate) struct Core {
-    pub(crate) name: Arc<str>,
-    /// Host and port of the token endpoint, where they are known.
-    pub(crate) endpoint: Option<Arc<str>>,
-    pub(crate) policy: Policy,
-    pub(crate) clock: Clock,
-    pub(crate) headers: TokenHeaders,
-    pub(crate) origins: AllowedOrigins,
-    pub(crate) rejection: RejectionRule,
+    pub(crate) config: Config,
     pub(crate) cell: Cell,
     pub(crate) counters: Counters,
     pub(crate) changes: watch::Sender<()>,
@@ -53,9 +46,10 @@ pub(crate) struct Core {
     last_success: AtomicU64,
 }
 
-/// What the configured parts are called; see [`Core`].
-pub(crate) struct Parts {
+/// What the user chose. The builder fills it, and nothing changes it afterwards.
+pub(crate) struct Config {
     pub(crate) name: Arc<str>,
+    /// Host and port of the token endpoint, if they are known.
     pub(crate) endpoint: Option<Arc<str>>,
     pub(crate) policy: Policy,
     pub(crate) clock: Clock,
@@ -76,18 +70,26 @@ pub(crate) enum TokenOrFetch {
     },
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: "oauth".into(),
+            endpoint: None,
+            policy: Policy::default(),
+            clock: Clock::system(),
+            headers: TokenHeaders::bearer(),
+            origins: AllowedOrigins::default(),
+            rejection: RejectionRule::default(),
+        }
+    }
+}
+
 impl Core {
-    pub(crate) fn new(parts: Parts, fetcher: Fetcher, rng: fastrand::Rng) -> Self {
+    pub(crate) fn new(config: Config, fetcher: Fetcher, rng: fastrand::Rng) -> Self {
         Self {
             fetcher: Mutex::new(Some(fetcher)),
-            state: Mutex::new(State::new(&parts.policy, rng)),
-            name: parts.name,
-            endpoint: parts.endpoint,
-            policy: parts.policy,
-            clock: parts.clock,
-            headers: parts.headers,
-            origins: parts.origins,
-            rejection: parts.rejection,
+            state: Mutex::new(State::new(&config.policy, rng)),
+            config,
             cell: Cell::default(),
             counters: Counters::default(),
             changes: watch::Sender::new(()),
@@ -98,28 +100,32 @@ impl Core {
     }
 
     pub(crate) fn now(&self) -> Now {
-        self.clock.now()
+        self.config.clock.now()
     }
 
     /// How long a request waits for a token.
     pub(crate) fn patience(&self) -> Bound<'_> {
-        Bound::new(&self.clock, self.policy.timeouts.acquire, WAITER_GRACE)
+        Bound::new(
+            &self.config.clock,
+            self.config.policy.timeouts.acquire,
+            WAITER_GRACE,
+        )
     }
 
     pub(crate) fn error(&self, reason: Reason) -> OAuthError {
-        OAuthError::new(self.name.clone(), reason, None)
+        OAuthError::new(self.config.name.clone(), reason, None)
     }
 
     /// The error of a fetch that failed now, after which the source backs off.
     pub(crate) fn failure(&self, reason: Reason, now: Now, back_off: Duration) -> OAuthError {
-        let clock = self.clock.clone();
+        let clock = self.config.clock.clone();
         let until = now.monotonic.saturating_add(back_off);
         let next = NextAttempt {
             at: now.after(back_off).wall_time(),
             back_off,
             left: Box::new(move || until.saturating_sub(clock.now().monotonic)),
         };
-        OAuthError::new(self.name.clone(), reason, Some(next))
+        OAuthError::new(self.config.name.clone(), reason, Some(next))
     }
 
     /// The token endpoint did not answer within a bound of the policy's.
@@ -127,7 +133,7 @@ impl Core {
         let error = FetchError::timed_out(format!(
             "the token endpoint did not answer within {bound}, {length:?}"
         ));
-        match &self.endpoint {
+        match &self.config.endpoint {
             Some(place) => error.at(place).with_advice(CHECK_NETWORK),
             None => error,
         }
@@ -174,7 +180,7 @@ impl Core {
                     TokenOrFetch::Restored(issued)
                 }
                 (cause, _) => TokenOrFetch::Fetch {
-                    grant: state.grant_fetch(cause, now, &self.policy),
+                    grant: state.grant_fetch(cause, now, &self.config.policy),
                     wait,
                 },
             }
@@ -190,7 +196,7 @@ impl Core {
         let now = self.now();
         self.step(|state| match self.phase(now) {
             Some(Phase::Fresh) => None,
-            phase => Some(state.grant_fetch(cause(phase), now, &self.policy)),
+            phase => Some(state.grant_fetch(cause(phase), now, &self.config.policy)),
         })
     }
 
@@ -203,7 +209,7 @@ impl Core {
                 (generation, rejection),
                 last_success,
                 now,
-                &self.policy,
+                &self.config.policy,
             ),
             None => Remedy::HandOn,
         })
@@ -244,7 +250,12 @@ impl Core {
             });
             self.cell.put(issued.clone());
             let generation = issued.generation;
-            state.landed(fetch.cause, (generation, repeated), now, &self.policy);
+            state.landed(
+                fetch.cause,
+                (generation, repeated),
+                now,
+                &self.config.policy,
+            );
             Some((issued, repeated))
         })
     }

@@ -110,7 +110,7 @@ impl FetchTask {
             core.counters.count_fetch(fetch.cause);
         }
         let started = core.now();
-        let bound = core.policy.timeouts.fetch;
+        let bound = core.config.policy.timeouts.fetch;
         let result = match beating((&core, &fetch, driver), bound, self.attempts()).await {
             Ok(result) => result,
             Err(Stopped::OutOfTime) => Err(Failure::Fetch(self.out_of_time())),
@@ -138,8 +138,8 @@ impl FetchTask {
     async fn attempt(&mut self) -> Result<PreparedToken, Failure> {
         // Not bounded by the attempt's time-out: a rate limit around the fetcher may hold it back for longer.
         let (anchor, call) = self.call().await?;
-        let bound = (self.core.policy.timeouts.attempt, ATTEMPT_GRACE);
-        let token = match bounded(&self.core.clock, bound, call).await {
+        let bound = (self.core.config.policy.timeouts.attempt, ATTEMPT_GRACE);
+        let token = match bounded(&self.core.config.clock, bound, call).await {
             Ok(answer) => answer.map_err(FetchError::from_fetcher),
             Err(_) => Err(self.core.timed_out("timeouts.attempt", bound.0)),
         };
@@ -195,7 +195,7 @@ impl FetchTask {
 
     /// How long to wait before another attempt, if there is to be one.
     fn wait_after(&mut self, error: &FetchError) -> Option<Duration> {
-        let policy = &self.core.policy;
+        let policy = &self.core.config.policy;
         let Progress {
             attempts,
             without_life,
@@ -228,7 +228,7 @@ impl FetchTask {
 
     /// The fetch's own bound passed. What its last attempt failed with says more than that, if there was one.
     fn out_of_time(&mut self) -> FetchError {
-        let bound = self.core.policy.timeouts.fetch;
+        let bound = self.core.config.policy.timeouts.fetch;
         let timed_out = || self.core.timed_out("timeouts.fetch", bound);
         self.last_failure.take().unwrap_or_else(timed_out)
     }
@@ -246,7 +246,7 @@ async fn beating<F: Future>(
     bound: Duration,
     work: F,
 ) -> Result<F::Output, Stopped> {
-    let mut bound = Bound::new(&core.clock, bound, FETCH_GRACE);
+    let mut bound = Bound::new(&core.config.clock, bound, FETCH_GRACE);
     let mut work = pin!(work);
     while !bound.is_over() {
         if let Some(output) = bound.tick(TICK, work.as_mut()).await {

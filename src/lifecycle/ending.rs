@@ -95,7 +95,7 @@ impl FetchTask {
         let now = core.now();
         core.step(|state| {
             state.driven_by(&self.fetch, Some(driver))?;
-            let wait = state.failed(failure, &core.policy);
+            let wait = state.failed(failure, &core.config.policy);
             let error = core.failure(reason, now, wait);
             state.back_off(now, wait, error.clone());
             core.restore();

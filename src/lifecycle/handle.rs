@@ -64,14 +64,14 @@ impl Handle {
     /// Whether this URI may have the token.
     #[inline]
     pub(crate) fn permits(&self, uri: &Uri) -> Result<(), OAuthError> {
-        let permitted = self.core.origins.permits(uri);
+        let permitted = self.core.config.origins.permits(uri);
         permitted.map_err(|foreign| self.foreign_origin(foreign))
     }
 
     /// Whether this URL, which is what `reqwest` dials, may have the token.
     #[cfg(feature = "reqwest-middleware")]
     pub(crate) fn permits_url(&self, url: &reqwest::Url) -> Result<(), OAuthError> {
-        let permitted = self.core.origins.permits_url(url);
+        let permitted = self.core.config.origins.permits_url(url);
         permitted.map_err(|foreign| self.foreign_origin(foreign))
     }
 
@@ -82,15 +82,15 @@ impl Handle {
     }
 
     pub(crate) fn permits_origin(&self, origin: &Origin) -> Result<(), ConfigError> {
-        let permitted = self.core.origins.permits_target(Ok(origin.target()));
+        let permitted = self.core.config.origins.permits_target(Ok(origin.target()));
         permitted.map_err(|foreign| {
-            ConfigError::new("relative_to", foreign.to_string()).of(&self.core.name)
+            ConfigError::new("relative_to", foreign.to_string()).of(&self.core.config.name)
         })
     }
 
     #[inline]
     pub(crate) fn rejection_rule(&self) -> &RejectionRule {
-        &self.core.rejection
+        &self.core.config.rejection
     }
 
     /// The hit path: puts the current token on a request if it may be used, and says which it was.
@@ -109,7 +109,7 @@ impl Handle {
     /// `models/publishing.rs` and `tests/middleware/hit_path.rs` show it.
     #[inline]
     pub(crate) fn attach(&self, headers: &mut HeaderMap) -> Option<Generation> {
-        let clock = &self.core.clock;
+        let clock = &self.core.config.clock;
         let attached = |issued: &Issued| {
             let serves =
                 issued.is_surely_fresh(clock.coarse_now()) || self.serves(issued, clock.now());
@@ -233,7 +233,7 @@ impl Handle {
                 Err(_) | Ok(Some(Outcome::Succeeded | Outcome::Lost)) => {}
                 Ok(Some(Outcome::Failed(error))) => return self.or_serviceable(|| error),
                 Ok(None) => {
-                    let bound = self.core.policy.timeouts.acquire;
+                    let bound = self.core.config.policy.timeouts.acquire;
                     let reason = Reason::AcquireTimeout(bound);
                     return self.or_serviceable(|| self.core.error(reason));
                 }
@@ -321,7 +321,7 @@ impl Handle {
 impl fmt::Debug for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Core")
-            .field("name", &self.name)
+            .field("name", &self.config.name)
             .finish_non_exhaustive()
     }
 }

@@ -52,7 +52,7 @@ impl Core {
         if token.expose().is_empty() {
             return Err(FetchError::malformed("the token is empty"));
         }
-        let headers = self.headers.render(&token)?;
+        let headers = self.config.headers.render(&token)?;
         let (lifetime, stated) = self.stated(&token, anchor, rng);
         let current = self.current_if_same(&token);
         let now = self.now();
@@ -63,7 +63,7 @@ impl Core {
         if span.expires_at.is_reached(now) {
             return Err(over(stated, anchor, now));
         }
-        let mut span = span.beyond_leeway(&self.policy, now);
+        let mut span = span.beyond_leeway(&self.config.policy, now);
         if current.is_some() {
             // Asked before, the endpoint would hand it out once more.
             span.refresh_at = span.use_until;
@@ -82,13 +82,13 @@ impl Core {
             anchor.wall.saturating_sub(since_epoch(at))
         });
         let lifetime = match token.life() {
-            Life::Unstated => self.policy.lifetime.default,
+            Life::Unstated => self.config.policy.lifetime.default,
             Life::For(lifetime) => lifetime,
             Life::Until(end) => age + since_epoch(end).saturating_sub(anchor.wall),
         };
         // Of a token of some age, what is left is what must be believed.
-        let lifetime = lifetime.min(age.saturating_add(self.policy.lifetime.max));
-        let window = self.policy.window(lifetime, rng.f64());
+        let lifetime = lifetime.min(age.saturating_add(self.config.policy.lifetime.max));
+        let window = self.config.policy.window(lifetime, rng.f64());
         let start = anchor.earlier(age);
         let expires_at = start.after(lifetime);
         let span = Span {
@@ -195,23 +195,11 @@ impl PreparedToken {
 mod tests {
     use tower::{service_fn, util::BoxService};
 
-    use super::{
-        super::{clock::Clock, core::Parts},
-        *,
-    };
-    use crate::{headers::TokenHeaders, origin::AllowedOrigins, rejection::RejectionRule};
+    use super::{super::core::Config, *};
 
     fn issued(lifetime: Duration) -> Issued {
         let core = Core::new(
-            Parts {
-                name: "test".into(),
-                endpoint: None,
-                policy: Policy::default(),
-                clock: Clock::system(),
-                headers: TokenHeaders::bearer(),
-                origins: AllowedOrigins::default(),
-                rejection: RejectionRule::default(),
-            },
+            Config::default(),
             BoxService::new(service_fn(async |_| Ok(Token::new("never")))),
             fastrand::Rng::with_seed(1),
         );

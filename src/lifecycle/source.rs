@@ -278,7 +278,7 @@ impl TokenSource {
 impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenSource")
-            .field("name", &self.core().name)
+            .field("name", &self.core().config.name)
             .finish_non_exhaustive()
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn fetch_span(core: &Core, cause: FetchCause) -> Span {
     info_span!(
         parent: None,
         "token_fetch",
-        provider = &*core.name,
+        provider = &*core.config.name,
         cause = cause.as_str(),
         outcome = field::Empty,
     )
@@ -72,7 +72,7 @@ pub(crate) fn rejected(
     remedy: &'static str,
 ) {
     debug!(
-        provider = &*core.name,
+        provider = &*core.config.name,
         generation = generation.get(),
         rejection = ?rejection,
         remedy,
@@ -83,7 +83,7 @@ pub(crate) fn rejected(
 /// At most once for each fetch: a token that is restored is not suspended again.
 pub(crate) fn restored(core: &Core, generation: Generation) {
     warn!(
-        provider = &*core.name,
+        provider = &*core.config.name,
         generation = generation.get(),
         "the fetch takes longer than suspended_wait: the rejected token is used until it ends"
     );
@@ -91,7 +91,7 @@ pub(crate) fn restored(core: &Core, generation: Generation) {
 
 pub(crate) fn retried(core: &Core, from: Generation, to: Generation) {
     debug!(
-        provider = &*core.name,
+        provider = &*core.config.name,
         from = from.get(),
         to = to.get(),
         "request retried with a newer token"

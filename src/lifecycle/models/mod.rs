@@ -26,8 +26,7 @@ use tower::{service_fn, util::BoxService};
 
 use super::{
     cell::TokenState,
-    clock::Clock,
-    core::{Core, Parts},
+    core::{Config, Core},
     driver::Fetcher,
     driving::{Driving, Silence},
     fetch::{Fetch, Outcome},
@@ -37,7 +36,6 @@ use super::{
 };
 use crate::{
     error::{BoxError, FetchError, OAuthError},
-    headers::TokenHeaders,
     policy::Policy,
     rejection::Rejection,
     token::{FetchCause, Generation, Token, TokenRequest},
@@ -176,7 +174,7 @@ impl World {
     }
 
     fn new_fetch(&self) -> Arc<Fetch> {
-        let (now, policy) = (self.core.now(), &self.core.policy);
+        let (now, policy) = (self.core.now(), &self.core.config.policy);
         match self
             .core
             .step(|state| state.grant_fetch(FetchCause::Ahead, now, policy))
@@ -240,14 +238,9 @@ impl Deref for World {
 }
 
 fn core_over(policy: Policy, fetcher: Fetcher) -> Core {
-    let parts = Parts {
-        endpoint: None,
-        name: "model".into(),
+    let config = Config {
         policy,
-        clock: Clock::system(),
-        headers: TokenHeaders::bearer(),
-        origins: Default::default(),
-        rejection: Default::default(),
+        ..Config::default()
     };
-    Core::new(parts, fetcher, fastrand::Rng::with_seed(7))
+    Core::new(config, fetcher, fastrand::Rng::with_seed(7))
 }
