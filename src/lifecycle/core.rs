@@ -10,9 +10,9 @@ use super::{
     clock::{Clock, Now},
     driver::Fetcher,
     driving::Driver,
-    fetch::{Fetch, Outcome},
+    fetch::Outcome,
     prepared::PreparedToken,
-    state::{FetchGrant, Remedy, State},
+    state::{FetchGrant, RejectedResponse, Remedy, State, Stopped},
     status::Counters,
     sync::{AtomicU64, Mutex, Ordering},
 };
@@ -56,6 +56,13 @@ pub(crate) struct Config {
     pub(crate) headers: TokenHeaders,
     pub(crate) origins: AllowedOrigins,
     pub(crate) rejection: RejectionRule,
+}
+
+/// A token that a fetch has put into the cell.
+pub(crate) struct Installed {
+    pub(crate) issued: Arc<Issued>,
+    /// The endpoint returned the token that was current before.
+    pub(crate) repeated: bool,
 }
 
 /// The way in for a request that found no token it may use.
@@ -202,15 +209,13 @@ impl Core {
 
     pub(crate) fn rejected(&self, generation: Generation, rejection: Rejection) -> Remedy {
         let now = self.now();
-        let last_success = Duration::from_nanos(self.last_success.load(Ordering::Relaxed));
+        let response = RejectedResponse {
+            generation,
+            rejection,
+            last_success: Duration::from_nanos(self.last_success.load(Ordering::Relaxed)),
+        };
         self.step(|state| match self.cell.get() {
-            Some(current) => state.rejected(
-                &current,
-                (generation, rejection),
-                last_success,
-                now,
-                &self.config.policy,
-            ),
+            Some(current) => state.rejected(&current, &response, now, &self.config.policy),
             None => Remedy::HandOn,
         })
     }
@@ -234,14 +239,10 @@ impl Core {
 
     /// Puts a token into the cell and ends the fetch, if this driver has it. The token is published first, and the
     /// fetch's outcome last: whoever learns that the fetch has landed finds the token.
-    pub(crate) fn install(
-        &self,
-        prepared: PreparedToken,
-        (fetch, driver): (&Arc<Fetch>, Driver),
-    ) -> Option<(Arc<Issued>, bool)> {
+    pub(crate) fn install(&self, prepared: PreparedToken, driver: &Driver) -> Option<Installed> {
         let now = self.now();
         self.step(|state| {
-            state.driven_by(fetch, Some(driver))?;
+            let cause = state.driven_by(driver)?.fetch().cause;
             let same = self.current_if_same(prepared.token());
             let repeated = same.is_some();
             let issued = Arc::new(match same {
@@ -249,14 +250,9 @@ impl Core {
                 None => prepared.issue(state.next_generation()),
             });
             self.cell.put(issued.clone());
-            let generation = issued.generation;
-            state.landed(
-                fetch.cause,
-                (generation, repeated),
-                now,
-                &self.config.policy,
-            );
-            Some((issued, repeated))
+            let installed = Installed { issued, repeated };
+            state.succeeded(cause, &installed, now, &self.config.policy);
+            Some(installed)
         })
     }
 
@@ -273,12 +269,12 @@ impl Core {
     /// its requests would wait for can no longer come.
     pub(crate) fn shut_down(&self) {
         let error = self.error(Reason::ShutDown);
-        let under_way = self.step(|state| {
+        let stopped = self.step(|state| {
             self.restore();
             state.shut_down(error)
         });
         // Without the lock: an abort may drop what drives the fetch here and now, and that wants the lock.
-        if let Some((fetch, tasks)) = under_way {
+        if let Some(Stopped { fetch, tasks }) = stopped {
             fetch.land(Outcome::Lost);
             tasks.iter().for_each(|task| task.abort());
         }

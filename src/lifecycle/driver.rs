@@ -12,7 +12,7 @@ use std::{
 use tower::{Service, util::BoxService};
 
 use super::{
-    bound::{ATTEMPT_GRACE, Bound, FETCH_GRACE, TICK, bounded},
+    bound::{ATTEMPT_GRACE, Bound, FETCH_GRACE, TICK},
     clock::Now,
     core::Core,
     driving::{Begun, Driver, Driving, Progress},
@@ -98,25 +98,25 @@ impl FetchTask {
     }
 
     async fn drive(&mut self, begun: Begun) {
-        let (core, fetch, driver) = (self.core.clone(), self.fetch.clone(), begun.driver);
-        self.driver = Some(driver);
+        let (core, driver) = (self.core.clone(), begun.driver);
+        self.driver = Some(driver.clone());
         self.progress = begun.progress;
         let delay = begun.start.saturating_sub(core.now().monotonic);
-        let delayed = beating((&core, &fetch, driver), Duration::MAX, wait(delay)).await;
+        let delayed = beating(&core, &driver, Duration::MAX, wait(delay)).await;
         if delayed.is_err() {
             return;
         }
-        if begun.is_first() {
-            core.counters.count_fetch(fetch.cause);
+        if driver.is_first() {
+            core.counters.count_fetch(self.fetch.cause);
         }
         let started = core.now();
         let bound = core.config.policy.timeouts.fetch;
-        let result = match beating((&core, &fetch, driver), bound, self.attempts()).await {
+        let result = match beating(&core, &driver, bound, self.attempts()).await {
             Ok(result) => result,
             Err(Stopped::OutOfTime) => Err(Failure::Fetch(self.out_of_time())),
             Err(Stopped::Replaced) => return,
         };
-        self.land(driver, result, started);
+        self.land(&driver, result, started);
     }
 
     /// Attempts until one succeeds, one fails for a reason that another cannot cure, or there are no more.
@@ -138,10 +138,11 @@ impl FetchTask {
     async fn attempt(&mut self) -> Result<PreparedToken, Failure> {
         // Not bounded by the attempt's time-out: a rate limit around the fetcher may hold it back for longer.
         let (anchor, call) = self.call().await?;
-        let bound = (self.core.config.policy.timeouts.attempt, ATTEMPT_GRACE);
-        let token = match bounded(&self.core.config.clock, bound, call).await {
+        let timeout = self.core.config.policy.timeouts.attempt;
+        let bound = Bound::new(&self.core.config.clock, timeout, ATTEMPT_GRACE);
+        let token = match bound.run(call).await {
             Ok(answer) => answer.map_err(FetchError::from_fetcher),
-            Err(_) => Err(self.core.timed_out("timeouts.attempt", bound.0)),
+            Err(_) => Err(self.core.timed_out("timeouts.attempt", timeout)),
         };
         token
             .and_then(|token| self.core.prepare(token, anchor, &mut self.rng))
@@ -181,11 +182,12 @@ impl FetchTask {
     /// The request of the next attempt, if this driver may still make one.
     fn request(&mut self, anchor: Now) -> Result<TokenRequest, Failure> {
         self.progress.attempts += 1;
-        let (driver, progress) = (self.driver, self.progress);
-        let drives = self.core.step(|state| {
-            let driving = state.driven_by(&self.fetch, driver)?;
-            driving.attempt(progress);
-            Some(())
+        let progress = self.progress;
+        let drives = self.driver.as_ref().and_then(|driver| {
+            self.core.step(|state| {
+                state.driven_by(driver)?.attempt(progress);
+                Some(())
+            })
         });
         drives.ok_or(Failure::Replaced)?;
         Counters::count(&self.core.counters.attempts);
@@ -242,7 +244,8 @@ enum Stopped {
 
 /// Does a part of a driver's work, for no longer than `bound`, and shows those who wait that it lives.
 async fn beating<F: Future>(
-    (core, fetch, driver): (&Core, &Arc<Fetch>, Driver),
+    core: &Core,
+    driver: &Driver,
     bound: Duration,
     work: F,
 ) -> Result<F::Output, Stopped> {
@@ -253,7 +256,7 @@ async fn beating<F: Future>(
             return Ok(output);
         }
         let beat = |driving: &mut Driving| driving.beat();
-        core.step(|state| state.driven_by(fetch, Some(driver)).map(beat))
+        core.step(|state| state.driven_by(driver).map(beat))
             .ok_or(Stopped::Replaced)?;
     }
     Err(Stopped::OutOfTime)
@@ -280,7 +283,10 @@ async fn caught<T>(attempt: impl Future<Output = Result<T, Failure>>) -> Result<
 impl Drop for FetchTask {
     fn drop(&mut self) {
         let lost = self.core.step(|state| {
-            state.driven_by(&self.fetch, self.driver)?;
+            match &self.driver {
+                Some(driver) => state.driven_by(driver)?,
+                None => state.driving(&self.fetch).filter(|it| !it.has_driver())?,
+            };
             state.lost();
             Some(())
         });

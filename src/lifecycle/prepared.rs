@@ -25,7 +25,6 @@ const SAME_END: Duration = Duration::from_secs(2);
 pub(crate) struct PreparedToken {
     token: Token,
     headers: Rendered,
-    lifetime: Duration,
     span: Span,
 }
 
@@ -34,6 +33,7 @@ pub(crate) struct PreparedToken {
 struct Span {
     /// By the wall clock.
     issued_at: SystemTime,
+    lifetime: Duration,
     refresh_at: Moment,
     use_until: Moment,
     expires_at: Moment,
@@ -53,7 +53,7 @@ impl Core {
             return Err(FetchError::malformed("the token is empty"));
         }
         let headers = self.config.headers.render(&token)?;
-        let (lifetime, stated) = self.stated(&token, anchor, rng);
+        let stated = self.stated(&token, anchor, rng);
         let current = self.current_if_same(&token);
         let now = self.now();
         let span = match &current {
@@ -71,13 +71,12 @@ impl Core {
         Ok(PreparedToken {
             token,
             headers,
-            lifetime,
             span,
         })
     }
 
-    /// The token's lifetime, and what comes of it by the answer alone.
-    fn stated(&self, token: &Token, anchor: Now, rng: &mut fastrand::Rng) -> (Duration, Span) {
+    /// The moments of a token's life, by its own answer alone.
+    fn stated(&self, token: &Token, anchor: Now, rng: &mut fastrand::Rng) -> Span {
         let age = token.issued().map_or(Duration::ZERO, |at| {
             anchor.wall.saturating_sub(since_epoch(at))
         });
@@ -91,14 +90,14 @@ impl Core {
         let window = self.config.policy.window(lifetime, rng.f64());
         let start = anchor.earlier(age);
         let expires_at = start.after(lifetime);
-        let span = Span {
+        Span {
             issued_at: start.wall_time(),
+            lifetime,
             refresh_at: start.after(window.refresh_after),
             use_until: start.after(window.use_for),
             expires_at,
             first_said: expires_at,
-        };
-        (lifetime, span)
+        }
     }
 
     /// The current token, if this is the very same.
@@ -154,7 +153,7 @@ impl Span {
 impl PreparedToken {
     /// How long it lives in all.
     pub(crate) fn lifetime(&self) -> Duration {
-        self.lifetime
+        self.span.lifetime
     }
 
     pub(super) fn token(&self) -> &Token {
@@ -182,7 +181,7 @@ impl PreparedToken {
             use_until: self.span.use_until,
             expires_at: self.span.expires_at,
             issued_at: self.span.issued_at,
-            lifetime: self.lifetime,
+            lifetime: self.span.lifetime,
             first_said: self.span.first_said,
             token: self.token,
             headers: self.headers,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::{Span, debug, field, info, info_span, warn};
 
-use super::core::Core;
+use super::core::{Core, Installed};
 use crate::{
     error::{FetchError, OAuthError},
     rejection::Rejection,
@@ -35,17 +35,12 @@ pub(crate) fn attempt_failed(attempt: u32, error: &FetchError, wait: Duration) {
     );
 }
 
-pub(crate) fn fetched(
-    attempts: u32,
-    generation: Generation,
-    lifetime: Duration,
-    repeated: bool,
-    took: Duration,
-) {
+pub(crate) fn fetched(attempts: u32, installed: &Installed, lifetime: Duration, took: Duration) {
+    let repeated = installed.repeated;
     Span::current().record("outcome", if repeated { "repeated" } else { "new" });
     info!(
         attempts,
-        generation = generation.get(),
+        generation = installed.issued.generation.get(),
         lifetime_s = lifetime.as_secs(),
         repeated,
         duration_ms = millis(took),

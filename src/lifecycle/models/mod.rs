@@ -157,7 +157,7 @@ impl World {
         let (now, mut rng) = (world.core.now(), fastrand::Rng::with_seed(7));
         let prepared = world.core.prepare(Token::new("held"), now, &mut rng);
         let driver = begun.unwrap().driver;
-        let installed = world.core.install(prepared.unwrap(), (&fetch, driver));
+        let installed = world.core.install(prepared.unwrap(), &driver);
         assert!(installed.is_some());
         world
     }
