@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::watch;
 
-use super::{handle::Handle, status::Status};
+use super::{guard::ShutDownOnDrop, status::Status};
 
 /// The changes of a source, one at a time: a token came, a fetch failed, a token was rejected, the source was shut
 /// down.
@@ -12,12 +12,12 @@ use super::{handle::Handle, status::Status};
 /// It does not keep the source alive. Changes that come faster than they are read are seen as one.
 #[derive(Debug)]
 pub struct Changes {
-    source: Weak<Handle>,
+    source: Weak<ShutDownOnDrop>,
     changed: watch::Receiver<()>,
 }
 
 impl Changes {
-    pub(crate) fn new(source: Weak<Handle>, changed: watch::Receiver<()>) -> Self {
+    pub(crate) fn new(source: Weak<ShutDownOnDrop>, changed: watch::Receiver<()>) -> Self {
         Self { source, changed }
     }
 
@@ -29,11 +29,11 @@ impl Changes {
     pub async fn next(&mut self) -> Option<Status> {
         self.source()?;
         self.changed.changed().await.ok()?;
-        self.source().map(|source| Status::of(&source.core))
+        self.source().map(|source| Status::of(&source))
     }
 
     /// The source, unless it has ended.
-    fn source(&self) -> Option<Arc<Handle>> {
+    fn source(&self) -> Option<Arc<ShutDownOnDrop>> {
         let source = self.source.upgrade()?;
         (!source.is_shut_down()).then_some(source)
     }

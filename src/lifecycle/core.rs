@@ -1,6 +1,6 @@
 //! What all handles of one source share.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
@@ -30,7 +30,7 @@ use crate::{
 /// `state` is not held while a waker, a user's code or another lock is called: what must be told is told after it is
 /// released. It may be taken while `fetcher` is held, and `fetcher` is held while the user's code runs: nobody waits for
 /// it, but only tries.
-pub(crate) struct Core {
+pub struct Core {
     pub(crate) config: Config,
     pub(crate) cell: Cell,
     pub(crate) counters: Counters,
@@ -207,7 +207,8 @@ impl Core {
         })
     }
 
-    pub(crate) fn rejected(&self, generation: Generation, rejection: Rejection) -> Remedy {
+    /// Decides what a rejected request can be tried again with.
+    pub(crate) fn remedy(&self, generation: Generation, rejection: Rejection) -> Remedy {
         let now = self.now();
         let response = RejectedResponse {
             generation,
@@ -294,4 +295,12 @@ fn cause(current: Option<Phase>) -> FetchCause {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("name", &self.config.name)
+            .finish_non_exhaustive()
+    }
 }

@@ -30,15 +30,16 @@ const SILENT_LOOKS: u32 = 4;
 /// Without a runtime that takes the task; the fetch is lost then.
 pub(crate) fn start(core: &Arc<Core>, fetch: &Arc<Fetch>) -> Result<(), OAuthError> {
     let task = FetchTask::new(core.clone(), fetch.clone());
-    let Ok(runtime) = runtime::Handle::try_current() else {
-        return Err(core.error(Reason::NoRuntime));
-    };
-    spawn(core, &runtime, task);
-    // A runtime that is shutting down drops the task here and now; to wait for another would never end.
-    match fetch.is_lost() && !core.step(|state| state.is_shut_down()) {
-        true => Err(core.error(Reason::NoRuntime)),
-        false => Ok(()),
+    if let Ok(runtime) = runtime::Handle::try_current() {
+        spawn(core, &runtime, task);
+        // A runtime that is shutting down drops the task at once. Waiting for another task would never end.
+        if !fetch.is_lost() || core.is_shut_down() {
+            return Ok(());
+        }
     }
+    // The token that the fetch was to replace is the best there is.
+    core.step(|_| core.restore());
+    Err(core.error(Reason::NoRuntime))
 }
 
 fn spawn(core: &Arc<Core>, runtime: &runtime::Handle, task: FetchTask) {

@@ -31,7 +31,8 @@ use super::{
     driving::{Driving, Silence},
     fetch::{Fetch, Outcome},
     follow::{help, start},
-    handle::{Handle, Rejected},
+    guard::ShutDownOnDrop,
+    requests::Rejected,
     state::{FetchGrant, Remedy},
 };
 use crate::{
@@ -114,7 +115,7 @@ impl Drop for Leaving<'_> {
 
 /// A source, and the endpoint it fetches from.
 struct World {
-    handle: Arc<Handle>,
+    source: ShutDownOnDrop,
     endpoint: Arc<Endpoint>,
 }
 
@@ -137,7 +138,7 @@ impl World {
         }));
         let core = Arc::new(core_over(policy, fetcher));
         Self {
-            handle: Arc::new(Handle { core }),
+            source: ShutDownOnDrop(core),
             endpoint,
         }
     }
@@ -151,13 +152,11 @@ impl World {
         let world = self;
         let fetch = world.new_fetch();
         let begin = |driving: &mut Driving| driving.begin();
-        let begun = world
-            .core
-            .step(|state| state.driving(&fetch).and_then(begin));
-        let (now, mut rng) = (world.core.now(), fastrand::Rng::with_seed(7));
-        let prepared = world.core.prepare(Token::new("held"), now, &mut rng);
+        let begun = world.step(|state| state.driving(&fetch).and_then(begin));
+        let (now, mut rng) = (world.now(), fastrand::Rng::with_seed(7));
+        let prepared = world.prepare(Token::new("held"), now, &mut rng);
         let driver = begun.unwrap().driver;
-        let installed = world.core.install(prepared.unwrap(), &driver);
+        let installed = world.install(prepared.unwrap(), &driver);
         assert!(installed.is_some());
         world
     }
@@ -169,16 +168,13 @@ impl World {
 
     fn start(&self) -> Arc<Fetch> {
         let fetch = self.new_fetch();
-        start(&self.core, &fetch).unwrap();
+        start(self, &fetch).unwrap();
         fetch
     }
 
     fn new_fetch(&self) -> Arc<Fetch> {
-        let (now, policy) = (self.core.now(), &self.core.config.policy);
-        match self
-            .core
-            .step(|state| state.grant_fetch(FetchCause::Ahead, now, policy))
-        {
+        let (now, policy) = (self.now(), &self.config.policy);
+        match self.step(|state| state.grant_fetch(FetchCause::Ahead, now, policy)) {
             FetchGrant::Granted(fetch) => fetch,
             _ => panic!("no fetch may start"),
         }
@@ -186,9 +182,7 @@ impl World {
 
     /// The runtimes of all that drive a fetch go away.
     fn lose(&self, fetch: &Arc<Fetch>) {
-        let tasks = self
-            .core
-            .step(|state| state.driving(fetch).map(Driving::take_tasks));
+        let tasks = self.step(|state| state.driving(fetch).map(Driving::take_tasks));
         tasks.into_iter().flatten().for_each(|task| task.abort());
     }
 
@@ -197,7 +191,7 @@ impl World {
         if silence == Silence::Long {
             self.endpoint.taken_over.fetch_add(1, Ordering::SeqCst);
         }
-        help(&self.core, fetch, seen, silence)
+        help(self, fetch, seen, silence)
     }
 
     fn attempts(&self) -> usize {
@@ -205,35 +199,35 @@ impl World {
     }
 
     fn is_fetching(&self) -> bool {
-        self.core.step(|state| state.is_fetching())
+        self.step(|state| state.is_fetching())
     }
 
     /// Waits until no fetch is under way.
     fn settle(&self) {
-        let mut changed = self.core.changes.subscribe();
+        let mut changed = self.changes.subscribe();
         while self.is_fetching() {
             block_on(changed.changed()).unwrap();
         }
     }
 
     fn token_state(&self) -> TokenState {
-        self.core.cell.get().unwrap().token_state()
+        self.cell.get().unwrap().token_state()
     }
 
     /// The generation that a request goes out with now, and its token.
     fn attached(&self) -> Option<(u64, String)> {
         let mut headers = HeaderMap::new();
-        let generation = self.handle.attach(&mut headers)?;
+        let generation = self.source.attach(&mut headers)?;
         let value = headers["authorization"].to_str().unwrap().to_owned();
         Some((generation.get(), value))
     }
 }
 
 impl Deref for World {
-    type Target = Handle;
+    type Target = Arc<Core>;
 
-    fn deref(&self) -> &Handle {
-        &self.handle
+    fn deref(&self) -> &Arc<Core> {
+        &self.source
     }
 }
 

@@ -72,7 +72,6 @@ fn two_who_see_a_stale_token_refresh_it_once() {
     explore(|| {
         let world = Arc::new(World::holding_a_token([]));
         world
-            .core
             .cell
             .get()
             .unwrap()
