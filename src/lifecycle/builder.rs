@@ -7,7 +7,7 @@ use tower::{Service, ServiceExt, util::BoxService};
 use super::{
     clock::Clock,
     core::{Config, Core},
-    driver::Fetcher,
+    fetch::Fetcher,
     source::TokenSource,
 };
 use crate::{

@@ -8,9 +8,7 @@ use super::{
     bound::{Bound, WAITER_GRACE},
     cell::{Cell, Issued, Phase, TokenState},
     clock::{Clock, Now},
-    driver::Fetcher,
-    driving::Driver,
-    fetch::Outcome,
+    fetch::{Driver, Fetcher, Outcome},
     prepared::PreparedToken,
     state::{FetchGrant, RejectedResponse, Remedy, State, Stopped},
     status::Counters,
@@ -276,7 +274,7 @@ impl Core {
         });
         // Without the lock: an abort may drop what drives the fetch here and now, and that wants the lock.
         if let Some(Stopped { fetch, tasks }) = stopped {
-            fetch.land(Outcome::Lost);
+            fetch.finish(Outcome::Lost);
             tasks.iter().for_each(|task| task.abort());
         }
         self.changes.send_replace(());

@@ -4,7 +4,7 @@ use std::{sync::Weak, time::Duration};
 
 use tokio::{sync::watch, time};
 
-use super::{follow::follow, guard::ShutDownOnDrop, requests::Due};
+use super::{fetch::follow, guard::ShutDownOnDrop, requests::Due};
 
 /// The longest sleep. A timer stands still while the machine is suspended, so the wall clock must be looked at now
 /// and then.

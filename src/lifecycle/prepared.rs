@@ -166,14 +166,14 @@ impl PreparedToken {
 
     /// The same generation, and with the mark of a rejection if it bore one.
     pub(super) fn repeat(self, current: &Issued) -> Issued {
-        let standing = match current.token_state() {
+        let state = match current.token_state() {
             TokenState::Good => TokenState::Good,
             _ => TokenState::Repeated,
         };
-        self.with(current.generation, standing)
+        self.with(current.generation, state)
     }
 
-    fn with(self, generation: Generation, standing: TokenState) -> Issued {
+    fn with(self, generation: Generation, state: TokenState) -> Issued {
         Issued {
             generation,
             surely_fresh_until: self.span.refresh_at.before(COARSE_LAG),
@@ -185,7 +185,7 @@ impl PreparedToken {
             first_said: self.span.first_said,
             token: self.token,
             headers: self.headers,
-            standing: AtomicU8::new(standing as u8),
+            state: AtomicU8::new(state as u8),
         }
     }
 }

@@ -12,8 +12,7 @@ use super::{
     cell::{Issued, TokenState},
     clock::Now,
     core::Installed,
-    driving::{Driver, Driving},
-    fetch::Fetch,
+    fetch::{Driver, Driving, Fetch},
     restraint::{Bucket, Suspicion},
     sync::AbortHandle,
 };

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_shutdown_ends_the_fetch_that_is_just_being_launched() {
+fn a_shutdown_ends_the_fetch_that_is_just_being_started() {
     explore(|| {
         let world = Arc::new(World::new([Answer::Hang]));
         let waiter = thread::spawn({
@@ -17,17 +17,17 @@ fn a_shutdown_ends_the_fetch_that_is_just_being_launched() {
 }
 
 #[test]
-fn a_shutdown_during_a_landing_keeps_the_token_or_loses_the_fetch() {
+fn a_shutdown_during_a_success_keeps_the_token_or_loses_the_fetch() {
     explore(|| {
         let world = World::new([]);
         let fetch = world.start();
         world.shut_down();
-        let landed = match block_on(fetch.outcome()) {
+        let succeeded = match block_on(fetch.outcome()) {
             Outcome::Succeeded => true,
             Outcome::Lost => false,
             Outcome::Failed(error) => panic!("{error}"),
         };
-        assert_eq!(landed, world.attached().is_some());
+        assert_eq!(succeeded, world.attached().is_some());
         assert!(!world.is_fetching());
         assert!(
             world

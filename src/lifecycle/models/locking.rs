@@ -35,7 +35,7 @@ fn wakers_may_come_back(script: impl IntoIterator<Item = Answer>, end: fn(&World
 }
 
 #[test]
-fn wakers_may_come_back_when_a_fetch_lands() {
+fn wakers_may_come_back_when_a_fetch_succeeds() {
     explore(|| wakers_may_come_back([], |_| ()));
 }
 

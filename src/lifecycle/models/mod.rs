@@ -27,10 +27,7 @@ use tower::{service_fn, util::BoxService};
 use super::{
     cell::TokenState,
     core::{Config, Core},
-    driver::Fetcher,
-    driving::{Driving, Silence},
-    fetch::{Fetch, Outcome},
-    follow::{help, start},
+    fetch::{Driving, Fetch, Fetcher, Outcome, Silence, help, start},
     guard::ShutDownOnDrop,
     requests::Rejected,
     state::{FetchGrant, Remedy},

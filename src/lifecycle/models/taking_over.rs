@@ -20,7 +20,7 @@ fn taken_over(script: Vec<Answer>) -> (Arc<World>, Outcome, bool) {
 }
 
 #[test]
-fn a_fetch_that_is_taken_over_lands_once_and_with_the_later_drivers_token() {
+fn a_fetch_that_is_taken_over_ends_once_and_with_the_later_drivers_token() {
     explore(|| {
         let (world, outcome, in_vain) = taken_over(vec![Answer::SlowToken, Answer::SlowToken]);
         assert!(matches!(outcome, Outcome::Succeeded));

@@ -12,18 +12,20 @@ use std::{
 use tower::{Service, util::BoxService};
 
 use super::{
-    bound::{ATTEMPT_GRACE, Bound, FETCH_GRACE, TICK},
-    clock::Now,
-    core::Core,
-    driving::{Begun, Driver, Driving, Progress},
-    fetch::{Fetch, Outcome},
-    prepared::PreparedToken,
-    status::Counters,
-    sync::time,
-    telemetry,
+    Fetch, Outcome,
+    drivers::{Begun, Driver, Driving, Progress},
 };
 use crate::{
     error::{BoxError, FetchError},
+    lifecycle::{
+        bound::{ATTEMPT_GRACE, Bound, FETCH_GRACE, TICK},
+        clock::Now,
+        core::Core,
+        prepared::PreparedToken,
+        status::Counters,
+        sync::time,
+        telemetry,
+    },
     token::{Token, TokenRequest},
 };
 
@@ -49,7 +51,7 @@ const OCCUPIED: Duration = Duration::from_millis(50);
 ///
 /// # Invariants
 ///
-/// 1. Nobody waits for a fetch that cannot land: a driver that is dropped loses its fetch, and so does a task that is
+/// 1. Nobody waits for a fetch that cannot end: a driver that is dropped loses its fetch, and so does a task that is
 ///    dropped before anyone has begun.
 /// 2. Whatever a driver changes (the cell, the state, the fetch's outcome) it changes in a step that found it driving,
 ///    or after one. A driver that was replaced has no say, and makes no further attempt.
@@ -116,7 +118,7 @@ impl FetchTask {
             Err(Stopped::OutOfTime) => Err(Failure::Fetch(self.out_of_time())),
             Err(Stopped::Replaced) => return,
         };
-        self.land(&driver, result, started);
+        self.finish(&driver, result, started);
     }
 
     /// Attempts until one succeeds, one fails for a reason that another cannot cure, or there are no more.

@@ -1,20 +1,19 @@
-//! How a fetch that was driven to its end lands.
+//! Ends a fetch: with a token, or with an error and a back-off.
 
 use std::time::Duration;
 
 use super::{
-    clock::Now,
-    driver::{Failure, FetchTask},
-    driving::Driver,
-    fetch::Outcome,
-    prepared::PreparedToken,
-    status::Counters,
-    telemetry,
+    Outcome,
+    drivers::Driver,
+    task::{Failure, FetchTask},
 };
-use crate::error::{BoxError, OAuthError, Reason};
+use crate::{
+    error::{BoxError, OAuthError, Reason},
+    lifecycle::{clock::Now, prepared::PreparedToken, status::Counters, telemetry},
+};
 
 impl FetchTask {
-    pub(super) fn land(
+    pub(super) fn finish(
         &mut self,
         driver: &Driver,
         result: Result<PreparedToken, Failure>,
@@ -28,7 +27,7 @@ impl FetchTask {
 
     /// Those who wait are told before the user's subscriber is, which may panic.
     pub(super) fn tell(&self, outcome: Outcome) {
-        self.fetch.land(outcome);
+        self.fetch.finish(outcome);
         self.core.changes.send_replace(());
     }
 

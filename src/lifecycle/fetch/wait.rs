@@ -5,15 +5,19 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use tracing::Instrument;
 
 use super::{
-    bound::{Bound, TICK},
-    core::Core,
-    driver::FetchTask,
-    driving::{Driving, Silence},
-    fetch::{Fetch, Outcome},
-    sync::runtime,
-    telemetry,
+    Fetch, Outcome,
+    drivers::{Driving, Silence},
+    task::FetchTask,
 };
-use crate::error::{OAuthError, Reason};
+use crate::{
+    error::{OAuthError, Reason},
+    lifecycle::{
+        bound::{Bound, TICK},
+        core::Core,
+        sync::runtime,
+        telemetry,
+    },
+};
 
 /// How long a task that was spawned may take to be polled for the first time before another is spawned. Longer than a
 /// runtime with much to do takes; short enough to be worth it where a blocked worker has the task in its own slot.
@@ -81,7 +85,12 @@ pub(crate) async fn follow(
 }
 
 /// Spawns another task for a fetch that nobody begins, or whose driver is silent; says whether that was to be done.
-pub(super) fn help(core: &Arc<Core>, fetch: &Arc<Fetch>, seen: u64, silence: Silence) -> bool {
+pub(in crate::lifecycle) fn help(
+    core: &Arc<Core>,
+    fetch: &Arc<Fetch>,
+    seen: u64,
+    silence: Silence,
+) -> bool {
     let Ok(runtime) = runtime::Handle::try_current() else {
         return false;
     };

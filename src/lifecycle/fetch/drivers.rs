@@ -1,8 +1,9 @@
-//! Who drives the fetch under way, and how it changes hands. A part of the state, under its lock.
+//! Decides which task works on the fetch under way. It is a part of the state, under the state's lock.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{fetch::Fetch, sync::AbortHandle};
+use super::Fetch;
+use crate::lifecycle::sync::AbortHandle;
 
 /// One of the tasks that drive a fetch, one after another.
 #[derive(Clone, Debug)]
