@@ -99,15 +99,7 @@ impl OAuthError {
 
     /// Returns the failure's class, when a fetch failed.
     pub fn class(&self) -> Option<FailureClass> {
-        match &self.inner.reason {
-            Reason::Fetch { error, .. } => Some(error.class()),
-            Reason::FetcherPanicked(_) => Some(FailureClass::Unclear),
-            Reason::FetcherClosed(_) => Some(FailureClass::Permanent),
-            Reason::AcquireTimeout(_)
-            | Reason::ForeignOrigin(_)
-            | Reason::ShutDown
-            | Reason::NoRuntime => None,
-        }
+        self.inner.reason.class()
     }
 
     /// Whether waiting took too long: the fetch passed its own bound, or the request passed `timeouts.acquire`.
@@ -218,6 +210,27 @@ impl OAuthError {
         match &self.inner.reason {
             Reason::Fetch { error, .. } => error.advice(),
             Reason::FetcherClosed(_) => Some("Build a new source"),
+            _ => None,
+        }
+    }
+}
+
+impl Reason {
+    pub(crate) fn class(&self) -> Option<FailureClass> {
+        match self {
+            Self::Fetch { error, .. } => Some(error.class()),
+            Self::FetcherPanicked(_) => Some(FailureClass::Unclear),
+            Self::FetcherClosed(_) => Some(FailureClass::Permanent),
+            Self::AcquireTimeout(_) | Self::ForeignOrigin(_) | Self::ShutDown | Self::NoRuntime => {
+                None
+            }
+        }
+    }
+
+    /// How long the token endpoint asked the client to wait.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Fetch { error, .. } => error.retry_after(),
             _ => None,
         }
     }

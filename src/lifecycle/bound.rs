@@ -67,26 +67,21 @@ impl<'a> Bound<'a> {
         output
     }
 
+    /// Runs a future until the bound passes.
+    pub(crate) async fn run<F: Future>(mut self, future: F) -> Result<F::Output, Passed> {
+        let mut future = pin!(future);
+        while !self.is_over() {
+            if let Some(output) = self.tick(TICK, future.as_mut()).await {
+                return Ok(output);
+            }
+        }
+        Err(Passed)
+    }
+
     fn spend(&mut self, took: Duration, late: Duration) {
         self.left = self.left.saturating_sub(took);
         if late >= FREEZE && self.grace.is_some_and(|grace| self.left < grace) {
             self.left = self.grace.take().unwrap_or_default();
         }
     }
-}
-
-/// Runs a future for no longer than `bound`, and for at least `grace` after a freeze.
-pub(crate) async fn bounded<F: Future>(
-    clock: &Clock,
-    (bound, grace): (Duration, Duration),
-    future: F,
-) -> Result<F::Output, Passed> {
-    let mut bound = Bound::new(clock, bound, grace);
-    let mut future = pin!(future);
-    while !bound.is_over() {
-        if let Some(output) = bound.tick(TICK, future.as_mut()).await {
-            return Ok(output);
-        }
-    }
-    Err(Passed)
 }

@@ -6,8 +6,8 @@ use tower::{Service, ServiceExt, util::BoxService};
 
 use super::{
     clock::Clock,
-    core::{Core, Parts},
-    driver::Fetcher,
+    core::{Config, Core},
+    fetch::Fetcher,
     source::TokenSource,
 };
 use crate::{
@@ -39,14 +39,9 @@ use crate::{
 #[must_use]
 pub struct TokenSourceBuilder {
     fetcher: Fetcher,
-    name: Arc<str>,
-    endpoint: Option<Arc<str>>,
-    headers: TokenHeaders,
-    /// The first mistake among the origins, kept for [`build`](Self::build) to report.
-    origins: Result<AllowedOrigins, ConfigError>,
-    rejection: RejectionRule,
-    policy: Policy,
-    clock: Clock,
+    config: Config,
+    /// The first origin that does not parse. [`build`](Self::build) returns it.
+    origin_error: Option<ConfigError>,
     rng: fastrand::Rng,
 }
 
@@ -59,26 +54,21 @@ impl TokenSourceBuilder {
     {
         Self {
             fetcher: BoxService::new(fetcher.map_err(Into::into)),
-            name: "oauth".into(),
-            endpoint: None,
-            headers: TokenHeaders::bearer(),
-            origins: Ok(AllowedOrigins::default()),
-            rejection: RejectionRule::default(),
-            policy: Policy::default(),
-            clock: Clock::system(),
+            config: Config::default(),
+            origin_error: None,
             rng: fastrand::Rng::new(),
         }
     }
 
     /// The name in errors, logs and status. Default: `oauth`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = name.into().into();
+        self.config.name = name.into().into();
         self
     }
 
     /// The headers that carry the token. Default: [`TokenHeaders::bearer`].
     pub fn headers(mut self, headers: TokenHeaders) -> Self {
-        self.headers = headers;
+        self.config.headers = headers;
         self
     }
 
@@ -96,19 +86,19 @@ impl TokenSourceBuilder {
 
     /// What counts as a rejection of the token. Default: a `401`.
     pub fn rejection(mut self, rule: RejectionRule) -> Self {
-        self.rejection = rule;
+        self.config.rejection = rule;
         self
     }
 
     /// Changes numbers of the policy. Default: [`Policy::default`].
     pub fn policy(mut self, change: impl FnOnce(&mut Policy)) -> Self {
-        change(&mut self.policy);
+        change(&mut self.config.policy);
         self
     }
 
     /// The clocks. Default: [`Clock::system`]; tests with paused time use [`Clock::tokio`].
     pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
+        self.config.clock = clock;
         self
     }
 
@@ -125,50 +115,45 @@ impl TokenSourceBuilder {
     /// The first setting that cannot work, by name: a name that is empty or holds a character that nobody sees, headers
     /// without `{token}`, an origin that is neither `https` nor loopback, numbers that contradict each other.
     pub fn build(self) -> Result<TokenSource, ConfigError> {
-        let name = Arc::clone(&self.name);
+        let name = Arc::clone(&self.config.name);
         self.checked().map_err(|error| error.of(&name))
     }
 
     fn checked(self) -> Result<TokenSource, ConfigError> {
-        if self.name.is_empty() {
+        let config = self.config;
+        if config.name.is_empty() {
             return Err(ConfigError::new("name", "must not be empty"));
         }
-        if let Some(hidden) = hidden(&self.name) {
-            return Err(ConfigError::new("name", hidden.rule(false)).given(&self.name));
+        if let Some(hidden) = hidden(&config.name) {
+            return Err(ConfigError::new("name", hidden.rule(false)).given(&config.name));
         }
-        self.headers.check()?;
-        self.policy.check()?;
-        let origins = self.origins?;
-        origins.check()?;
-        let parts = Parts {
-            name: self.name,
-            endpoint: self.endpoint,
-            policy: self.policy,
-            clock: self.clock,
-            headers: self.headers,
-            origins,
-            rejection: self.rejection,
-        };
-        Ok(TokenSource::new(Core::new(parts, self.fetcher, self.rng)))
+        config.headers.check()?;
+        config.policy.check()?;
+        self.origin_error.map_or(Ok(()), Err)?;
+        config.origins.check()?;
+        Ok(TokenSource::new(Core::new(config, self.fetcher, self.rng)))
     }
 
     /// Host and port of the token endpoint, for errors.
     pub(crate) fn endpoint(mut self, endpoint: &str) -> Self {
-        self.endpoint = Some(endpoint.into());
+        self.config.endpoint = Some(endpoint.into());
         self
     }
 
     /// Origins that somebody else has put together.
     pub(crate) fn origins(mut self, origins: AllowedOrigins) -> Self {
-        self.origins = Ok(origins);
+        self.config.origins = origins;
+        self.origin_error = None;
         self
     }
 
     fn with_origin(mut self, origin: &str, add: fn(&mut AllowedOrigins, Origin)) -> Self {
-        self.origins = self.origins.and_then(|mut origins| {
-            add(&mut origins, origin.parse()?);
-            Ok(origins)
-        });
+        match origin.parse() {
+            Ok(origin) => add(&mut self.config.origins, origin),
+            Err(error) => {
+                self.origin_error.get_or_insert(error);
+            }
+        }
         self
     }
 }
@@ -176,12 +161,13 @@ impl TokenSourceBuilder {
 impl fmt::Debug for TokenSourceBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenSourceBuilder")
-            .field("name", &self.name)
-            .field("headers", &self.headers)
-            .field("origins", &self.origins)
-            .field("rejection", &self.rejection)
-            .field("policy", &self.policy)
-            .field("clock", &self.clock)
+            .field("name", &self.config.name)
+            .field("headers", &self.config.headers)
+            .field("origins", &self.config.origins)
+            .field("origin_error", &self.origin_error)
+            .field("rejection", &self.config.rejection)
+            .field("policy", &self.config.policy)
+            .field("clock", &self.config.clock)
             .finish_non_exhaustive()
     }
 }

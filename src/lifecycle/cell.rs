@@ -33,7 +33,7 @@ pub(crate) struct Issued {
     /// As long before `refresh_at` as a coarse clock may lag.
     pub(crate) surely_fresh_until: Moment,
     /// Changed only under the state's lock; read without it.
-    pub(crate) standing: AtomicU8,
+    pub(crate) state: AtomicU8,
 }
 
 /// What the API has made of a token.
@@ -86,7 +86,7 @@ impl Issued {
 
     #[inline]
     pub(crate) fn token_state(&self) -> TokenState {
-        match self.standing.load(Ordering::Relaxed) {
+        match self.state.load(Ordering::Relaxed) {
             0 => TokenState::Good,
             1 => TokenState::Suspended,
             2 => TokenState::Restored,
@@ -94,8 +94,8 @@ impl Issued {
         }
     }
 
-    pub(crate) fn set_token_state(&self, standing: TokenState) {
-        self.standing.store(standing as u8, Ordering::Relaxed);
+    pub(crate) fn set_token_state(&self, state: TokenState) {
+        self.state.store(state as u8, Ordering::Relaxed);
     }
 
     /// Puts it on a request, and says which it is.
@@ -110,7 +110,7 @@ impl fmt::Debug for Issued {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Issued")
             .field("generation", &self.generation)
-            .field("standing", &self.token_state())
+            .field("state", &self.token_state())
             .finish_non_exhaustive()
     }
 }

@@ -12,7 +12,7 @@ use futures_core::Stream;
 use sync_wrapper::SyncWrapper;
 use tokio::sync::watch;
 
-use super::{handle::Handle, status::Status};
+use super::{guard::ShutDownOnDrop, status::Status};
 
 /// The changes of a source, one at a time: a token came, a fetch failed, a token was rejected, the source was shut
 /// down.
@@ -20,7 +20,7 @@ use super::{handle::Handle, status::Status};
 /// It does not keep the source alive. Changes that come faster than they are read are seen as one. Read them with
 /// [`next`](Self::next), or as a [`Stream`].
 pub struct Changes {
-    source: Weak<Handle>,
+    source: Weak<ShutDownOnDrop>,
     /// Kept between polls, so that a change is not lost with a call of `next` that is dropped. It is polled through
     /// `&mut` alone.
     change: SyncWrapper<Change>,
@@ -30,7 +30,7 @@ pub struct Changes {
 type Change = Pin<Box<dyn Future<Output = Option<watch::Receiver<()>>> + Send>>;
 
 impl Changes {
-    pub(crate) fn new(source: Weak<Handle>, changed: watch::Receiver<()>) -> Self {
+    pub(crate) fn new(source: Weak<ShutDownOnDrop>, changed: watch::Receiver<()>) -> Self {
         Self {
             source,
             change: SyncWrapper::new(next_change(changed)),
@@ -47,7 +47,7 @@ impl Changes {
     }
 
     /// The source, unless it has ended.
-    fn source(&self) -> Option<Arc<Handle>> {
+    fn source(&self) -> Option<Arc<ShutDownOnDrop>> {
         let source = self.source.upgrade()?;
         (!source.is_shut_down()).then_some(source)
     }
@@ -66,7 +66,7 @@ impl Stream for Changes {
             return Poll::Ready(None);
         };
         *change = next_change(changed);
-        Poll::Ready(self.source().map(|source| Status::of(&source.core)))
+        Poll::Ready(self.source().map(|source| Status::of(&source)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What all handles of one source share.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
@@ -8,11 +8,9 @@ use super::{
     bound::{Bound, WAITER_GRACE},
     cell::{Cell, Issued, Phase, TokenState},
     clock::{Clock, Now},
-    driver::Fetcher,
-    driving::Driver,
-    fetch::{Fetch, Outcome},
+    fetch::{Driver, Fetcher, Outcome},
     prepared::PreparedToken,
-    state::{FetchGrant, Remedy, State},
+    state::{FetchGrant, RejectedResponse, Remedy, State, Stopped},
     status::AtomicCounters,
     sync::{AtomicU64, Mutex, Ordering},
 };
@@ -30,15 +28,8 @@ use crate::{
 /// `state` is not held while a waker, a user's code or another lock is called: what must be told is told after it is
 /// released. It may be taken while `fetcher` is held, and `fetcher` is held while the user's code runs: nobody waits for
 /// it, but only tries.
-pub(crate) struct Core {
-    pub(crate) name: Arc<str>,
-    /// Host and port of the token endpoint, where they are known.
-    pub(crate) endpoint: Option<Arc<str>>,
-    pub(crate) policy: Policy,
-    pub(crate) clock: Clock,
-    pub(crate) headers: TokenHeaders,
-    pub(crate) origins: AllowedOrigins,
-    pub(crate) rejection: RejectionRule,
+pub struct Core {
+    pub(crate) config: Config,
     pub(crate) cell: Cell,
     pub(crate) counters: AtomicCounters,
     pub(crate) changes: watch::Sender<()>,
@@ -53,15 +44,23 @@ pub(crate) struct Core {
     last_success: AtomicU64,
 }
 
-/// What the configured parts are called; see [`Core`].
-pub(crate) struct Parts {
+/// What the user chose. The builder fills it, and nothing changes it afterwards.
+pub(crate) struct Config {
     pub(crate) name: Arc<str>,
+    /// Host and port of the token endpoint, if they are known.
     pub(crate) endpoint: Option<Arc<str>>,
     pub(crate) policy: Policy,
     pub(crate) clock: Clock,
     pub(crate) headers: TokenHeaders,
     pub(crate) origins: AllowedOrigins,
     pub(crate) rejection: RejectionRule,
+}
+
+/// A token that a fetch has put into the cell.
+pub(crate) struct Installed {
+    pub(crate) issued: Arc<Issued>,
+    /// The endpoint returned the token that was current before.
+    pub(crate) repeated: bool,
 }
 
 /// The way in for a request that found no token it may use.
@@ -76,18 +75,26 @@ pub(crate) enum TokenOrFetch {
     },
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            name: "oauth".into(),
+            endpoint: None,
+            policy: Policy::default(),
+            clock: Clock::system(),
+            headers: TokenHeaders::bearer(),
+            origins: AllowedOrigins::default(),
+            rejection: RejectionRule::default(),
+        }
+    }
+}
+
 impl Core {
-    pub(crate) fn new(parts: Parts, fetcher: Fetcher, rng: fastrand::Rng) -> Self {
+    pub(crate) fn new(config: Config, fetcher: Fetcher, rng: fastrand::Rng) -> Self {
         Self {
             fetcher: Mutex::new(Some(fetcher)),
-            state: Mutex::new(State::new(&parts.policy, rng)),
-            name: parts.name,
-            endpoint: parts.endpoint,
-            policy: parts.policy,
-            clock: parts.clock,
-            headers: parts.headers,
-            origins: parts.origins,
-            rejection: parts.rejection,
+            state: Mutex::new(State::new(&config.policy, rng)),
+            config,
             cell: Cell::default(),
             counters: AtomicCounters::default(),
             changes: watch::Sender::new(()),
@@ -98,28 +105,32 @@ impl Core {
     }
 
     pub(crate) fn now(&self) -> Now {
-        self.clock.now()
+        self.config.clock.now()
     }
 
     /// How long a request waits for a token.
     pub(crate) fn patience(&self) -> Bound<'_> {
-        Bound::new(&self.clock, self.policy.timeouts.acquire, WAITER_GRACE)
+        Bound::new(
+            &self.config.clock,
+            self.config.policy.timeouts.acquire,
+            WAITER_GRACE,
+        )
     }
 
     pub(crate) fn error(&self, reason: Reason) -> OAuthError {
-        OAuthError::new(self.name.clone(), reason, None)
+        OAuthError::new(self.config.name.clone(), reason, None)
     }
 
     /// The error of a fetch that failed now, after which the source backs off.
     pub(crate) fn failure(&self, reason: Reason, now: Now, back_off: Duration) -> OAuthError {
-        let clock = self.clock.clone();
+        let clock = self.config.clock.clone();
         let until = now.monotonic.saturating_add(back_off);
         let next = NextAttempt {
             at: now.after(back_off).wall_time(),
             back_off,
             left: Box::new(move || until.saturating_sub(clock.now().monotonic)),
         };
-        OAuthError::new(self.name.clone(), reason, Some(next))
+        OAuthError::new(self.config.name.clone(), reason, Some(next))
     }
 
     /// The token endpoint did not answer within a bound of the policy's.
@@ -127,7 +138,7 @@ impl Core {
         let error = FetchError::timed_out(format!(
             "the token endpoint did not answer within {bound}, {length:?}"
         ));
-        match &self.endpoint {
+        match &self.config.endpoint {
             Some(place) => error.at(place).with_advice(CHECK_NETWORK),
             None => error,
         }
@@ -174,7 +185,7 @@ impl Core {
                     TokenOrFetch::Restored(issued)
                 }
                 (cause, _) => TokenOrFetch::Fetch {
-                    grant: state.grant_fetch(cause, now, &self.policy),
+                    grant: state.grant_fetch(cause, now, &self.config.policy),
                     wait,
                 },
             }
@@ -190,21 +201,20 @@ impl Core {
         let now = self.now();
         self.step(|state| match self.phase(now) {
             Some(Phase::Fresh) => None,
-            phase => Some(state.grant_fetch(cause(phase), now, &self.policy)),
+            phase => Some(state.grant_fetch(cause(phase), now, &self.config.policy)),
         })
     }
 
-    pub(crate) fn rejected(&self, generation: Generation, rejection: Rejection) -> Remedy {
+    /// Decides what a rejected request can be tried again with.
+    pub(crate) fn remedy(&self, generation: Generation, rejection: Rejection) -> Remedy {
         let now = self.now();
-        let last_success = Duration::from_nanos(self.last_success.load(Ordering::Relaxed));
+        let response = RejectedResponse {
+            generation,
+            rejection,
+            last_success: Duration::from_nanos(self.last_success.load(Ordering::Relaxed)),
+        };
         self.step(|state| match self.cell.get() {
-            Some(current) => state.rejected(
-                &current,
-                (generation, rejection),
-                last_success,
-                now,
-                &self.policy,
-            ),
+            Some(current) => state.rejected(&current, &response, now, &self.config.policy),
             None => Remedy::HandOn,
         })
     }
@@ -228,14 +238,10 @@ impl Core {
 
     /// Puts a token into the cell and ends the fetch, if this driver has it. The token is published first, and the
     /// fetch's outcome last: whoever learns that the fetch has landed finds the token.
-    pub(crate) fn install(
-        &self,
-        prepared: PreparedToken,
-        (fetch, driver): (&Arc<Fetch>, Driver),
-    ) -> Option<(Arc<Issued>, bool)> {
+    pub(crate) fn install(&self, prepared: PreparedToken, driver: &Driver) -> Option<Installed> {
         let now = self.now();
         self.step(|state| {
-            state.driven_by(fetch, Some(driver))?;
+            let cause = state.driven_by(driver)?.fetch().cause;
             let same = self.current_if_same(prepared.token());
             let repeated = same.is_some();
             let issued = Arc::new(match same {
@@ -243,9 +249,9 @@ impl Core {
                 None => prepared.issue(state.next_generation()),
             });
             self.cell.put(issued.clone());
-            let generation = issued.generation;
-            state.landed(fetch.cause, (generation, repeated), now, &self.policy);
-            Some((issued, repeated))
+            let installed = Installed { issued, repeated };
+            state.succeeded(cause, &installed, now, &self.config.policy);
+            Some(installed)
         })
     }
 
@@ -262,13 +268,13 @@ impl Core {
     /// its requests would wait for can no longer come.
     pub(crate) fn shut_down(&self) {
         let error = self.error(Reason::ShutDown);
-        let under_way = self.step(|state| {
+        let stopped = self.step(|state| {
             self.restore();
             state.shut_down(error)
         });
         // Without the lock: an abort may drop what drives the fetch here and now, and that wants the lock.
-        if let Some((fetch, tasks)) = under_way {
-            fetch.land(Outcome::Lost);
+        if let Some(Stopped { fetch, tasks }) = stopped {
+            fetch.finish(Outcome::Lost);
             tasks.iter().for_each(|task| task.abort());
         }
         self.changes.send_replace(());
@@ -287,4 +293,12 @@ fn cause(current: Option<Phase>) -> FetchCause {
 
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core")
+            .field("name", &self.config.name)
+            .finish_non_exhaustive()
+    }
 }

@@ -1,11 +1,12 @@
 //! The life of a token, from the fetch that brings it to the one that replaces it.
 //!
 //! ```text
-//! source ──> core ──> cell       what requests read
-//!              │ └──> state      what is decided under the lock, by policy, restraint and driving
-//!              └────> follow    starts a fetch, and waits for it
-//!                       └──> driver   what a fetch does, on the fetcher; and how it lands
+//! source ──> core ──> cell      what requests read
+//!              │ └──> state     what is decided under the lock, with policy and restraint
+//!              └────> fetch     the single-flight operation: its task, its drivers, its waiters
 //! ```
+//!
+//! `requests` is what the core does for a request. `guard` keeps the source alive through one.
 
 mod bound;
 mod builder;
@@ -13,16 +14,13 @@ mod cell;
 mod changes;
 mod clock;
 mod core;
-mod driver;
-mod driving;
-mod ending;
 mod fetch;
-mod follow;
-mod handle;
+mod guard;
 mod keep_fresh;
 #[cfg(all(test, tower_oauth_loom))]
 mod models;
 mod prepared;
+mod requests;
 mod restraint;
 mod source;
 mod state;
@@ -34,7 +32,7 @@ pub use builder::TokenSourceBuilder;
 pub use cell::IssuedToken;
 pub use changes::Changes;
 pub use clock::Clock;
-pub(crate) use handle::Rejected;
-pub(crate) use source::Guard;
+pub(crate) use guard::Guard;
+pub(crate) use requests::Rejected;
 pub use source::TokenSource;
 pub use status::{Counters, LastFailure, SourceState, Status};

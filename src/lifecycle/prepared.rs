@@ -25,7 +25,6 @@ const SAME_END: Duration = Duration::from_secs(2);
 pub(crate) struct PreparedToken {
     token: Token,
     headers: Rendered,
-    lifetime: Duration,
     span: Span,
 }
 
@@ -34,6 +33,7 @@ pub(crate) struct PreparedToken {
 struct Span {
     /// By the wall clock.
     issued_at: SystemTime,
+    lifetime: Duration,
     refresh_at: Moment,
     use_until: Moment,
     expires_at: Moment,
@@ -52,8 +52,8 @@ impl Core {
         if token.expose().is_empty() {
             return Err(FetchError::malformed("the token is empty"));
         }
-        let headers = self.headers.render(&token)?;
-        let (lifetime, stated) = self.stated(&token, anchor, rng);
+        let headers = self.config.headers.render(&token)?;
+        let stated = self.stated(&token, anchor, rng);
         let current = self.current_if_same(&token);
         let now = self.now();
         let span = match &current {
@@ -63,7 +63,7 @@ impl Core {
         if span.expires_at.is_reached(now) {
             return Err(over(stated, anchor, now));
         }
-        let mut span = span.beyond_leeway(&self.policy, now);
+        let mut span = span.beyond_leeway(&self.config.policy, now);
         if current.is_some() {
             // Asked before, the endpoint would hand it out once more.
             span.refresh_at = span.use_until;
@@ -71,34 +71,33 @@ impl Core {
         Ok(PreparedToken {
             token,
             headers,
-            lifetime,
             span,
         })
     }
 
-    /// The token's lifetime, and what comes of it by the answer alone.
-    fn stated(&self, token: &Token, anchor: Now, rng: &mut fastrand::Rng) -> (Duration, Span) {
+    /// The moments of a token's life, by its own answer alone.
+    fn stated(&self, token: &Token, anchor: Now, rng: &mut fastrand::Rng) -> Span {
         let age = token.issued_at().map_or(Duration::ZERO, |at| {
             anchor.wall.saturating_sub(since_epoch(at))
         });
         let lifetime = match token.life() {
-            Life::Unstated => self.policy.lifetime.default,
+            Life::Unstated => self.config.policy.lifetime.default,
             Life::For(lifetime) => lifetime,
             Life::Until(end) => age + since_epoch(end).saturating_sub(anchor.wall),
         };
         // Of a token of some age, what is left is what must be believed.
-        let lifetime = lifetime.min(age.saturating_add(self.policy.lifetime.max));
-        let window = self.policy.window(lifetime, rng.f64());
+        let lifetime = lifetime.min(age.saturating_add(self.config.policy.lifetime.max));
+        let window = self.config.policy.window(lifetime, rng.f64());
         let start = anchor.earlier(age);
         let expires_at = start.after(lifetime);
-        let span = Span {
+        Span {
             issued_at: start.wall_time(),
+            lifetime,
             refresh_at: start.after(window.refresh_after),
             use_until: start.after(window.use_for),
             expires_at,
             first_said: expires_at,
-        };
-        (lifetime, span)
+        }
     }
 
     /// The current token, if this is the very same.
@@ -154,7 +153,7 @@ impl Span {
 impl PreparedToken {
     /// How long it lives in all.
     pub(crate) fn lifetime(&self) -> Duration {
-        self.lifetime
+        self.span.lifetime
     }
 
     pub(super) fn token(&self) -> &Token {
@@ -167,14 +166,14 @@ impl PreparedToken {
 
     /// The same generation, and with the mark of a rejection if it bore one.
     pub(super) fn repeat(self, current: &Issued) -> Issued {
-        let standing = match current.token_state() {
+        let state = match current.token_state() {
             TokenState::Good => TokenState::Good,
             _ => TokenState::Repeated,
         };
-        self.with(current.generation, standing)
+        self.with(current.generation, state)
     }
 
-    fn with(self, generation: Generation, standing: TokenState) -> Issued {
+    fn with(self, generation: Generation, state: TokenState) -> Issued {
         Issued {
             generation,
             surely_fresh_until: self.span.refresh_at.before(COARSE_LAG),
@@ -182,11 +181,11 @@ impl PreparedToken {
             use_until: self.span.use_until,
             expires_at: self.span.expires_at,
             issued_at: self.span.issued_at,
-            lifetime: self.lifetime,
+            lifetime: self.span.lifetime,
             first_said: self.span.first_said,
             token: self.token,
             headers: self.headers,
-            standing: AtomicU8::new(standing as u8),
+            state: AtomicU8::new(state as u8),
         }
     }
 }
@@ -195,23 +194,11 @@ impl PreparedToken {
 mod tests {
     use tower::{service_fn, util::BoxService};
 
-    use super::{
-        super::{clock::Clock, core::Parts},
-        *,
-    };
-    use crate::{headers::TokenHeaders, origin::AllowedOrigins, rejection::RejectionRule};
+    use super::{super::core::Config, *};
 
     fn issued(lifetime: Duration) -> Issued {
         let core = Core::new(
-            Parts {
-                name: "test".into(),
-                endpoint: None,
-                policy: Policy::default(),
-                clock: Clock::system(),
-                headers: TokenHeaders::bearer(),
-                origins: AllowedOrigins::default(),
-                rejection: RejectionRule::default(),
-            },
+            Config::default(),
             BoxService::new(service_fn(async |_| Ok(Token::new("never")))),
             fastrand::Rng::with_seed(1),
         );

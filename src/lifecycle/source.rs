@@ -7,13 +7,16 @@ use tokio::time;
 use tower::Service;
 
 use super::{
-    builder::TokenSourceBuilder, cell::IssuedToken, changes::Changes, core::Core, handle::Handle,
+    builder::TokenSourceBuilder,
+    cell::IssuedToken,
+    changes::Changes,
+    core::Core,
+    guard::{Guard, Guards},
     status::Status,
 };
 use crate::{
     error::{BoxError, FailureClass, OAuthError},
     rejection::Rejection,
-    shard::{CachePadded, Shards},
     token::{Generation, Token, TokenRequest},
 };
 
@@ -50,17 +53,8 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct TokenSource {
-    shared: Arc<Shared>,
+    guards: Arc<Guards>,
 }
-
-struct Shared {
-    handle: Arc<Handle>,
-    guards: Shards<Guard>,
-}
-
-/// Keeps a source alive while a request is under way. Its count is on a cache line of its own: requests on different
-/// threads would otherwise wait for each other over nothing but this.
-pub(crate) type Guard = Arc<CachePadded<Arc<Handle>>>;
 
 impl TokenSource {
     /// Starts a source over any fetcher: a Tower service that answers a [`TokenRequest`] with a [`Token`].
@@ -102,13 +96,8 @@ impl TokenSource {
     }
 
     pub(crate) fn new(core: Core) -> Self {
-        let core = Arc::new(core);
-        let shared = Shared {
-            handle: Arc::new(Handle { core }),
-            guards: Shards::default(),
-        };
         Self {
-            shared: Arc::new(shared),
+            guards: Arc::new(Guards::new(core)),
         }
     }
 
@@ -123,9 +112,9 @@ impl TokenSource {
     ///
     /// Cancel safe: the fetch belongs to the source and goes on, and the next caller gets its result.
     pub async fn token(&self) -> Result<IssuedToken, OAuthError> {
-        match self.handle().current() {
+        match self.core().current() {
             Some(token) => Ok(token),
-            None => self.handle().acquire().await,
+            None => self.core().acquire().await,
         }
     }
 
@@ -151,7 +140,7 @@ impl TokenSource {
                 return Err(error);
             }
             // A change may be the end of the back-off, or of the source.
-            let wait = self.handle().back_off_left().unwrap_or_default();
+            let wait = self.core().back_off_left().unwrap_or_default();
             let _ = time::timeout(wait, changed.changed()).await;
         }
     }
@@ -161,7 +150,7 @@ impl TokenSource {
     /// Only that generation is touched. The same restraint holds as for rejections that the layer sees. Not for a 401: the
     /// layer has seen it. An example is at [`OAuthLayer::expose_generation`](crate::OAuthLayer::expose_generation).
     pub fn invalidate(&self, generation: Generation) {
-        self.handle().rejected(generation, Rejection::Definite);
+        self.core().rejected(generation, Rejection::Definite);
     }
 
     /// Ends a back-off now, for an operator who has mended what was wrong. The next request may fetch. Not for a loop:
@@ -202,7 +191,7 @@ impl TokenSource {
     /// ```
     pub fn changes(&self) -> Changes {
         Changes::new(
-            Arc::downgrade(self.handle()),
+            Arc::downgrade(&self.guards.source),
             self.core().changes.subscribe(),
         )
     }
@@ -229,7 +218,7 @@ impl TokenSource {
     /// ```
     pub fn keep_fresh(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
         super::keep_fresh::run(
-            Arc::downgrade(self.handle()),
+            Arc::downgrade(&self.guards.source),
             self.core().changes.subscribe(),
         )
     }
@@ -254,31 +243,24 @@ impl TokenSource {
     /// # Ok::<(), BoxError>(())
     /// ```
     pub fn permits(&self, uri: &Uri) -> Result<(), OAuthError> {
-        self.handle().permits(uri)
+        self.core().permits(uri)
     }
 
-    /// A hold on the source for one request, counted in the thread's own shard.
+    /// Keeps the source alive for one request.
     #[inline]
     pub(crate) fn guard(&self) -> Guard {
-        let Shared { handle, guards } = &*self.shared;
-        guards
-            .get_or_make(|| Arc::new(CachePadded(handle.clone())))
-            .clone()
-    }
-
-    fn handle(&self) -> &Arc<Handle> {
-        &self.shared.handle
+        self.guards.get()
     }
 
     fn core(&self) -> &Arc<Core> {
-        &self.handle().core
+        &self.guards.source
     }
 }
 
 impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenSource")
-            .field("name", &self.core().name)
+            .field("name", &self.core().config.name)
             .finish_non_exhaustive()
     }
 }

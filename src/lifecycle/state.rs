@@ -11,13 +11,13 @@ use std::{
 use super::{
     cell::{Issued, TokenState},
     clock::Now,
-    driving::{Driver, Driving},
-    fetch::Fetch,
+    core::Installed,
+    fetch::{Driver, Driving, Fetch},
     restraint::{Bucket, Suspicion},
     sync::AbortHandle,
 };
 use crate::{
-    error::{FailureClass, OAuthError},
+    error::{FailureClass, OAuthError, Reason},
     policy::Policy,
     rejection::Rejection,
     token::{FetchCause, Generation},
@@ -27,7 +27,7 @@ use crate::{
 ///
 /// 1. At most one fetch is under way, and at most one driver's work on it counts: whatever a driver writes, it writes in
 ///    a step that has found it [driving](State::driven_by).
-/// 2. Every fetch that starts ends in exactly one of [`landed`](State::landed), [`failed`](State::failed),
+/// 2. Every fetch that starts ends in exactly one of [`succeeded`](State::succeeded), [`failed`](State::failed),
 ///    [`lost`](State::lost) or [`fetcher_closed`](State::fetcher_closed), which let the next one start.
 pub(crate) struct State {
     slot: Slot,
@@ -77,6 +77,21 @@ pub(crate) enum FetchGrant {
     Granted(Arc<Fetch>),
     /// None may be started, for this reason.
     Denied(OAuthError),
+}
+
+/// A response that rejects the token it was sent with.
+pub(crate) struct RejectedResponse {
+    pub(crate) generation: Generation,
+    pub(crate) rejection: Rejection,
+    /// When a request with this token last succeeded, on the monotonic clock, if that was recorded.
+    pub(crate) last_success: Duration,
+}
+
+/// A fetch that ended before it was done.
+pub(crate) struct Stopped {
+    pub(crate) fetch: Arc<Fetch>,
+    /// The tasks that were spawned for it.
+    pub(crate) tasks: Vec<AbortHandle>,
 }
 
 /// What is to be done about a rejected request.
@@ -187,23 +202,23 @@ impl State {
         self.ended.take()
     }
 
-    /// The API rejected a request that carried `generation`. Only that generation is touched.
+    /// Decides what follows from a rejection. Only the generation that was rejected changes.
     pub(crate) fn rejected(
         &mut self,
         current: &Issued,
-        (generation, rejection): (Generation, Rejection),
-        last_success: Duration,
+        response: &RejectedResponse,
         now: Now,
         policy: &Policy,
     ) -> Remedy {
-        if current.generation != generation {
+        let rejection = response.rejection;
+        if current.generation != response.generation {
             return Remedy::Newer;
         }
         if self.blocked(now).is_some() {
             return Remedy::HandOn;
         }
         // Joining a fetch is never restrained, only starting one.
-        if !self.is_fetching() && !self.may_fetch(current, rejection, last_success, now, policy) {
+        if !self.is_fetching() && !self.may_fetch(current, response, now, policy) {
             return Remedy::HandOn;
         }
         if rejection == Rejection::Definite && current.token_state() == TokenState::Good {
@@ -227,16 +242,17 @@ impl State {
     fn may_fetch(
         &mut self,
         current: &Issued,
-        rejection: Rejection,
-        last_success: Duration,
+        response: &RejectedResponse,
         now: Now,
         policy: &Policy,
     ) -> bool {
         // An endpoint that repeated a rejected token is asked again as rarely as for an ambiguous rejection.
-        let ambiguous =
-            rejection == Rejection::Ambiguous || current.token_state() == TokenState::Repeated;
+        let ambiguous = response.rejection == Rejection::Ambiguous
+            || current.token_state() == TokenState::Repeated;
         match &mut self.suspicion {
-            Some(suspicion) if ambiguous => suspicion.rejected(now.monotonic, last_success, policy),
+            Some(suspicion) if ambiguous => {
+                suspicion.rejected(now.monotonic, response.last_success, policy)
+            }
             None if ambiguous => true,
             _ => {
                 self.drew = self.bucket.draw(now.monotonic);
@@ -245,7 +261,7 @@ impl State {
         }
     }
 
-    /// What drives the fetch under way, if it is this one.
+    /// The fetch under way, if it is this one.
     pub(crate) fn driving(&mut self, fetch: &Arc<Fetch>) -> Option<&mut Driving> {
         match &mut self.slot {
             Slot::Fetching(driving) if Arc::ptr_eq(driving.fetch(), fetch) => Some(driving),
@@ -253,14 +269,12 @@ impl State {
         }
     }
 
-    /// The same, if this driver has it: `None` while nobody has begun it.
-    pub(crate) fn driven_by(
-        &mut self,
-        fetch: &Arc<Fetch>,
-        driver: Option<Driver>,
-    ) -> Option<&mut Driving> {
-        self.driving(fetch)
-            .filter(|driving| driving.driver() == driver)
+    /// The fetch under way, if this driver drives it.
+    pub(crate) fn driven_by(&mut self, driver: &Driver) -> Option<&mut Driving> {
+        match &mut self.slot {
+            Slot::Fetching(driving) if driving.is_driven_by(driver) => Some(driving),
+            _ => None,
+        }
     }
 
     /// Randomness for a driver.
@@ -268,14 +282,15 @@ impl State {
         self.rng.fork()
     }
 
-    /// A fetch brought a token; `repeated` when it is the one we have.
-    pub(crate) fn landed(
+    /// Ends a fetch that brought a token.
+    pub(crate) fn succeeded(
         &mut self,
         cause: FetchCause,
-        (generation, repeated): (Generation, bool),
+        installed: &Installed,
         now: Now,
         policy: &Policy,
     ) {
+        let generation = installed.issued.generation;
         self.slot = Slot::Idle;
         self.drew = false;
         self.failures = 0;
@@ -287,7 +302,7 @@ impl State {
         let wait = suspicion
             .as_ref()
             .map_or(policy.rejection.suspicion.first, Suspicion::wait);
-        self.suspicion = match (cause, repeated) {
+        self.suspicion = match (cause, installed.repeated) {
             (FetchCause::Rejected | FetchCause::MaybeRejected, true) => {
                 Some(Suspicion::confirmed(generation, wait, now.monotonic))
             }
@@ -301,15 +316,14 @@ impl State {
     }
 
     /// A fetch failed; returns how long the source backs off.
-    pub(crate) fn failed(
-        &mut self,
-        (class, retry_after): (FailureClass, Option<Duration>),
-        policy: &Policy,
-    ) -> Duration {
+    pub(crate) fn failed(&mut self, reason: &Reason, policy: &Policy) -> Duration {
         self.lost();
+        let class = reason.class().unwrap_or(FailureClass::Unclear);
         self.failures = self.failures.saturating_add(1);
         let own = policy.back_off(class, self.failures, self.rng.f64());
-        let asked = retry_after.map(|asked| policy.believed_retry_after(asked, self.rng.f64()));
+        let asked = reason
+            .retry_after()
+            .map(|asked| policy.believed_retry_after(asked, self.rng.f64()));
         own.max(asked.unwrap_or_default())
     }
 
@@ -344,17 +358,17 @@ impl State {
     }
 
     /// Lets nothing start again. What is under way is lost, and is returned with the tasks that were to drive it.
-    pub(crate) fn shut_down(
-        &mut self,
-        error: OAuthError,
-    ) -> Option<(Arc<Fetch>, Vec<AbortHandle>)> {
+    pub(crate) fn shut_down(&mut self, error: OAuthError) -> Option<Stopped> {
         self.shut_down.get_or_insert(error);
         let Slot::Fetching(driving) = &mut self.slot else {
             return None;
         };
-        let ended = (driving.fetch().clone(), driving.take_tasks());
+        let stopped = Stopped {
+            fetch: driving.fetch().clone(),
+            tasks: driving.take_tasks(),
+        };
         self.lost();
-        Some(ended)
+        Some(stopped)
     }
 
     /// The fetch under way.

@@ -232,7 +232,7 @@ impl Status {
         let failed = seen.failed.as_ref();
         let error = seen.blocked.as_ref().or(failed.map(|failed| &failed.error));
         Self {
-            name: core.name.to_string(),
+            name: core.config.name.to_string(),
             state: current.map_or(SourceState::Missing, |issued| {
                 state_of(issued, now, seen.waits)
             }),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::{Span, debug, field, info, info_span, warn};
 
-use super::core::Core;
+use super::core::{Core, Installed};
 use crate::{
     error::{FetchError, OAuthError},
     rejection::Rejection,
@@ -17,7 +17,7 @@ pub(crate) fn fetch_span(core: &Core, cause: FetchCause) -> Span {
     info_span!(
         parent: None,
         "token_fetch",
-        provider = &*core.name,
+        provider = &*core.config.name,
         cause = cause.as_str(),
         outcome = field::Empty,
     )
@@ -35,17 +35,12 @@ pub(crate) fn attempt_failed(attempt: u32, error: &FetchError, wait: Duration) {
     );
 }
 
-pub(crate) fn fetched(
-    attempts: u32,
-    generation: Generation,
-    lifetime: Duration,
-    repeated: bool,
-    took: Duration,
-) {
+pub(crate) fn fetched(attempts: u32, installed: &Installed, lifetime: Duration, took: Duration) {
+    let repeated = installed.repeated;
     Span::current().record("outcome", if repeated { "repeated" } else { "new" });
     info!(
         attempts,
-        generation = generation.get(),
+        generation = installed.issued.generation.get(),
         lifetime_s = lifetime.as_secs(),
         repeated,
         duration_ms = millis(took),
@@ -72,7 +67,7 @@ pub(crate) fn rejected(
     remedy: &'static str,
 ) {
     debug!(
-        provider = &*core.name,
+        provider = &*core.config.name,
         generation = generation.get(),
         rejection = ?rejection,
         remedy,
@@ -83,7 +78,7 @@ pub(crate) fn rejected(
 /// At most once for each fetch: a token that is restored is not suspended again.
 pub(crate) fn restored(core: &Core, generation: Generation) {
     warn!(
-        provider = &*core.name,
+        provider = &*core.config.name,
         generation = generation.get(),
         "the fetch takes longer than suspended_wait: the rejected token is used until it ends"
     );
@@ -91,7 +86,7 @@ pub(crate) fn restored(core: &Core, generation: Generation) {
 
 pub(crate) fn retried(core: &Core, from: Generation, to: Generation) {
     debug!(
-        provider = &*core.name,
+        provider = &*core.config.name,
         from = from.get(),
         to = to.get(),
         "request retried with a newer token"

@@ -23,8 +23,8 @@ async fn a_peer_that_accepts_nothing() {
         let source = client.source(format!("http://{}", peer.address), SHORT);
         let error = failure(&source, SHORT, "deaf").await;
         assert!(error.is_timeout(), "{client:?}: {error}");
-        peer.plays(good("mended"));
-        recovers(&source, "mended", "deaf").await;
+        peer.plays(good("recovered"));
+        recovers(&source, "recovered", "deaf").await;
     }
 }
 
@@ -39,8 +39,8 @@ async fn a_port_that_is_closed_and_opens_again() {
         assert!(error.is_unavailable(), "{client:?}: {error}");
 
         let peer = Peer::at(TcpListener::bind(address).await.unwrap());
-        peer.plays(good("mended"));
-        recovers(&source, "mended", "opened again").await;
+        peer.plays(good("recovered"));
+        recovers(&source, "recovered", "opened again").await;
     }
 }
 
@@ -92,8 +92,8 @@ async fn a_fetch_of_stalls_ends_for_everyone_within_its_bound() {
             "{client:?}: {}",
             peer.connections()
         );
-        peer.plays(good("mended"));
-        recovers(&source, "mended", "a fetch of stalls").await;
+        peer.plays(good("recovered"));
+        recovers(&source, "recovered", "a fetch of stalls").await;
     }
 }
 
@@ -130,8 +130,8 @@ async fn a_redirect_leads_nowhere() {
                 "{client:?}: {error}"
             );
             assert_eq!(elsewhere.connections(), 0, "{client:?}, {status}");
-            peer.plays(good("mended"));
-            recovers(&source, "mended", "redirect").await;
+            peer.plays(good("recovered"));
+            recovers(&source, "recovered", "redirect").await;
         }
     }
 }

@@ -74,8 +74,8 @@ async fn is_stemmed(client: Client, torrent: Torrent) -> u64 {
     let taken = peer.written();
     assert!(taken < TAKEN, "{case}: {taken} bytes were taken");
 
-    peer.plays(good("mended"));
-    recovers(&source, "mended", &case).await;
+    peer.plays(good("recovered"));
+    recovers(&source, "recovered", &case).await;
     taken
 }
 

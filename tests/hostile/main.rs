@@ -7,12 +7,12 @@
 mod support;
 
 mod client;
-mod misdeeds;
+mod faults;
 mod peer;
 mod script;
 
 mod connections;
-mod every_misdeed;
+mod every_fault;
 mod floods;
 mod hold_ups;
 mod late;

@@ -89,7 +89,7 @@ async fn other_requests_are_handed_on_and_the_next_has_the_new_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn retry_unsafe_retries_a_post_once() {
+async fn danger_retry_any_method_retries_a_post_once() {
     let (endpoint, revoked) = (Endpoint::new(), Revoked::default());
     let (source, api) = (source(&endpoint), planned(&revoked));
     source.ready().await.unwrap();

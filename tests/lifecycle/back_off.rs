@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Endpoint, ask_steadily, at_once, landed, millis, secs, served, text};
+use crate::support::{Endpoint, ask_steadily, at_once, fetch_ended, millis, secs, served, text};
 use futures_util::future::join_all;
 use tower_oauth::{BackOff, BoxError, FailureClass, FetchError, TokenSource};
 
@@ -267,12 +267,12 @@ async fn retry_now_lets_a_stale_token_be_refreshed() {
     tokio::time::advance(secs(850)).await;
     endpoint.then_fail(FetchError::permanent("invalid_client"));
     assert_eq!(served(&source), "token-1");
-    landed(&source).await;
+    fetch_ended(&source).await;
     assert_eq!(served(&source), "token-1");
     assert!(!source.status().fetching);
     source.retry_now();
     assert_eq!(served(&source), "token-1");
-    landed(&source).await;
+    fetch_ended(&source).await;
     assert_eq!(served(&source), "token-2");
     assert_eq!(endpoint.attempts(), 3);
 }

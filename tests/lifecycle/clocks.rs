@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Endpoint, at_once, landed, secs, served, text};
+use crate::support::{Endpoint, at_once, fetch_ended, secs, served, text};
 use tower_oauth::{SourceState, TokenSource};
 
 const NANOSECOND: Duration = Duration::from_nanos(1);
@@ -43,7 +43,7 @@ async fn refresh_is_due_at_refresh_at_to_the_nanosecond() {
     assert_eq!(source.status().state, SourceState::Stale);
     assert_eq!(served(&source), "token-1");
     assert!(source.status().fetching);
-    landed(&source).await;
+    fetch_ended(&source).await;
     assert_eq!(served(&source), "token-2");
     assert_eq!(endpoint.attempts(), 2);
 }
@@ -58,7 +58,7 @@ async fn refresh_is_due_by_the_wall_clock_to_the_nanosecond() {
     endpoint.clock.step_wall_forward(NANOSECOND);
     assert_eq!(served(&source), "token-1");
     assert!(source.status().fetching);
-    landed(&source).await;
+    fetch_ended(&source).await;
     assert_eq!(endpoint.attempts(), 2);
 }
 

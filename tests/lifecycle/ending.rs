@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 
 use crate::support::{
-    Api, Endpoint, at_once, get, landed,
+    Api, Endpoint, at_once, fetch_ended, get,
     layered::{plain, status},
     millis, secs, served,
 };
@@ -101,7 +101,7 @@ async fn after_a_shutdown_the_token_serves_until_its_end_and_is_not_refreshed() 
     source.shutdown();
     tokio::time::advance(secs(900)).await;
     assert_eq!(served(&source), "token-1");
-    landed(&source).await;
+    fetch_ended(&source).await;
     source.retry_now();
     assert_eq!(served(&source), "token-1");
     tokio::time::advance(secs(90)).await;

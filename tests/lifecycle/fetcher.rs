@@ -9,7 +9,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::support::{Answer, Endpoint, ask_steadily, at_once, landed, millis, secs, served, text};
+use crate::support::{
+    Answer, Endpoint, ask_steadily, at_once, fetch_ended, millis, secs, served, text,
+};
 use futures_util::future::join_all;
 use tower::{Service, service_fn};
 use tower_oauth::{
@@ -188,7 +190,7 @@ async fn an_empty_token_is_malformed_and_the_one_before_is_kept() {
     for text in ["", "line\r\nbreak"] {
         endpoint.then(Answer::Token(Token::new(text).with_lifetime(secs(1000))));
         assert_eq!(served(&source), "token-1");
-        landed(&source).await;
+        fetch_ended(&source).await;
         assert!(source.status().error.is_some());
         assert_eq!(served(&source), "token-1");
         source.retry_now();

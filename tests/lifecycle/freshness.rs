@@ -1,6 +1,8 @@
 //! What requests see of a token that is fresh, stale, expired or missing.
 
-use crate::support::{Answer, Endpoint, ask_steadily, at_once, landed, millis, secs, served, text};
+use crate::support::{
+    Answer, Endpoint, ask_steadily, at_once, fetch_ended, millis, secs, served, text,
+};
 use futures_util::future::join_all;
 use tower_oauth::{FailureClass, FetchCause, FetchError, Margin, SourceState, TokenSource};
 
@@ -39,7 +41,7 @@ async fn a_stale_token_serves_while_one_fetch_replaces_it() {
     }
     tokio::time::sleep(secs(2)).await;
     assert_eq!(served(&source), "token-1");
-    landed(&source).await;
+    fetch_ended(&source).await;
     assert_eq!(served(&source), "token-2");
     assert_eq!(endpoint.attempts(), 2);
     assert_eq!(endpoint.causes(), [FetchCause::Missing, FetchCause::Ahead]);
@@ -93,7 +95,7 @@ async fn a_permanent_rejection_does_not_throw_away_a_token_that_works() {
     let source = stale(&endpoint).await;
     endpoint.then_fail(FetchError::permanent("invalid_client"));
     assert_eq!(served(&source), "token-1");
-    landed(&source).await;
+    fetch_ended(&source).await;
     assert!(source.status().error.is_some());
     assert_eq!(served(&source), "token-1");
     assert_eq!(endpoint.attempts(), 2);

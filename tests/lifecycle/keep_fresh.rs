@@ -1,6 +1,6 @@
 //! Refresh without traffic.
 
-use crate::support::{Endpoint, landed, millis, secs, served};
+use crate::support::{Endpoint, fetch_ended, millis, secs, served};
 use tower_oauth::{FetchCause, FetchError};
 
 #[tokio::test(start_paused = true)]
@@ -21,7 +21,7 @@ async fn a_token_is_kept_fresh_without_traffic_and_fetched_once_a_life() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_refreshed_ahead_and_what_is_not_is_told_apart() {
+async fn refreshes_ahead_are_counted_apart_from_other_fetches() {
     let endpoint = Endpoint::new().lifetime(secs(100));
     let source = endpoint.source();
     tokio::spawn(source.keep_fresh());
@@ -111,6 +111,6 @@ async fn two_of_them_fetch_no_more_than_one() {
     tokio::spawn(source.keep_fresh());
     tokio::spawn(source.clone().keep_fresh());
     tokio::time::sleep(secs(1)).await;
-    landed(&source).await;
+    fetch_ended(&source).await;
     assert_eq!((endpoint.attempts(), endpoint.most_under_way()), (1, 1));
 }

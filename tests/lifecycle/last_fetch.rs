@@ -1,6 +1,6 @@
 //! What a source says of its last fetch: a failure until one succeeds, and the last success all the time.
 
-use crate::support::{Answer, Endpoint, landed, secs, served};
+use crate::support::{Answer, Endpoint, fetch_ended, secs, served};
 use tower_oauth::{FailureClass, FetchError, OAuthErrorKind, Token};
 
 /// A page that looks every 15 s, at a failure between two looks whose back-off is over at the second, with no request
@@ -67,7 +67,7 @@ async fn failures_in_a_row_are_counted_until_one_succeeds() {
 
     endpoint.then_fail(FetchError::unclear("down"));
     source.invalidate(source.token().await.unwrap().generation());
-    landed(&source).await;
+    fetch_ended(&source).await;
     assert_eq!(source.status().last_failure.unwrap().consecutive, 1);
 }
 
@@ -105,7 +105,7 @@ async fn a_success_says_when_and_how_long_and_for_how_long() {
     tokio::time::advance(secs(850)).await;
     endpoint.then_fail(FetchError::unclear("down"));
     served(&source);
-    landed(&source).await;
+    fetch_ended(&source).await;
     let status = source.status();
     assert!(status.last_failure.is_some());
     assert_eq!(status.last_success, Some(asked_at + secs(3)));

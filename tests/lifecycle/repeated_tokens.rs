@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::{Answer, Endpoint, ask_steadily, at_once, landed, millis, secs, served, text};
+use crate::support::{
+    Answer, Endpoint, ask_steadily, at_once, fetch_ended, millis, secs, served, text,
+};
 use tower_oauth::{FetchCause, FetchError, SourceState, Token, TokenSource};
 
 const SAME: &str = "the-same";
@@ -30,15 +32,15 @@ async fn refreshed_once(endpoint: &Endpoint) -> TokenSource {
         .advance_to(endpoint.arrivals()[0] + secs(800))
         .await;
     assert_eq!(served(&source), SAME);
-    landed(&source).await;
+    fetch_ended(&source).await;
     source
 }
 
-/// Has the current token rejected, and lets the fetch that may follow land.
+/// Has the current token rejected, and waits for the fetch that may follow.
 async fn reject(source: &TokenSource) {
     let generation = source.token().await.unwrap().generation();
     source.invalidate(generation);
-    landed(source).await;
+    fetch_ended(source).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,7 +53,7 @@ async fn a_repeated_token_is_no_new_generation_and_is_used_up() {
     let start = endpoint.arrivals()[0];
     endpoint.advance_to(start + secs(800)).await;
     assert_eq!(served(&source), SAME);
-    landed(&source).await;
+    fetch_ended(&source).await;
     assert_eq!(generation(&source), Some(1));
 
     let left = start + secs(990) - endpoint.elapsed() - secs(1);
@@ -72,7 +74,7 @@ async fn a_repeated_token_is_not_lengthened_by_a_later_answer() {
     let start = endpoint.arrivals()[0];
     endpoint.advance_to(start + secs(850)).await;
     assert_eq!(served(&source), SAME);
-    landed(&source).await;
+    fetch_ended(&source).await;
     endpoint.advance_to(start + secs(990)).await;
     assert!(at_once(&source).is_none());
     assert_eq!(text(&source).await, "token-1");
@@ -123,7 +125,7 @@ async fn a_repeated_token_keeps_its_mark_of_rejection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_extra_that_changes_makes_a_new_token() {
+async fn an_extra_that_changes_makes_a_new_token() {
     let endpoint = Endpoint::new();
     for jwt in ["one", "two"] {
         let token = Token::new(SAME).with_extra("jwt_token", jwt);

@@ -1,8 +1,8 @@
-//! One fetch in flight, whoever asks, and whoever goes away.
+//! At most one fetch at a time, whoever asks, and whoever goes away.
 
 use std::pin::pin;
 
-use crate::support::{Endpoint, ask_steadily, at_once, landed, millis, secs, served, text};
+use crate::support::{Endpoint, ask_steadily, at_once, fetch_ended, millis, secs, served, text};
 use futures_util::{FutureExt, future::join_all};
 use tower_oauth::{FetchError, TokenSource};
 
@@ -77,7 +77,7 @@ async fn all_callers_dropped_and_the_fetch_survives() {
     let endpoint = Endpoint::new().latency(millis(50));
     let source = endpoint.source();
     assert!(at_once(&source).is_none());
-    landed(&source).await;
+    fetch_ended(&source).await;
     assert_eq!(served(&source), "token-1");
     assert_one_at_a_time(&endpoint, 1);
 }
@@ -104,7 +104,7 @@ async fn an_error_is_there_for_the_next_caller_when_all_who_waited_are_gone() {
     endpoint.then_fail(FetchError::unclear("no"));
     let source = endpoint.source();
     assert!(at_once(&source).is_none());
-    landed(&source).await;
+    fetch_ended(&source).await;
     assert!(at_once(&source).unwrap().is_err());
     assert_one_at_a_time(&endpoint, 1);
 }
@@ -118,7 +118,7 @@ async fn a_slow_waiter_keeps_the_error_of_its_own_fetch() {
     let source = endpoint.source();
     let mut slow = pin!(source.token());
     assert!(slow.as_mut().now_or_never().is_none());
-    landed(&source).await;
+    fetch_ended(&source).await;
     source.retry_now();
     let second = source.token().await.unwrap_err();
     let first = slow.await.unwrap_err();
@@ -135,7 +135,7 @@ async fn a_slow_waiter_is_not_failed_while_a_later_fetch_has_brought_a_token() {
     let source = endpoint.source();
     let mut slow = pin!(text(&source));
     assert!(slow.as_mut().now_or_never().is_none());
-    landed(&source).await;
+    fetch_ended(&source).await;
     source.retry_now();
     source.ready().await.unwrap();
     assert_eq!(slow.await, "token-1");
@@ -170,7 +170,7 @@ async fn a_waiter_never_gets_a_token_that_was_rejected_meanwhile() {
     let source = endpoint.source();
     let mut slow = pin!(text(&source));
     assert!(slow.as_mut().now_or_never().is_none());
-    landed(&source).await;
+    fetch_ended(&source).await;
     invalidate(&source).await;
     assert_eq!(slow.await, "token-2");
     assert_one_at_a_time(&endpoint, 2);
@@ -196,7 +196,7 @@ async fn a_rejected_token_that_serves_again_is_replaced_behind_the_requests() {
     source.ready().await.unwrap();
     endpoint.then_fail(FetchError::unclear("down"));
     invalidate(&source).await;
-    landed(&source).await;
+    fetch_ended(&source).await;
     assert_eq!(ask_steadily(&source, millis(100), secs(7)).await, 0);
     assert_eq!(served(&source), "token-2");
     assert_one_at_a_time(&endpoint, 3);
@@ -215,7 +215,7 @@ async fn a_late_invalidation_of_an_old_token_changes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_two_flights_start_within_a_second_whatever_their_causes() {
+async fn no_two_fetches_start_within_a_second_whatever_their_causes() {
     let endpoint = Endpoint::new().lifetime(millis(600));
     endpoint.then_fail(FetchError::unclear("down"));
     let source = endpoint.source();
@@ -226,7 +226,7 @@ async fn no_two_flights_start_within_a_second_whatever_their_causes() {
     source.ready().await.unwrap();
     tokio::time::advance(millis(500)).await;
     assert_eq!(served(&source), "token-2"); // a refresh
-    landed(&source).await;
+    fetch_ended(&source).await;
     tokio::time::advance(millis(600)).await;
     source.ready().await.unwrap(); // an expiry
 

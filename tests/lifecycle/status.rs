@@ -1,6 +1,6 @@
 //! What a source says of itself: status, counters, readiness, changes.
 
-use crate::support::{Answer, Endpoint, at_once, landed, millis, secs, served};
+use crate::support::{Answer, Endpoint, at_once, fetch_ended, millis, secs, served};
 use futures_util::{FutureExt, StreamExt};
 use tower_oauth::{FetchError, SourceState};
 
@@ -19,7 +19,7 @@ async fn the_state_follows_the_life_of_a_token() {
     let generation = source.token().await.unwrap().generation();
     source.invalidate(generation);
     assert_eq!(state(), SourceState::Suspended);
-    landed(&source).await;
+    fetch_ended(&source).await;
     assert_eq!(state(), SourceState::Fresh);
     assert_eq!(endpoint.attempts(), 3);
 }
@@ -75,11 +75,11 @@ async fn everything_is_counted() {
     let first = source.token().await.unwrap().generation();
     tokio::time::advance(secs(850)).await;
     served(&source);
-    landed(&source).await;
+    fetch_ended(&source).await;
     source.invalidate(first);
     let second = source.token().await.unwrap().generation();
     source.invalidate(second);
-    landed(&source).await;
+    fetch_ended(&source).await;
     let counters = source.status().counters;
     assert_eq!(counters.attempts, 4);
     assert_eq!(counters.failures, 1);
@@ -133,7 +133,7 @@ async fn ready_outlasts_back_offs_of_every_passing_kind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ready_does_not_wait_for_what_no_waiting_mends() {
+async fn ready_does_not_wait_for_what_waiting_cannot_fix() {
     let endpoint = Endpoint::new();
     endpoint.then_fail(FetchError::permanent("invalid_client"));
     let source = endpoint.source();

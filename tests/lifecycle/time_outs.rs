@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::support::{Answer, Endpoint, landed, millis, secs, served, text};
+use crate::support::{Answer, Endpoint, fetch_ended, millis, secs, served, text};
 use futures_util::FutureExt;
 use tower::{ServiceBuilder, service_fn};
 use tower_oauth::{BoxError, FailureClass, FetchError, Token, TokenRequest, TokenSource};
@@ -92,7 +92,7 @@ async fn a_waiters_own_bound_leaves_the_fetch_to_go_on() {
     assert!(endpoint.elapsed() >= secs(25) && endpoint.elapsed() <= millis(25_002));
 
     assert!(source.status().fetching);
-    landed(&source).await;
+    fetch_ended(&source).await;
     assert_eq!(served(&source), "token-2");
     assert_eq!((endpoint.attempts(), endpoint.most_under_way()), (2, 1));
 }

@@ -1,7 +1,7 @@
 //! What the crate tells `tracing`: whose span a fetch is, and that no token is in anything.
 
 use crate::support::logs::Logs;
-use crate::support::{Answer, Api, Endpoint, get, landed, secs, served};
+use crate::support::{Answer, Api, Endpoint, fetch_ended, get, secs, served};
 use futures_util::FutureExt;
 use tower::{Layer, ServiceExt};
 use tower_oauth::{FetchError, OAuthLayer, Token};
@@ -25,7 +25,7 @@ async fn a_background_fetch_is_a_root_span_and_not_the_callers() {
     waits.instrument(caller.clone()).await;
     tokio::time::advance(secs(850)).await;
     caller.in_scope(|| served(&source));
-    landed(&source).await;
+    fetch_ended(&source).await;
 
     let fetches = logs.with("token_fetch in []");
     assert_eq!(fetches.len(), 2, "{fetches:?}");
@@ -115,7 +115,7 @@ async fn no_token_is_in_anything_that_is_told() {
         |_| {},
     );
     source.invalidate(current.generation());
-    landed(&source).await;
+    fetch_ended(&source).await;
     for _ in 0..2 {
         tokio::time::advance(secs(1000)).await;
         let error = source.token().await.unwrap_err();

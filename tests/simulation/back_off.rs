@@ -4,7 +4,7 @@ use tower_oauth::{BackOff, FailureClass, Policy};
 
 use crate::{
     record::{At, Nanos},
-    story::{Landing, Story},
+    story::{FetchEnd, Story},
     world::nanos,
 };
 
@@ -21,12 +21,12 @@ pub(crate) fn back_offs(story: &Story<'_>) -> Vec<Wait> {
     let policy = &story.scenario.policy;
     let (mut failures, mut before) = (0, None);
     let mut waits = Vec::new();
-    for (at, landing) in story.fetches.iter().filter_map(|it| it.end) {
+    for (at, end) in story.fetches.iter().filter_map(|it| it.end) {
         if was_ended(story, before, at) {
             failures = 0;
         }
         before = Some(at);
-        let Landing::Failed { class, retry_after } = landing else {
+        let FetchEnd::Failed { class, retry_after } = end else {
             failures = 0;
             continue;
         };

@@ -23,11 +23,11 @@ pub(crate) struct Story<'a> {
 /// One fetch: its attempts, and how it ended.
 pub(crate) struct Fetch<'a> {
     pub(crate) attempts: &'a [Attempt],
-    pub(crate) end: Option<(At, Landing)>,
+    pub(crate) end: Option<(At, FetchEnd)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Landing {
+pub(crate) enum FetchEnd {
     Succeeded,
     Failed {
         class: FailureClass,
@@ -78,7 +78,7 @@ impl<'a> Story<'a> {
             rejections: rejections(scenario, record),
         };
         for attempts in record.attempts.chunk_by(|_, next| next.number > 1) {
-            let end = story.landing(attempts);
+            let end = story.fetch_end(attempts);
             story.fetches.push(Fetch { attempts, end });
         }
         story
@@ -112,8 +112,8 @@ impl<'a> Story<'a> {
     /// Whether a fetch ended in vain between two moments.
     pub(crate) fn has_failed(&self, from: At, to: At) -> bool {
         let mut ends = self.fetches.iter().filter_map(|it| it.end);
-        ends.any(|(at, landing)| {
-            landing != Landing::Succeeded && (from.order..to.order).contains(&at.order)
+        ends.any(|(at, end)| {
+            end != FetchEnd::Succeeded && (from.order..to.order).contains(&at.order)
         })
     }
 
@@ -142,7 +142,7 @@ impl<'a> Story<'a> {
         attached.map(|it| (it.at, it.serial)).chain(given)
     }
 
-    fn landing(&mut self, attempts: &[Attempt]) -> Option<(At, Landing)> {
+    fn fetch_end(&mut self, attempts: &[Attempt]) -> Option<(At, FetchEnd)> {
         let (last, before) = attempts.split_last()?;
         for attempt in before {
             // Had it been of any use, the fetch would have ended with it, and the source would hold it.
@@ -151,22 +151,22 @@ impl<'a> Story<'a> {
             }
         }
         let (at, end) = last.end?;
-        let unclear = Landing::Failed {
+        let unclear = FetchEnd::Failed {
             class: FailureClass::Unclear,
             retry_after: None,
         };
-        let landing = match end {
-            End::Failed { class, retry_after } => Landing::Failed { class, retry_after },
-            End::Cut => Landing::Failed {
+        let end = match end {
+            End::Failed { class, retry_after } => FetchEnd::Failed { class, retry_after },
+            End::Cut => FetchEnd::Failed {
                 class: FailureClass::Transient,
                 retry_after: None,
             },
             End::Token(grant) => match self.take(last.at, at, grant) {
-                true => Landing::Succeeded,
+                true => FetchEnd::Succeeded,
                 false => unclear,
             },
         };
-        Some((at, landing))
+        Some((at, end))
     }
 
     /// Whether a token still had life when it came; it is held from then on.
@@ -212,9 +212,9 @@ impl Fetch<'_> {
         self.attempts[0].at
     }
 
-    pub(crate) fn landed(&self) -> Option<At> {
+    pub(crate) fn succeeded_at(&self) -> Option<At> {
         match self.end {
-            Some((at, Landing::Succeeded)) => Some(at),
+            Some((at, FetchEnd::Succeeded)) => Some(at),
             _ => None,
         }
     }

@@ -188,7 +188,7 @@ pub fn served(source: &TokenSource) -> String {
 }
 
 /// Lets the fetch under way land, without a request that waits for it.
-pub async fn landed(source: &TokenSource) {
+pub async fn fetch_ended(source: &TokenSource) {
     while source.status().fetching {
         tokio::time::sleep(millis(1)).await;
     }

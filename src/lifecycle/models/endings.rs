@@ -3,35 +3,34 @@
 use super::*;
 
 #[test]
-fn a_shutdown_ends_the_fetch_that_is_just_being_launched() {
+fn a_shutdown_ends_the_fetch_that_is_just_being_started() {
     explore(|| {
         let world = Arc::new(World::new([Answer::Hang]));
         let waiter = thread::spawn({
             let world = world.clone();
             move || world.acquired()
         });
-        world.core.shut_down();
+        world.shut_down();
         assert!(waiter.join().unwrap().unwrap_err().is_closed());
         assert!(!world.is_fetching());
     });
 }
 
 #[test]
-fn a_shutdown_during_a_landing_keeps_the_token_or_loses_the_fetch() {
+fn a_shutdown_during_a_success_keeps_the_token_or_loses_the_fetch() {
     explore(|| {
         let world = World::new([]);
         let fetch = world.start();
-        world.core.shut_down();
-        let landed = match block_on(fetch.outcome()) {
+        world.shut_down();
+        let succeeded = match block_on(fetch.outcome()) {
             Outcome::Succeeded => true,
             Outcome::Lost => false,
             Outcome::Failed(error) => panic!("{error}"),
         };
-        assert_eq!(landed, world.attached().is_some());
+        assert_eq!(succeeded, world.attached().is_some());
         assert!(!world.is_fetching());
         assert!(
             world
-                .core
                 .grant_refresh()
                 .is_none_or(|it| matches!(it, FetchGrant::Denied(_)))
         );
@@ -42,7 +41,7 @@ fn a_shutdown_during_a_landing_keeps_the_token_or_loses_the_fetch() {
 fn the_last_handle_dropped_ends_the_fetch() {
     explore(|| {
         let world = World::new([Answer::Hang]);
-        let core = world.core.clone();
+        let core = Arc::clone(&world);
         let fetch = world.start();
         let dropping = thread::spawn(move || drop(world));
         assert!(matches!(block_on(fetch.outcome()), Outcome::Lost));

@@ -22,20 +22,20 @@ impl Wake for Returning {
 fn wakers_may_come_back(script: impl IntoIterator<Item = Answer>, end: fn(&World)) {
     let world = World::new(script);
     let fetch = world.new_fetch();
-    let mut changes = world.core.changes.subscribe();
+    let mut changes = world.changes.subscribe();
     let mut outcome = pin!(fetch.outcome());
     let mut changed = pin!(changes.changed());
-    let waker = Waker::from(Arc::new(Returning(world.core.clone())));
+    let waker = Waker::from(Arc::new(Returning(Arc::clone(&world))));
     let mut context = Context::from_waker(&waker);
     assert!(outcome.as_mut().poll(&mut context).is_pending());
     assert!(changed.as_mut().poll(&mut context).is_pending());
-    start(&world.core, &fetch).unwrap();
+    start(&world, &fetch).unwrap();
     end(&world);
     block_on(fetch.outcome());
 }
 
 #[test]
-fn wakers_may_come_back_when_a_fetch_lands() {
+fn wakers_may_come_back_when_a_fetch_succeeds() {
     explore(|| wakers_may_come_back([], |_| ()));
 }
 
@@ -46,7 +46,7 @@ fn wakers_may_come_back_when_a_fetch_fails() {
 
 #[test]
 fn wakers_may_come_back_when_a_fetch_is_ended() {
-    explore(|| wakers_may_come_back([Answer::Hang], |world| world.core.shut_down()));
+    explore(|| wakers_may_come_back([Answer::Hang], |world| world.shut_down()));
 }
 
 /// An error of the user's that comes back to the source when it is dropped.

@@ -26,18 +26,14 @@ use tower::{service_fn, util::BoxService};
 
 use super::{
     cell::TokenState,
-    clock::Clock,
-    core::{Core, Parts},
-    driver::Fetcher,
-    driving::{Driving, Silence},
-    fetch::{Fetch, Outcome},
-    follow::{help, start},
-    handle::{Handle, Rejected},
+    core::{Config, Core},
+    fetch::{Driving, Fetch, Fetcher, Outcome, Silence, help, start},
+    guard::ShutDownOnDrop,
+    requests::Rejected,
     state::{FetchGrant, Remedy},
 };
 use crate::{
     error::{BoxError, FetchError, OAuthError},
-    headers::TokenHeaders,
     policy::Policy,
     rejection::Rejection,
     token::{FetchCause, Generation, Token, TokenRequest},
@@ -116,7 +112,7 @@ impl Drop for Leaving<'_> {
 
 /// A source, and the endpoint it fetches from.
 struct World {
-    handle: Arc<Handle>,
+    source: ShutDownOnDrop,
     endpoint: Arc<Endpoint>,
 }
 
@@ -139,7 +135,7 @@ impl World {
         }));
         let core = Arc::new(core_over(policy, fetcher));
         Self {
-            handle: Arc::new(Handle { core }),
+            source: ShutDownOnDrop(core),
             endpoint,
         }
     }
@@ -153,13 +149,11 @@ impl World {
         let world = self;
         let fetch = world.new_fetch();
         let begin = |driving: &mut Driving| driving.begin();
-        let begun = world
-            .core
-            .step(|state| state.driving(&fetch).and_then(begin));
-        let (now, mut rng) = (world.core.now(), fastrand::Rng::with_seed(7));
-        let prepared = world.core.prepare(Token::new("held"), now, &mut rng);
+        let begun = world.step(|state| state.driving(&fetch).and_then(begin));
+        let (now, mut rng) = (world.now(), fastrand::Rng::with_seed(7));
+        let prepared = world.prepare(Token::new("held"), now, &mut rng);
         let driver = begun.unwrap().driver;
-        let installed = world.core.install(prepared.unwrap(), (&fetch, driver));
+        let installed = world.install(prepared.unwrap(), &driver);
         assert!(installed.is_some());
         world
     }
@@ -171,16 +165,13 @@ impl World {
 
     fn start(&self) -> Arc<Fetch> {
         let fetch = self.new_fetch();
-        start(&self.core, &fetch).unwrap();
+        start(self, &fetch).unwrap();
         fetch
     }
 
     fn new_fetch(&self) -> Arc<Fetch> {
-        let (now, policy) = (self.core.now(), &self.core.policy);
-        match self
-            .core
-            .step(|state| state.grant_fetch(FetchCause::Ahead, now, policy))
-        {
+        let (now, policy) = (self.now(), &self.config.policy);
+        match self.step(|state| state.grant_fetch(FetchCause::Ahead, now, policy)) {
             FetchGrant::Granted(fetch) => fetch,
             _ => panic!("no fetch may start"),
         }
@@ -188,9 +179,7 @@ impl World {
 
     /// The runtimes of all that drive a fetch go away.
     fn lose(&self, fetch: &Arc<Fetch>) {
-        let tasks = self
-            .core
-            .step(|state| state.driving(fetch).map(Driving::take_tasks));
+        let tasks = self.step(|state| state.driving(fetch).map(Driving::take_tasks));
         tasks.into_iter().flatten().for_each(|task| task.abort());
     }
 
@@ -199,7 +188,7 @@ impl World {
         if silence == Silence::Long {
             self.endpoint.taken_over.fetch_add(1, Ordering::SeqCst);
         }
-        help(&self.core, fetch, seen, silence)
+        help(self, fetch, seen, silence)
     }
 
     fn attempts(&self) -> usize {
@@ -207,47 +196,42 @@ impl World {
     }
 
     fn is_fetching(&self) -> bool {
-        self.core.step(|state| state.is_fetching())
+        self.step(|state| state.is_fetching())
     }
 
     /// Waits until no fetch is under way.
     fn settle(&self) {
-        let mut changed = self.core.changes.subscribe();
+        let mut changed = self.changes.subscribe();
         while self.is_fetching() {
             block_on(changed.changed()).unwrap();
         }
     }
 
     fn token_state(&self) -> TokenState {
-        self.core.cell.get().unwrap().token_state()
+        self.cell.get().unwrap().token_state()
     }
 
     /// The generation that a request goes out with now, and its token.
     fn attached(&self) -> Option<(u64, String)> {
         let mut headers = HeaderMap::new();
-        let generation = self.handle.attach(&mut headers)?;
+        let generation = self.source.attach(&mut headers)?;
         let value = headers["authorization"].to_str().unwrap().to_owned();
         Some((generation.get(), value))
     }
 }
 
 impl Deref for World {
-    type Target = Handle;
+    type Target = Arc<Core>;
 
-    fn deref(&self) -> &Handle {
-        &self.handle
+    fn deref(&self) -> &Arc<Core> {
+        &self.source
     }
 }
 
 fn core_over(policy: Policy, fetcher: Fetcher) -> Core {
-    let parts = Parts {
-        endpoint: None,
-        name: "model".into(),
+    let config = Config {
         policy,
-        clock: Clock::system(),
-        headers: TokenHeaders::bearer(),
-        origins: Default::default(),
-        rejection: Default::default(),
+        ..Config::default()
     };
-    Core::new(parts, fetcher, fastrand::Rng::with_seed(7))
+    Core::new(config, fetcher, fastrand::Rng::with_seed(7))
 }

@@ -1,4 +1,4 @@
-//! What a landing writes, and what those see who read it without a lock.
+//! What a successful fetch writes, and what readers without a lock see.
 
 use super::*;
 
@@ -23,7 +23,7 @@ fn a_reader_finds_a_whole_token_and_never_an_older_one_again() {
 }
 
 #[test]
-fn who_learns_of_a_landing_finds_the_token_and_the_fetcher_back() {
+fn who_learns_of_a_success_finds_the_token_and_the_fetcher_back() {
     explore(|| {
         let world = World::new([]);
         let fetch = world.start();
@@ -52,7 +52,7 @@ fn an_outcome_reaches_whoever_waits_and_whoever_comes_later() {
             let fetch = fetch.clone();
             thread::spawn(move || block_on(fetch.outcome()))
         });
-        fetch.land(Outcome::Succeeded);
+        fetch.finish(Outcome::Succeeded);
         for waiter in waiters {
             assert!(matches!(waiter.join().unwrap(), Outcome::Succeeded));
         }

@@ -64,8 +64,8 @@ fn a_token_suspended_anew_is_not_restored_by_the_fetch_before() {
         let rejecting = thread::spawn({
             let world = world.clone();
             move || {
-                world.core.step(|state| state.end_back_off());
-                let remedy = world.core.rejected(Generation(1), Rejection::Definite);
+                world.step(|state| state.end_back_off());
+                let remedy = world.remedy(Generation(1), Rejection::Definite);
                 matches!(remedy, Remedy::Fetch(FetchGrant::Granted(_)))
             }
         });

@@ -61,7 +61,7 @@ fn a_lost_fetch_is_started_anew_and_only_once() {
         world.lose(&lost);
         let results = [world.acquired(), other.join().unwrap()];
         assert_eq!(results.map(Result::unwrap), [1, 1]);
-        // Lost after the endpoint was asked, or not: before, or because it had landed.
+        // Lost after the endpoint was asked, or not: before, or because it had succeeded.
         assert!((1..=2).contains(&world.attempts()));
         assert!(!world.is_fetching());
     });
@@ -72,7 +72,6 @@ fn two_who_see_a_stale_token_refresh_it_once() {
     explore(|| {
         let world = Arc::new(World::holding_a_token([]));
         world
-            .core
             .cell
             .get()
             .unwrap()

@@ -20,14 +20,14 @@ fn taken_over(script: Vec<Answer>) -> (Arc<World>, Outcome, bool) {
 }
 
 #[test]
-fn a_fetch_that_is_taken_over_lands_once_and_with_the_later_drivers_token() {
+fn a_fetch_that_is_taken_over_ends_once_and_with_the_later_drivers_token() {
     explore(|| {
         let (world, outcome, in_vain) = taken_over(vec![Answer::SlowToken, Answer::SlowToken]);
         assert!(matches!(outcome, Outcome::Succeeded));
         let (generation, token) = world.attached().unwrap();
         assert_eq!(generation, 1);
         assert!(!in_vain || token == "Bearer fetched-2", "{token}");
-        assert_eq!(world.core.step(|state| state.next_generation()).get(), 2);
+        assert_eq!(world.step(|state| state.next_generation()).get(), 2);
     });
 }
 
@@ -116,7 +116,7 @@ fn a_shutdown_ends_a_fetch_that_is_just_being_taken_over() {
             let (world, fetch) = (world.clone(), fetch.clone());
             move || world.help(&fetch, fetch.beats(), Silence::Long)
         });
-        world.core.shut_down();
+        world.shut_down();
         other.join().unwrap();
         assert!(matches!(block_on(fetch.outcome()), Outcome::Lost));
         assert!(!world.is_fetching());

@@ -23,18 +23,18 @@ proptest! {
     ) {
         let second = Duration::from_secs(1);
         let mut bucket = bucket(size, refill * second);
-        let (mut now, mut drawn, mut flying) = (0, 0, false);
+        let (mut now, mut drawn, mut fetching) = (0, 0, false);
         for (step, fails) in steps {
             now += step;
-            match flying && fails {
+            match fetching && fails {
                 true => {
                     bucket.give_back();
                     drawn -= 1;
-                    flying = false;
+                    fetching = false;
                 }
                 false if bucket.draw(now * second) => {
                     drawn += 1;
-                    flying = true;
+                    fetching = true;
                 }
                 false => {}
             }

@@ -17,7 +17,7 @@ pub(super) const PROMISES: &[Promise] = &[
         answered_in_time,
     ),
     (
-        "a request that could be served was served: none fails while a usable token is held or one lands",
+        "a request that could be served was served: none fails while a usable token is held or a fetch brings one",
         served_if_it_could_be,
     ),
     (
@@ -84,14 +84,14 @@ fn served_if_it_could_be(story: &Story<'_>) -> Kept {
             format!("{kind} at {end:?} while holding {:?}", story.held(end))
         })?;
         // With few permits it may have waited for one for longer than the token lasted.
-        let landed = story
+        let succeeded = story
             .holdings
             .iter()
             .find(|it| (caller.at.order..end.order).contains(&it.from.order));
         let waited = story.scenario.is_roomy() || caller.is_bare();
-        ensure(!waited || landed.is_none(), || {
+        ensure(!waited || succeeded.is_none(), || {
             format!(
-                "{kind} at {end:?}, since {:?}, though {landed:?} came",
+                "{kind} at {end:?}, since {:?}, though {succeeded:?} came",
                 caller.at
             )
         })?;

@@ -14,7 +14,7 @@ pub(super) const PROMISES: &[Promise] = &[
     ("never two fetches at once", one_at_a_time),
     (
         "two fetches start at least the minimal interval apart",
-        flights_are_apart,
+        fetches_are_apart,
     ),
     ("the fetches of any minute are bounded", a_minute_is_bounded),
     (
@@ -37,7 +37,7 @@ fn one_at_a_time(story: &Story<'_>) -> Kept {
     ensure(most <= 1, || format!("{most} at once"))
 }
 
-fn flights_are_apart(story: &Story<'_>) -> Kept {
+fn fetches_are_apart(story: &Story<'_>) -> Kept {
     let least = nanos(story.scenario.policy.back_off.min_fetch_interval);
     for pair in story.fetches.windows(2) {
         let (one, next) = (pair[0].start(), pair[1].start());

@@ -110,7 +110,7 @@ fn draws(story: &Story<'_>) -> Vec<At> {
     let rejected = story
         .fetches
         .iter()
-        .filter(|it| it.attempts[0].cause == FetchCause::Rejected && it.landed().is_some());
+        .filter(|it| it.attempts[0].cause == FetchCause::Rejected && it.succeeded_at().is_some());
     let starts = rejected.map(Fetch::start);
     starts
         .filter(|it| story.held(*it).is_some_and(|held| !held.repeated))
@@ -119,21 +119,21 @@ fn draws(story: &Story<'_>) -> Vec<At> {
 
 fn ambiguous_rejections_wait(story: &Story<'_>) -> Kept {
     let wait = nanos(story.scenario.policy.rejection.suspicion.first);
-    let mut landed: Option<(FetchCause, Nanos)> = None;
+    let mut succeeded: Option<(FetchCause, Nanos)> = None;
     for fetch in &story.fetches {
         let cause = fetch.attempts[0].cause;
-        if let Some((FetchCause::MaybeRejected, at)) = landed
+        if let Some((FetchCause::MaybeRejected, at)) = succeeded
             && cause == FetchCause::MaybeRejected
         {
             ensure(fetch.start().mono >= at + wait, || {
                 format!(
-                    "again at {:?}, the one before landed at {at}",
+                    "again at {:?}, the one before succeeded at {at}",
                     fetch.start()
                 )
             })?;
         }
-        if let Some(at) = fetch.landed() {
-            landed = Some((cause, at.mono));
+        if let Some(at) = fetch.succeeded_at() {
+            succeeded = Some((cause, at.mono));
         }
     }
     Ok(())

@@ -1,4 +1,20 @@
-//! One fetch under way, and how those who wait for it learn its outcome.
+//! The fetch under way: what waiters see of it, and the tasks that do its work.
+//!
+//! `wait` spawns a task and waits for the outcome. The `task` makes the attempts, and `end` applies their result.
+//! `drivers` decides which task works on the fetch.
+
+mod drivers;
+mod end;
+mod task;
+mod wait;
+
+#[cfg(all(test, tower_oauth_loom))]
+pub(super) use self::{drivers::Silence, wait::help};
+pub(super) use self::{
+    drivers::{Driver, Driving},
+    task::Fetcher,
+    wait::{follow, start},
+};
 
 use super::sync::{AtomicU64, Notify, OnceLock, Ordering};
 use crate::{error::OAuthError, token::FetchCause};
@@ -26,7 +42,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Fetch {
     pub(crate) cause: FetchCause,
     outcome: OnceLock<Outcome>,
-    landed: Notify,
+    finished: Notify,
     beats: AtomicU64,
 }
 
@@ -35,26 +51,26 @@ impl Fetch {
         Self {
             cause,
             outcome: OnceLock::default(),
-            landed: Notify::default(),
+            finished: Notify::default(),
             beats: AtomicU64::new(0),
         }
     }
 
     pub(crate) async fn outcome(&self) -> Outcome {
         // Registered before the outcome is looked for: one that is written in between still wakes us.
-        let landed = self.landed.notified();
+        let finished = self.finished.notified();
         match self.outcome.get() {
             Some(outcome) => return outcome.clone(),
-            None => landed.await,
+            None => finished.await,
         }
-        // `Notify` wakes for nothing else, and `land` writes first.
+        // `Notify` wakes for nothing else, and `finish` writes first.
         self.outcome.get().cloned().unwrap_or(Outcome::Lost)
     }
 
-    pub(crate) fn land(&self, outcome: Outcome) {
+    pub(crate) fn finish(&self, outcome: Outcome) {
         // A second outcome cannot come: only the step that ended the fetch is followed by this.
         let _ = self.outcome.set(outcome);
-        self.landed.notify_waiters();
+        self.finished.notify_waiters();
     }
 
     pub(crate) fn is_lost(&self) -> bool {
@@ -66,8 +82,8 @@ impl Fetch {
         self.beats.load(Ordering::Relaxed)
     }
 
-    /// A part of a step of the state.
-    pub(super) fn beat(&self) {
+    /// Call it in a step of the state only.
+    fn beat(&self) {
         self.beats.fetch_add(1, Ordering::Relaxed);
     }
 }

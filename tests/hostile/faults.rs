@@ -8,7 +8,7 @@ use crate::script::{
     answer, token_json,
 };
 
-pub(crate) struct Misdeed {
+pub(crate) struct Fault {
     pub(crate) name: &'static str,
     pub(crate) script: Script,
     pub(crate) kind: &'static str,
@@ -16,7 +16,7 @@ pub(crate) struct Misdeed {
     pub(crate) says: &'static str,
 }
 
-pub(crate) fn every_misdeed() -> Vec<Misdeed> {
+pub(crate) fn all_faults() -> Vec<Fault> {
     [stalls(), breaks(), nonsense(), lies()]
         .into_iter()
         .flatten()
@@ -33,8 +33,8 @@ const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 /// The head of an answer that is longer than what will come.
 const LONGER: &str = "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"access_token\":\"c4n4ry";
 
-fn stalls() -> Vec<Misdeed> {
-    let stall = |name, script| Misdeed {
+fn stalls() -> Vec<Fault> {
+    let stall = |name, script| Fault {
         name,
         script,
         kind: "timeout",
@@ -70,8 +70,8 @@ fn stalls() -> Vec<Misdeed> {
     ]
 }
 
-fn breaks() -> Vec<Misdeed> {
-    let broken = |name, script| Misdeed {
+fn breaks() -> Vec<Fault> {
+    let broken = |name, script| Fault {
         name,
         script,
         kind: "unavailable",
@@ -106,8 +106,8 @@ fn breaks() -> Vec<Misdeed> {
 }
 
 /// What is no HTTP.
-fn nonsense() -> Vec<Misdeed> {
-    let nonsense = |name, head: &str| Misdeed {
+fn nonsense() -> Vec<Fault> {
+    let nonsense = |name, head: &str| Fault {
         name,
         script: vec![Hear, say(head), Stall],
         kind: "malformed",
@@ -129,8 +129,8 @@ fn nonsense() -> Vec<Misdeed> {
 }
 
 /// What is HTTP, and no token.
-fn lies() -> Vec<Misdeed> {
-    let lie = |name, text: String, class, says| Misdeed {
+fn lies() -> Vec<Fault> {
+    let lie = |name, text: String, class, says| Fault {
         name,
         script: vec![Hear, Step::Say(text)],
         kind: "malformed",

@@ -12,18 +12,20 @@ use std::{
 use tower::{Service, util::BoxService};
 
 use super::{
-    bound::{ATTEMPT_GRACE, Bound, FETCH_GRACE, TICK, bounded},
-    clock::Now,
-    core::Core,
-    driving::{Begun, Driver, Driving, Progress},
-    fetch::{Fetch, Outcome},
-    prepared::PreparedToken,
-    status::AtomicCounters,
-    sync::time,
-    telemetry,
+    Fetch, Outcome,
+    drivers::{Begun, Driver, Driving, Progress},
 };
 use crate::{
     error::{BoxError, FetchError},
+    lifecycle::{
+        bound::{ATTEMPT_GRACE, Bound, FETCH_GRACE, TICK},
+        clock::Now,
+        core::Core,
+        prepared::PreparedToken,
+        status::AtomicCounters,
+        sync::time,
+        telemetry,
+    },
     token::{Token, TokenRequest},
 };
 
@@ -49,7 +51,7 @@ const OCCUPIED: Duration = Duration::from_millis(50);
 ///
 /// # Invariants
 ///
-/// 1. Nobody waits for a fetch that cannot land: a driver that is dropped loses its fetch, and so does a task that is
+/// 1. Nobody waits for a fetch that cannot end: a driver that is dropped loses its fetch, and so does a task that is
 ///    dropped before anyone has begun.
 /// 2. Whatever a driver changes (the cell, the state, the fetch's outcome) it changes in a step that found it driving,
 ///    or after one. A driver that was replaced has no say, and makes no further attempt.
@@ -98,25 +100,25 @@ impl FetchTask {
     }
 
     async fn drive(&mut self, begun: Begun) {
-        let (core, fetch, driver) = (self.core.clone(), self.fetch.clone(), begun.driver);
-        self.driver = Some(driver);
+        let (core, driver) = (self.core.clone(), begun.driver);
+        self.driver = Some(driver.clone());
         self.progress = begun.progress;
         let delay = begun.start.saturating_sub(core.now().monotonic);
-        let delayed = beating((&core, &fetch, driver), Duration::MAX, wait(delay)).await;
+        let delayed = beating(&core, &driver, Duration::MAX, wait(delay)).await;
         if delayed.is_err() {
             return;
         }
-        if begun.is_first() {
-            core.counters.count_fetch(fetch.cause);
+        if driver.is_first() {
+            core.counters.count_fetch(self.fetch.cause);
         }
         let started = core.now();
-        let bound = core.policy.timeouts.fetch;
-        let result = match beating((&core, &fetch, driver), bound, self.attempts()).await {
+        let bound = core.config.policy.timeouts.fetch;
+        let result = match beating(&core, &driver, bound, self.attempts()).await {
             Ok(result) => result,
             Err(Stopped::OutOfTime) => Err(Failure::Fetch(self.out_of_time())),
             Err(Stopped::Replaced) => return,
         };
-        self.land(driver, result, started);
+        self.finish(&driver, result, started);
     }
 
     /// Attempts until one succeeds, one fails for a reason that another cannot cure, or there are no more.
@@ -138,10 +140,11 @@ impl FetchTask {
     async fn attempt(&mut self) -> Result<PreparedToken, Failure> {
         // Not bounded by the attempt's time-out: a rate limit around the fetcher may hold it back for longer.
         let (anchor, call) = self.call().await?;
-        let bound = (self.core.policy.timeouts.attempt, ATTEMPT_GRACE);
-        let token = match bounded(&self.core.clock, bound, call).await {
+        let timeout = self.core.config.policy.timeouts.attempt;
+        let bound = Bound::new(&self.core.config.clock, timeout, ATTEMPT_GRACE);
+        let token = match bound.run(call).await {
             Ok(answer) => answer.map_err(FetchError::from_fetcher),
-            Err(_) => Err(self.core.timed_out("timeouts.attempt", bound.0)),
+            Err(_) => Err(self.core.timed_out("timeouts.attempt", timeout)),
         };
         token
             .and_then(|token| self.core.prepare(token, anchor, &mut self.rng))
@@ -181,11 +184,12 @@ impl FetchTask {
     /// The request of the next attempt, if this driver may still make one.
     fn request(&mut self, anchor: Now) -> Result<TokenRequest, Failure> {
         self.progress.attempts += 1;
-        let (driver, progress) = (self.driver, self.progress);
-        let drives = self.core.step(|state| {
-            let driving = state.driven_by(&self.fetch, driver)?;
-            driving.attempt(progress);
-            Some(())
+        let progress = self.progress;
+        let drives = self.driver.as_ref().and_then(|driver| {
+            self.core.step(|state| {
+                state.driven_by(driver)?.attempt(progress);
+                Some(())
+            })
         });
         drives.ok_or(Failure::Replaced)?;
         AtomicCounters::count(&self.core.counters.attempts);
@@ -195,7 +199,7 @@ impl FetchTask {
 
     /// How long to wait before another attempt, if there is to be one.
     fn wait_after(&mut self, error: &FetchError) -> Option<Duration> {
-        let policy = &self.core.policy;
+        let policy = &self.core.config.policy;
         let Progress {
             attempts,
             without_life,
@@ -228,7 +232,7 @@ impl FetchTask {
 
     /// The fetch's own bound passed. What its last attempt failed with says more than that, if there was one.
     fn out_of_time(&mut self) -> FetchError {
-        let bound = self.core.policy.timeouts.fetch;
+        let bound = self.core.config.policy.timeouts.fetch;
         let timed_out = || self.core.timed_out("timeouts.fetch", bound);
         self.last_failure.take().unwrap_or_else(timed_out)
     }
@@ -242,18 +246,19 @@ enum Stopped {
 
 /// Does a part of a driver's work, for no longer than `bound`, and shows those who wait that it lives.
 async fn beating<F: Future>(
-    (core, fetch, driver): (&Core, &Arc<Fetch>, Driver),
+    core: &Core,
+    driver: &Driver,
     bound: Duration,
     work: F,
 ) -> Result<F::Output, Stopped> {
-    let mut bound = Bound::new(&core.clock, bound, FETCH_GRACE);
+    let mut bound = Bound::new(&core.config.clock, bound, FETCH_GRACE);
     let mut work = pin!(work);
     while !bound.is_over() {
         if let Some(output) = bound.tick(TICK, work.as_mut()).await {
             return Ok(output);
         }
         let beat = |driving: &mut Driving| driving.beat();
-        core.step(|state| state.driven_by(fetch, Some(driver)).map(beat))
+        core.step(|state| state.driven_by(driver).map(beat))
             .ok_or(Stopped::Replaced)?;
     }
     Err(Stopped::OutOfTime)
@@ -280,7 +285,10 @@ async fn caught<T>(attempt: impl Future<Output = Result<T, Failure>>) -> Result<
 impl Drop for FetchTask {
     fn drop(&mut self) {
         let lost = self.core.step(|state| {
-            state.driven_by(&self.fetch, self.driver)?;
+            match &self.driver {
+                Some(driver) => state.driven_by(driver)?,
+                None => state.driving(&self.fetch).filter(|it| !it.has_driver())?,
+            };
             state.lost();
             Some(())
         });

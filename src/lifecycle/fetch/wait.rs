@@ -5,15 +5,19 @@ use std::{pin::pin, sync::Arc, time::Duration};
 use tracing::Instrument;
 
 use super::{
-    bound::{Bound, TICK},
-    core::Core,
-    driver::FetchTask,
-    driving::{Driving, Silence},
-    fetch::{Fetch, Outcome},
-    sync::runtime,
-    telemetry,
+    Fetch, Outcome,
+    drivers::{Driving, Silence},
+    task::FetchTask,
 };
-use crate::error::{OAuthError, Reason};
+use crate::{
+    error::{OAuthError, Reason},
+    lifecycle::{
+        bound::{Bound, TICK},
+        core::Core,
+        sync::runtime,
+        telemetry,
+    },
+};
 
 /// How long a task that was spawned may take to be polled for the first time before another is spawned. Longer than a
 /// runtime with much to do takes; short enough to be worth it where a blocked worker has the task in its own slot.
@@ -30,15 +34,16 @@ const SILENT_LOOKS: u32 = 4;
 /// Without a runtime that takes the task; the fetch is lost then.
 pub(crate) fn start(core: &Arc<Core>, fetch: &Arc<Fetch>) -> Result<(), OAuthError> {
     let task = FetchTask::new(core.clone(), fetch.clone());
-    let Ok(runtime) = runtime::Handle::try_current() else {
-        return Err(core.error(Reason::NoRuntime));
-    };
-    spawn(core, &runtime, task);
-    // A runtime that is shutting down drops the task here and now; to wait for another would never end.
-    match fetch.is_lost() && !core.step(|state| state.is_shut_down()) {
-        true => Err(core.error(Reason::NoRuntime)),
-        false => Ok(()),
+    if let Ok(runtime) = runtime::Handle::try_current() {
+        spawn(core, &runtime, task);
+        // A runtime that is shutting down drops the task at once. Waiting for another task would never end.
+        if !fetch.is_lost() || core.is_shut_down() {
+            return Ok(());
+        }
     }
+    // The token that the fetch was to replace is the best there is.
+    core.step(|_| core.restore());
+    Err(core.error(Reason::NoRuntime))
 }
 
 fn spawn(core: &Arc<Core>, runtime: &runtime::Handle, task: FetchTask) {
@@ -80,7 +85,12 @@ pub(crate) async fn follow(
 }
 
 /// Spawns another task for a fetch that nobody begins, or whose driver is silent; says whether that was to be done.
-pub(super) fn help(core: &Arc<Core>, fetch: &Arc<Fetch>, seen: u64, silence: Silence) -> bool {
+pub(in crate::lifecycle) fn help(
+    core: &Arc<Core>,
+    fetch: &Arc<Fetch>,
+    seen: u64,
+    silence: Silence,
+) -> bool {
     let Ok(runtime) = runtime::Handle::try_current() else {
         return false;
     };

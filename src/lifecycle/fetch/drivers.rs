@@ -1,12 +1,23 @@
-//! Who drives the fetch under way, and how it changes hands. A part of the state, under its lock.
+//! Decides which task works on the fetch under way. It is a part of the state, under the state's lock.
 
 use std::{sync::Arc, time::Duration};
 
-use super::{fetch::Fetch, sync::AbortHandle};
+use super::Fetch;
+use crate::lifecycle::sync::AbortHandle;
 
-/// The number of a driver within its fetch, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Driver(u32);
+/// One of the tasks that drive a fetch, one after another.
+#[derive(Clone, Debug)]
+pub(crate) struct Driver {
+    fetch: Arc<Fetch>,
+    /// From 1.
+    number: u32,
+}
+
+impl Driver {
+    pub(crate) fn is_first(&self) -> bool {
+        self.number == 1
+    }
+}
 
 /// How far a fetch has come, for the driver after this one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,12 +34,6 @@ pub(crate) struct Begun {
     /// When the first attempt may be made, on the monotonic clock.
     pub(crate) start: Duration,
     pub(crate) progress: Progress,
-}
-
-impl Begun {
-    pub(crate) fn is_first(&self) -> bool {
-        self.driver == Driver(1)
-    }
 }
 
 /// How long somebody who waits has seen no sign of life.
@@ -54,8 +59,9 @@ pub(crate) struct Driving {
     fetch: Arc<Fetch>,
     start: Duration,
     progress: Progress,
-    driver: Option<Driver>,
-    /// How many have begun.
+    /// Whether the last driver that began has not been replaced.
+    has_driver: bool,
+    /// How many drivers have begun.
     drivers: u32,
     /// What was spawned to drive it.
     tasks: Vec<AbortHandle>,
@@ -67,7 +73,7 @@ impl Driving {
             fetch,
             start,
             progress: Progress::default(),
-            driver: None,
+            has_driver: false,
             drivers: 0,
             tasks: Vec::new(),
         }
@@ -77,21 +83,28 @@ impl Driving {
         &self.fetch
     }
 
-    pub(crate) fn driver(&self) -> Option<Driver> {
-        self.driver
+    pub(crate) fn has_driver(&self) -> bool {
+        self.has_driver
+    }
+
+    /// Whether this driver drives the fetch now.
+    pub(crate) fn is_driven_by(&self, driver: &Driver) -> bool {
+        self.has_driver && self.drivers == driver.number && Arc::ptr_eq(&self.fetch, &driver.fetch)
     }
 
     /// Makes the caller the driver, unless there is one.
     pub(crate) fn begin(&mut self) -> Option<Begun> {
-        if self.driver.is_some() {
+        if self.has_driver {
             return None;
         }
         self.drivers += 1;
-        let driver = Driver(self.drivers);
-        self.driver = Some(driver);
+        self.has_driver = true;
         self.fetch.beat();
         Some(Begun {
-            driver,
+            driver: Driver {
+                fetch: self.fetch.clone(),
+                number: self.drivers,
+            },
             start: self.start,
             progress: self.progress,
         })
@@ -110,7 +123,7 @@ impl Driving {
     /// Somebody who waits has seen no beat since `seen`: whether they are to spawn another task. Of many who see it, one
     /// is. A driver that has been silent for long is replaced; the tasks are those to abort then.
     pub(crate) fn help(&mut self, seen: u64, silence: Silence) -> Option<Vec<AbortHandle>> {
-        let waits_for_begin = self.driver.is_none();
+        let waits_for_begin = !self.has_driver;
         if self.fetch.beats() != seen || !(waits_for_begin || silence == Silence::Long) {
             return None;
         }
@@ -118,7 +131,7 @@ impl Driving {
         if waits_for_begin {
             return Some(Vec::new());
         }
-        self.driver = None;
+        self.has_driver = false;
         self.progress.attempts = self.progress.attempts.saturating_sub(1);
         Some(self.take_tasks())
     }

@@ -1,22 +1,21 @@
-//! How a fetch that was driven to its end lands.
+//! Ends a fetch: with a token, or with an error and a back-off.
 
 use std::time::Duration;
 
 use super::{
-    clock::Now,
-    driver::{Failure, FetchTask},
-    driving::Driver,
-    fetch::Outcome,
-    prepared::PreparedToken,
-    status::AtomicCounters,
-    telemetry,
+    Outcome,
+    drivers::Driver,
+    task::{Failure, FetchTask},
 };
-use crate::error::{BoxError, FailureClass, OAuthError, Reason};
+use crate::{
+    error::{BoxError, OAuthError, Reason},
+    lifecycle::{clock::Now, prepared::PreparedToken, status::AtomicCounters, telemetry},
+};
 
 impl FetchTask {
-    pub(super) fn land(
+    pub(super) fn finish(
         &mut self,
-        driver: Driver,
+        driver: &Driver,
         result: Result<PreparedToken, Failure>,
         started: Now,
     ) {
@@ -28,37 +27,29 @@ impl FetchTask {
 
     /// Those who wait are told before the user's subscriber is, which may panic.
     pub(super) fn tell(&self, outcome: Outcome) {
-        self.fetch.land(outcome);
+        self.fetch.finish(outcome);
         self.core.changes.send_replace(());
     }
 
-    fn succeed(&self, driver: Driver, prepared: PreparedToken, started: Now) {
+    fn succeed(&self, driver: &Driver, prepared: PreparedToken, started: Now) {
         let lifetime = prepared.lifetime();
-        let Some((issued, repeated)) = self.core.install(prepared, (&self.fetch, driver)) else {
+        let Some(installed) = self.core.install(prepared, driver) else {
             return;
         };
         let attempts = self.progress.attempts;
         AtomicCounters::add(&self.core.counters.failures, attempts - 1);
         self.tell(Outcome::Succeeded);
         let took = self.took(started);
-        telemetry::fetched(attempts, issued.generation, lifetime, repeated, took);
+        telemetry::fetched(attempts, &installed, lifetime, took);
     }
 
-    fn fail(&self, driver: Driver, failure: Failure, started: Now) {
+    fn fail(&self, driver: &Driver, failure: Failure, started: Now) {
         let attempts = self.progress.attempts;
         let error = match failure {
             Failure::Replaced => None,
             Failure::Closed(source) => self.close(driver, source),
-            Failure::Fetch(error) => {
-                let class = error.class();
-                let retry_after = error.retry_after();
-                let kind = Reason::Fetch { error, attempts };
-                self.back_off(driver, kind, (class, retry_after))
-            }
-            Failure::Panicked => {
-                let kind = Reason::FetcherPanicked(attempts);
-                self.back_off(driver, kind, (FailureClass::Unclear, None))
-            }
+            Failure::Fetch(error) => self.back_off(driver, Reason::Fetch { error, attempts }),
+            Failure::Panicked => self.back_off(driver, Reason::FetcherPanicked(attempts)),
         };
         let Some(error) = error else { return };
         // Also one that the fetch's bound cut short, or that panicked.
@@ -67,12 +58,12 @@ impl FetchTask {
         telemetry::fetch_failed(&error, self.took(started));
     }
 
-    fn close(&self, driver: Driver, source: BoxError) -> Option<OAuthError> {
+    fn close(&self, driver: &Driver, source: BoxError) -> Option<OAuthError> {
         let core = &self.core;
         let error = core.error(Reason::FetcherClosed(source));
         let now = core.now();
         core.step(|state| {
-            state.driven_by(&self.fetch, Some(driver))?;
+            state.driven_by(driver)?;
             state.fetcher_closed(now, error.clone());
             core.restore();
             Some(())
@@ -85,17 +76,12 @@ impl FetchTask {
 
     /// Ends the fetch and puts the back-off in force in one step: nobody can start a fetch in between, nor have a
     /// newer token suspended, which would then be restored in place of the one that this fetch was for.
-    fn back_off(
-        &self,
-        driver: Driver,
-        reason: Reason,
-        failure: (FailureClass, Option<Duration>),
-    ) -> Option<OAuthError> {
+    fn back_off(&self, driver: &Driver, reason: Reason) -> Option<OAuthError> {
         let core = &self.core;
         let now = core.now();
         core.step(|state| {
-            state.driven_by(&self.fetch, Some(driver))?;
-            let wait = state.failed(failure, &core.policy);
+            state.driven_by(driver)?;
+            let wait = state.failed(&reason, &core.config.policy);
             let error = core.failure(reason, now, wait);
             state.back_off(now, wait, error.clone());
             core.restore();

@@ -1,4 +1,4 @@
-//! What one source does for the requests that hold it.
+//! What a source does for the requests that use it.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -9,8 +9,7 @@ use super::{
     cell::{Issued, IssuedToken, Phase},
     clock::Now,
     core::{Core, TokenOrFetch},
-    fetch::{Fetch, Outcome},
-    follow::{follow, start},
+    fetch::{Fetch, Outcome, follow, start},
     state::{FetchGrant, Remedy},
     status::AtomicCounters,
     sync::{runtime, time},
@@ -23,24 +22,11 @@ use crate::{
     token::Generation,
 };
 
-/// Ends the source when the last one lets go of it: a [`TokenSource`](crate::TokenSource), or a request under way. Tasks
-/// hold the core, never the handle.
-#[derive(Debug)]
-pub struct Handle {
-    pub(super) core: Arc<Core>,
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.core.shut_down();
-    }
-}
-
 /// When there may be something to do for a refresh.
 pub(super) enum Due {
     In(Duration),
     /// When this fetch has landed.
-    Fetching(Arc<Core>, Arc<Fetch>),
+    Fetching(Arc<Fetch>),
 }
 
 /// A rejected request that may be tried again: with the token that is there, or the one that this fetch brings.
@@ -56,41 +42,41 @@ impl Rejected {
     }
 }
 
-impl Handle {
+impl Core {
     pub(crate) fn is_shut_down(&self) -> bool {
-        self.core.step(|state| state.is_shut_down())
+        self.step(|state| state.is_shut_down())
     }
 
     /// Whether this URI may have the token.
     #[inline]
     pub(crate) fn permits(&self, uri: &Uri) -> Result<(), OAuthError> {
-        let permitted = self.core.origins.permits(uri);
+        let permitted = self.config.origins.permits(uri);
         permitted.map_err(|foreign| self.foreign_origin(foreign))
     }
 
     /// Whether this URL, which is what `reqwest` dials, may have the token.
     #[cfg(feature = "reqwest-middleware")]
     pub(crate) fn permits_url(&self, url: &reqwest::Url) -> Result<(), OAuthError> {
-        let permitted = self.core.origins.permits_url(url);
+        let permitted = self.config.origins.permits_url(url);
         permitted.map_err(|foreign| self.foreign_origin(foreign))
     }
 
     #[cold]
     pub(crate) fn foreign_origin(&self, rule: impl fmt::Display) -> OAuthError {
         let kind = Reason::ForeignOrigin(rule.to_string());
-        self.core.error(kind)
+        self.error(kind)
     }
 
     pub(crate) fn permits_origin(&self, origin: &Origin) -> Result<(), ConfigError> {
-        let permitted = self.core.origins.permits_target(Ok(origin.target()));
+        let permitted = self.config.origins.permits_target(Ok(origin.target()));
         permitted.map_err(|foreign| {
-            ConfigError::new("relative_to", foreign.to_string()).of(&self.core.name)
+            ConfigError::new("relative_to", foreign.to_string()).of(&self.config.name)
         })
     }
 
     #[inline]
     pub(crate) fn rejection_rule(&self) -> &RejectionRule {
-        &self.core.rejection
+        &self.config.rejection
     }
 
     /// The hit path: puts the current token on a request if it may be used, and says which it was.
@@ -108,14 +94,14 @@ impl Handle {
     ///
     /// `models/publishing.rs` and `tests/middleware/hit_path.rs` show it.
     #[inline]
-    pub(crate) fn attach(&self, headers: &mut HeaderMap) -> Option<Generation> {
-        let clock = &self.core.clock;
+    pub(crate) fn attach(self: &Arc<Self>, headers: &mut HeaderMap) -> Option<Generation> {
+        let clock = &self.config.clock;
         let attached = |issued: &Issued| {
             let serves =
                 issued.is_surely_fresh(clock.coarse_now()) || self.serves(issued, clock.now());
             serves.then(|| issued.attach(headers))
         };
-        self.core.cell.with(attached).flatten()
+        self.cell.with(attached).flatten()
     }
 
     /// Attaches what [`acquire`](Self::acquire) handed out although it is suspended, if it still lives.
@@ -124,30 +110,24 @@ impl Handle {
         IssuedToken(issued): &IssuedToken,
         headers: &mut HeaderMap,
     ) -> Option<Generation> {
-        let lives = issued.phase(self.core.now()) != Phase::Expired;
+        let lives = issued.phase(self.now()) != Phase::Expired;
         lives.then(|| issued.attach(headers))
     }
 
     /// The current token if it may be used without waiting.
-    pub(super) fn current(&self) -> Option<IssuedToken> {
-        let now = self.core.now();
-        let issued = self.core.cell.get()?;
+    pub(super) fn current(self: &Arc<Self>) -> Option<IssuedToken> {
+        let now = self.now();
+        let issued = self.cell.get()?;
         self.serves(&issued, now).then_some(IssuedToken(issued))
-    }
-
-    /// A request with this token was answered well.
-    #[inline]
-    pub(crate) fn succeeded(&self, generation: Generation) {
-        self.core.succeeded(generation);
     }
 
     /// Whether a token may be attached without waiting; the first to see a stale one has it refreshed.
     #[inline]
-    fn serves(&self, issued: &Issued, now: Now) -> bool {
+    fn serves(self: &Arc<Self>, issued: &Issued, now: Now) -> bool {
         match issued.phase(now) {
             Phase::Fresh => true,
             Phase::Stale => {
-                if self.core.may_refresh(now) {
+                if self.may_refresh(now) {
                     self.refresh_behind();
                 }
                 true
@@ -157,72 +137,75 @@ impl Handle {
     }
 
     /// Starts what is due, and says when there may be something to do again.
-    pub(super) fn refresh_if_due(&self) -> Due {
-        let now = self.core.now();
-        let current = self.core.cell.get();
+    pub(super) fn refresh_if_due(self: &Arc<Self>) -> Due {
+        let now = self.now();
+        let current = self.cell.get();
         let due_in = current.as_deref().map(|issued| match issued.phase(now) {
             Phase::Fresh => issued.refresh_at.remaining(now),
             Phase::Stale | Phase::Suspended | Phase::Expired => Duration::ZERO,
         });
         match due_in {
             Some(wait) if !wait.is_zero() => return Due::In(wait),
-            _ if self.core.may_refresh(now) => self.refresh_behind(),
+            _ if self.may_refresh(now) => self.refresh_behind(),
             _ => {}
         }
-        match self.core.step(|state| state.under_way()) {
-            Some(fetch) => Due::Fetching(self.core.clone(), fetch),
+        match self.step(|state| state.under_way()) {
+            Some(fetch) => Due::Fetching(fetch),
             None => Due::In(self.back_off_left().unwrap_or(Duration::MAX)),
         }
     }
 
     /// Starts a refresh that nobody waits for, if there is a runtime to do it.
-    pub(crate) fn refresh_behind(&self) {
+    pub(crate) fn refresh_behind(self: &Arc<Self>) {
         if runtime::Handle::try_current().is_err() {
             return;
         }
-        if let Some(FetchGrant::Granted(fetch)) = self.core.grant_refresh() {
+        if let Some(FetchGrant::Granted(fetch)) = self.grant_refresh() {
             // A runtime that is shutting down loses the fetch; the next request starts another.
-            let _ = self.start(fetch);
+            let _ = start(self, &fetch);
         }
     }
 
     /// The slow path: waits for a token, at most `timeouts.acquire`. A token that it hands out suspended is the best to
     /// be had: another wait would bring nothing better.
-    pub(crate) async fn acquire(&self) -> Result<IssuedToken, OAuthError> {
+    pub(crate) async fn acquire(self: &Arc<Self>) -> Result<IssuedToken, OAuthError> {
         if runtime::Handle::try_current().is_err() {
-            self.core.step(|_| self.core.restore());
-            let error = || self.core.error(Reason::NoRuntime);
+            self.step(|_| self.restore());
+            let error = || self.error(Reason::NoRuntime);
             return self.or_serviceable(error).map(IssuedToken);
         }
-        self.acquire_within(&mut self.core.patience())
+        self.acquire_within(&mut self.patience())
             .await
             .map(IssuedToken)
     }
 
-    async fn acquire_within(&self, patience: &mut Bound<'_>) -> Result<Arc<Issued>, OAuthError> {
+    async fn acquire_within(
+        self: &Arc<Self>,
+        patience: &mut Bound<'_>,
+    ) -> Result<Arc<Issued>, OAuthError> {
         loop {
             // Without the lock first: of ten thousand waiters that a landing wakes, none then waits for another.
             if let Some(issued) = self.current() {
                 return Ok(issued.0);
             }
-            let (grant, wait) = match self.core.token_or_fetch() {
+            let (grant, wait) = match self.token_or_fetch() {
                 TokenOrFetch::Token(issued) => return Ok(issued),
                 TokenOrFetch::Restored(issued) => {
-                    telemetry::restored(&self.core, issued.generation);
-                    self.core.changes.send_replace(());
+                    telemetry::restored(self, issued.generation);
+                    self.changes.send_replace(());
                     return Ok(issued);
                 }
                 TokenOrFetch::Fetch { grant, wait } => (grant, wait),
             };
             let fetch = match grant {
                 FetchGrant::Joined(fetch) => fetch,
-                FetchGrant::Granted(fetch) => match self.start(fetch) {
-                    Ok(fetch) => fetch,
+                FetchGrant::Granted(fetch) => match start(self, &fetch) {
+                    Ok(()) => fetch,
                     Err(error) => return self.or_serviceable(|| error),
                 },
                 FetchGrant::Denied(error) => return self.or_serviceable(|| error),
             };
-            let outcome = follow(&self.core, &fetch, patience);
+            let outcome = follow(self, &fetch, patience);
             let outcome = match wait {
                 Some(wait) => time::timeout(wait, outcome).await,
                 None => Ok(outcome.await),
@@ -233,21 +216,10 @@ impl Handle {
                 Err(_) | Ok(Some(Outcome::Succeeded | Outcome::Lost)) => {}
                 Ok(Some(Outcome::Failed(error))) => return self.or_serviceable(|| error),
                 Ok(None) => {
-                    let bound = self.core.policy.timeouts.acquire;
+                    let bound = self.config.policy.timeouts.acquire;
                     let reason = Reason::AcquireTimeout(bound);
-                    return self.or_serviceable(|| self.core.error(reason));
+                    return self.or_serviceable(|| self.error(reason));
                 }
-            }
-        }
-    }
-
-    /// A fetch that cannot be started is one that failed: the token it was to replace serves again.
-    fn start(&self, fetch: Arc<Fetch>) -> Result<Arc<Fetch>, OAuthError> {
-        match start(&self.core, &fetch) {
-            Ok(()) => Ok(fetch),
-            Err(error) => {
-                self.core.step(|_| self.core.restore());
-                Err(error)
             }
         }
     }
@@ -257,12 +229,12 @@ impl Handle {
         &self,
         error: impl FnOnce() -> OAuthError,
     ) -> Result<Arc<Issued>, OAuthError> {
-        self.core.serviceable().ok_or_else(error)
+        self.serviceable().ok_or_else(error)
     }
 
     pub(super) fn back_off_left(&self) -> Option<Duration> {
-        let now = self.core.now();
-        self.core.step(|state| {
+        let now = self.now();
+        self.step(|state| {
             let failed = state.backing_off(now)?;
             Some(failed.until.saturating_sub(now.monotonic))
         })
@@ -270,24 +242,23 @@ impl Handle {
 
     /// Takes note of a rejection. `None`: hand the response on; otherwise a newer token is there or on its way.
     pub(crate) fn rejected(
-        &self,
+        self: &Arc<Self>,
         generation: Generation,
         rejection: Rejection,
     ) -> Option<Rejected> {
-        let core = &self.core;
-        AtomicCounters::count(&core.counters.rejections);
+        AtomicCounters::count(&self.counters.rejections);
         let after = |fetch| Rejected {
             generation,
             rejection,
             fetch,
         };
-        let rejected = match core.rejected(generation, rejection) {
+        let rejected = match self.remedy(generation, rejection) {
             Remedy::HandOn | Remedy::Fetch(FetchGrant::Denied(_)) => None,
             Remedy::Newer => Some(after(None)),
             Remedy::Fetch(FetchGrant::Joined(fetch)) => Some(after(Some(fetch))),
             Remedy::Fetch(FetchGrant::Granted(fetch)) => {
-                let started = self.start(fetch).ok();
-                started.map(|fetch| after(Some(fetch)))
+                let started = start(self, &fetch).ok();
+                started.map(|()| after(Some(fetch)))
             }
         };
         let remedy = match &rejected {
@@ -295,33 +266,24 @@ impl Handle {
             Some(Rejected { fetch: None, .. }) => "newer_token",
             Some(_) => "fetch",
         };
-        telemetry::rejected(core, generation, rejection, remedy);
-        core.changes.send_replace(());
+        telemetry::rejected(self, generation, rejection, remedy);
+        self.changes.send_replace(());
         rejected
     }
 
     /// The token to try a rejected request again with, if one comes.
-    pub(crate) async fn replacement(&self, rejected: Rejected) -> Option<IssuedToken> {
+    pub(crate) async fn replacement(self: &Arc<Self>, rejected: Rejected) -> Option<IssuedToken> {
         if let Some(fetch) = rejected.fetch
-            && let Outcome::Failed(_) =
-                follow(&self.core, &fetch, &mut self.core.patience()).await?
+            && let Outcome::Failed(_) = follow(self, &fetch, &mut self.patience()).await?
         {
             return None;
         }
         let issued = self.acquire().await.ok()?;
         let newer = issued.generation() != rejected.generation;
         newer.then(|| {
-            AtomicCounters::count(&self.core.counters.retries);
-            telemetry::retried(&self.core, rejected.generation, issued.generation());
+            AtomicCounters::count(&self.counters.retries);
+            telemetry::retried(self, rejected.generation, issued.generation());
             issued
         })
-    }
-}
-
-impl fmt::Debug for Core {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Core")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
     }
 }
