@@ -46,7 +46,9 @@ impl Service<Request<Bytes>> for OwnThread {
             let told = told.map_err(FetchError::transient)?;
             let ended =
                 |_| FetchError::unclear("the token request's thread ended without an answer");
-            told.await.map_err(ended)?
+            told.await
+                .map_err(ended)?
+                .map_err(FetchError::transient)?
         })
     }
 }
@@ -54,29 +56,37 @@ impl Service<Request<Bytes>> for OwnThread {
 /// Drives a future to its end, or until nobody wants its result any more.
 fn start<T: Send + 'static>(
     future: impl Future<Output = T> + Send + 'static,
-) -> io::Result<oneshot::Receiver<T>> {
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let (mut tell, told) = oneshot::channel();
-    let drive = move || {
-        let result = runtime.block_on(async {
-            let mut future = pin!(future);
-            poll_fn(|cx| match tell.poll_closed(cx) {
-                Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => future.as_mut().poll(cx).map(Some),
-            })
-            .await
-        });
-        if let Some(result) = result {
-            // The receiver may be gone.
-            let _ = tell.send(result);
-        }
-        // A DNS lookup may still run; do not wait for it.
-        runtime.shutdown_background();
-    };
+) -> io::Result<oneshot::Receiver<io::Result<T>>> {
+    let (tell, told) = oneshot::channel();
     thread::Builder::new()
         .name("token-request".into())
-        .spawn(drive)?;
+        .spawn(|| drive(future, tell))?;
     Ok(told)
+}
+
+/// The runtime is built here and not by the caller: one that is dropped where a task runs, since no thread could be had
+/// for it, panics.
+fn drive<T>(future: impl Future<Output = T>, mut tell: oneshot::Sender<io::Result<T>>) {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            // Whoever gave up meanwhile has no use for it; below neither.
+            let _ = tell.send(Err(error));
+            return;
+        }
+    };
+    let result = runtime.block_on(async {
+        let mut future = pin!(future);
+        poll_fn(|cx| match tell.poll_closed(cx) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => future.as_mut().poll(cx).map(Some),
+        })
+        .await
+    });
+    if let Some(result) = result {
+        let _ = tell.send(Ok(result));
+    }
+    // Not to wait for the resolver.
+    runtime.shutdown_background();
 }
