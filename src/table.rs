@@ -72,6 +72,22 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Entries<V> {
     fn visit_str<E: Error>(self, _: &str) -> Result<V::Value, E> {
         Err(E::invalid_type(Unexpected::Other("a string"), &self))
     }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<V::Value, E> {
+        Err(E::invalid_type(Unexpected::Other("a boolean"), &self))
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<V::Value, E> {
+        Err(E::invalid_type(Unexpected::Other("a number"), &self))
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<V::Value, E> {
+        Err(E::invalid_type(Unexpected::Other("a number"), &self))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<V::Value, E> {
+        Err(E::invalid_type(Unexpected::Other("a number"), &self))
+    }
 }
 
 impl<'de, V: Visitor<'de>> DeserializeSeed<'de> for Entries<V> {

@@ -46,9 +46,7 @@ impl Service<Request<Bytes>> for OwnThread {
             let told = told.map_err(FetchError::transient)?;
             let ended =
                 |_| FetchError::unclear("the token request's thread ended without an answer");
-            told.await
-                .map_err(ended)?
-                .map_err(FetchError::transient)?
+            told.await.map_err(ended)?.map_err(FetchError::transient)?
         })
     }
 }

@@ -33,9 +33,19 @@ const SHORTEST_ECHO: usize = 4;
 pub(super) fn received(answer: &Answer, reader: &Reader) -> AnswerRecord {
     let bytes = &*answer.body.bytes;
     let object = Object::parse(bytes);
-    let tokens = object.iter().flat_map(|it| tokens(it, reader.dialect()));
+    let tokens: Vec<_> = object
+        .iter()
+        .flat_map(|it| tokens(it, reader.dialect()))
+        .collect();
+    // Each is looked for at every character of the answer.
+    let has_too_many = tokens.len() > MOST_VALUES;
+    let tokens = if has_too_many { Vec::new() } else { tokens };
     let striker = Striker::new(reader.scrubber(), tokens);
     let body = match (&answer.body.end, &object) {
+        _ if has_too_many => AnswerBody::Hidden {
+            bytes: bytes.len(),
+            why: "it has too many secrets",
+        },
         (End::TooLong, _) => AnswerBody::Unreadable("it is longer than 64 KiB".into()),
         (_, Some(object)) => AnswerBody::Members(members(object, answer, reader, &striker)),
         (End::Broken(error), None) => AnswerBody::Unreadable(told(error, reader.scrubber())),
@@ -43,7 +53,10 @@ pub(super) fn received(answer: &Answer, reader: &Reader) -> AnswerRecord {
     };
     AnswerRecord {
         status: answer.status,
-        headers: answer_headers(&answer.headers, &striker),
+        headers: match has_too_many {
+            true => Vec::new(),
+            false => answer_headers(&answer.headers, &striker),
+        },
         body,
     }
 }

@@ -41,14 +41,15 @@ const SECRET_NAMES: [&str; 20] = [
 const PLAIN_NAMES: [&str; 3] = ["tokentype", "wwwauthenticate", "proxyauthenticate"];
 
 /// Parts of the names of values that say when a token ends.
-const EXPIRY_NAMES: [&str; 4] = ["expir", "lifetime", "ttl", "valid"];
+const EXPIRY_NAMES: [&str; 5] = ["expir", "lifetime", "validuntil", "validfor", "validto"];
 
 /// Whether the name says that the value is a secret or a token.
 pub(super) fn names_a_secret(name: &str) -> bool {
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     let name = name.to_ascii_lowercase();
     let has_any = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
-    has_any(&SECRET_NAMES) && !has_any(&EXPIRY_NAMES) && !PLAIN_NAMES.contains(&name.as_str())
+    let is_of_expiry = has_any(&EXPIRY_NAMES) || name.ends_with("ttl");
+    has_any(&SECRET_NAMES) && !is_of_expiry && !PLAIN_NAMES.contains(&name.as_str())
 }
 
 /// How long a text without a blank may be.
@@ -162,6 +163,8 @@ mod tests {
             "jwt",
             "senha",
             "Authorization",
+            "settlement_key",
+            "validation_key",
         ] {
             assert!(names_a_secret(name), "{name}");
         }
@@ -170,6 +173,8 @@ mod tests {
             "tokenType",
             "expires_in",
             "accessTokenExpiresIn",
+            "token_ttl",
+            "token_valid_until",
             "scope",
             "error",
             "WWW-Authenticate",

@@ -70,6 +70,23 @@ impl<'de> de::Visitor<'de> for Visitor {
         Ok(text.into())
     }
 
+    /// Without quoting it, here and below: a secret may consist of digits.
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<ParamValue, E> {
+        Err(E::invalid_type(de::Unexpected::Other("a boolean"), &self))
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<ParamValue, E> {
+        Err(E::invalid_type(de::Unexpected::Other("a number"), &self))
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<ParamValue, E> {
+        Err(E::invalid_type(de::Unexpected::Other("a number"), &self))
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<ParamValue, E> {
+        Err(E::invalid_type(de::Unexpected::Other("a number"), &self))
+    }
+
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ParamValue, A::Error> {
         SecretRef::deserialize(MapAccessDeserializer::new(map)).map(ParamValue::Reference)
     }

@@ -64,7 +64,7 @@ impl Members {
         let value = self.get(name)?;
         let is_code = value.number().is_some_and(|number| number != 0.0);
         match value {
-            Value::Text(text) => Some(text),
+            Value::Text(text) => (!SAYS_NOTHING.contains(&text.trim())).then_some(text),
             Value::Bare(text) if is_code => Some(text.to_owned().into()),
             _ => None,
         }

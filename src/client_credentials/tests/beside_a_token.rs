@@ -131,7 +131,9 @@ async fn an_empty_error_is_none() {
             "{empty}: {error}"
         );
         let error = ask(plain(), answer(400, &body(r#","access_token":"abc""#))).await;
-        assert_eq!(error.unwrap_err().code(), None, "{empty}");
+        let error = error.unwrap_err();
+        assert_eq!(error.code(), None, "{empty}");
+        assert!(error.advice().is_some(), "{empty}");
     }
 }
 
