@@ -4,15 +4,18 @@
 //! cargo run --example guide_moving_over
 //! ```
 
+use std::time::{Duration, Instant};
+
 use http::{Request, Response};
+use tokio::sync::Mutex;
 use tower::{ServiceBuilder, ServiceExt, service_fn};
-use tower_oauth::{BoxError, OAuthLayer, TokenSource};
+use tower_oauth::{BoxError, OAuthLayer, Token, TokenRequest, TokenSource};
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    assert_eq!(before::TokenManager::default().token().await?, "abc");
+    assert_eq!(TokenManager::default().token().await?, "abc");
 
-    let manager = after::manager()?;
+    let manager = manager()?;
     let token = manager.token().await?;
     assert_eq!(token.expose_token(), "abc");
     let text = call(manager).await?;
@@ -25,52 +28,37 @@ async fn ask_bank() -> Result<(String, u64), BoxError> {
     Ok(("abc".into(), 3600)) // in your program: a POST, and some JSON
 }
 
-mod before {
-    use super::{BoxError, ask_bank};
+#[derive(Default)]
+struct TokenManager {
+    cached: Mutex<Option<(String, Instant)>>,
+}
 
-    use std::time::{Duration, Instant};
-    use tokio::sync::Mutex;
-
-    #[derive(Default)]
-    pub(super) struct TokenManager {
-        cached: Mutex<Option<(String, Instant)>>,
-    }
-
-    impl TokenManager {
-        pub(super) async fn token(&self) -> Result<String, BoxError> {
-            let mut cached = self.cached.lock().await;
-            if let Some((token, until)) = &*cached
-                && Instant::now() < *until
-            {
-                return Ok(token.clone());
-            }
-            let (token, seconds) = ask_bank().await?;
-            let until = Instant::now() + Duration::from_secs(seconds.saturating_sub(300));
-            *cached = Some((token.clone(), until));
-            Ok(token)
+impl TokenManager {
+    async fn token(&self) -> Result<String, BoxError> {
+        let mut cached = self.cached.lock().await;
+        if let Some((token, until)) = &*cached
+            && Instant::now() < *until
+        {
+            return Ok(token.clone());
         }
+        let (token, seconds) = ask_bank().await?;
+        let until = Instant::now() + Duration::from_secs(seconds.saturating_sub(300));
+        *cached = Some((token.clone(), until));
+        Ok(token)
     }
 }
 
-mod after {
-    use super::ask_bank;
+async fn fetch(_: TokenRequest) -> Result<Token, BoxError> {
+    let (token, seconds) = ask_bank().await?;
+    Ok(Token::new(token).with_lifetime(Duration::from_secs(seconds)))
+}
 
-    use std::time::Duration;
-    use tower::service_fn;
-    use tower_oauth::{BoxError, Token, TokenRequest, TokenSource};
-
-    async fn fetch(_: TokenRequest) -> Result<Token, BoxError> {
-        let (token, seconds) = ask_bank().await?;
-        Ok(Token::new(token).with_lifetime(Duration::from_secs(seconds)))
-    }
-
-    pub(super) fn manager() -> Result<TokenSource, BoxError> {
-        let manager = TokenSource::builder(service_fn(fetch))
-            .name("my-bank")
-            .origin("https://api.bank.example")
-            .build()?;
-        Ok(manager)
-    }
+fn manager() -> Result<TokenSource, BoxError> {
+    let manager = TokenSource::builder(service_fn(fetch))
+        .name("my-bank")
+        .origin("https://api.bank.example")
+        .build()?;
+    Ok(manager)
 }
 
 async fn call(manager: TokenSource) -> Result<String, BoxError> {
