@@ -1,22 +1,27 @@
-//! One guide per task. Each stands alone, and its code is run with the tests.
+//! One guide per task. Each can be read alone.
+//!
+//! The pages are those of the folder `docs`, and their code is that of `examples/guide_*.rs`.
 
-#[doc = include_str!("../docs/add_a_bank.md")]
-pub mod add_a_bank {}
+/// Includes a page. Its links go to other pages; the definitions here come first and lead to the modules instead.
+macro_rules! guide {
+    ($name:ident, $page:literal) => {
+        #[doc = "[add]: crate::guide::add_a_bank"]
+        #[doc = "[call]: crate::guide::call_a_bank"]
+        #[doc = "[fetcher]: crate::guide::any_oauth_server#tokens-from-somewhere-else"]
+        #[doc = "[guarantees]: crate::guide::guarantees"]
+        #[doc = "[server]: crate::guide::any_oauth_server#tokens-from-somewhere-else"]
+        #[doc = "[stack]: crate::guide::stack"]
+        #[doc = "[test]: crate::guide::test_your_service"]
+        #[doc = ""]
+        #[doc = include_str!($page)]
+        pub mod $name {}
+    };
+}
 
-#[doc = include_str!("../docs/any_oauth_server.md")]
-pub mod any_oauth_server {}
-
-#[doc = include_str!("../docs/call_a_bank.md")]
-pub mod call_a_bank {}
-
-#[doc = include_str!("../docs/guarantees.md")]
-pub mod guarantees {}
-
-#[doc = include_str!("../docs/moving_over.md")]
-pub mod moving_over {}
-
-#[doc = include_str!("../docs/stack.md")]
-pub mod stack {}
-
-#[doc = include_str!("../docs/test_your_service.md")]
-pub mod test_your_service {}
+guide!(add_a_bank, "../docs/add_a_bank.md");
+guide!(any_oauth_server, "../docs/any_oauth_server.md");
+guide!(call_a_bank, "../docs/call_a_bank.md");
+guide!(guarantees, "../docs/guarantees.md");
+guide!(moving_over, "../docs/moving_over.md");
+guide!(stack, "../docs/stack.md");
+guide!(test_your_service, "../docs/test_your_service.md");

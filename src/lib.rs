@@ -1,8 +1,8 @@
 //! A Tower layer for **outgoing** HTTP that puts a valid OAuth 2 token on every request.
 //!
-//! [`OAuthLayer`] wraps any `Service<http::Request<B>>`. It reads the current token from a [`TokenSource`], which gets
-//! it from a fetcher: any `Service<TokenRequest, Response = Token>`, and for the client-credentials grant one that is
-//! built from data ([`client_credentials`], [`provider`]).
+//! [`OAuthLayer`] wraps any `Service<http::Request<B>>`. It reads the current token from a [`TokenSource`], and the
+//! source gets its tokens from a fetcher. A fetcher is any `Service<TokenRequest, Response = Token>`. For the
+//! client-credentials grant the crate builds one from data: see [`client_credentials`] and [`provider`].
 //!
 //! # Examples
 //!
@@ -35,68 +35,76 @@
 //! # Guides
 //!
 //! - [`guide::call_a_bank`]: ANBIMA, Avista, Conta Simples, Bankly.
-//! - [`guide::any_oauth_server`]: another server, or tokens of your own making.
+//! - [`guide::any_oauth_server`]: another server, or tokens from somewhere else.
 //! - [`guide::add_a_bank`]: a bank as a TOML file, step by step.
 //! - [`guide::stack`]: the order of time-outs, retries, redirects, tracing and limits.
 //! - [`guide::test_your_service`]: banks on loopback, and paused clocks.
-//! - [`guide::guarantees`]: what is promised, in numbers, and what is not.
-//! - [`guide::moving_over`]: from a token manager that you wrote yourself.
+//! - [`guide::guarantees`]: the promises in numbers, and what is not promised.
+//! - [`guide::moving_over`]: how to replace a token manager of your own.
 //!
-//! # The way of a request
+//! # How a request gets its token
 //!
 //! ```text
-//! request ──> middleware ──> lifecycle ──(Service<TokenRequest, Response = Token>)──> client_credentials ──> transport
-//!             origin check,   one token,    the seam: any fetcher                       dialect, request,     any Tower
-//!             attach, retry  one fetch                                                 answer                HTTP service
-//!                                                                                          ^
-//!                                                                                 provider: data only
+//! request ──> middleware            checks the origin, attaches the token, retries
+//!                 │
+//!                 v
+//!             lifecycle             one current token, one fetch at a time
+//!                 │
+//!                 │  Service<TokenRequest, Response = Token>: any fetcher
+//!                 v
+//!             client_credentials    writes the token request, reads the answer
+//!                 │        ^
+//!                 │        └─────── provider: banks as data
+//!                 v
+//!             transport             any Tower HTTP service
 //! ```
 //!
-//! | a token is | and a request |
+//! | the token is | the request |
 //! |---|---|
-//! | fresh | takes it and goes: no lock, no await |
-//! | stale | takes it and goes; the first to see it starts a refresh behind itself |
-//! | missing or expired | waits for the one fetch under way, at most `timeouts.acquire` |
-//! | suspended by a rejection | waits for it at most `suspended_wait`, then takes the suspended token and goes |
-//! | missing, and the source is backing off | fails at once with the error of the last fetch, which says when the next may be made |
+//! | fresh | takes it and goes, without a lock or an await |
+//! | stale | takes it and goes; the first such request starts a refresh |
+//! | missing or expired | waits for the current fetch, at most `policy.timeouts.acquire` |
+//! | suspended after a rejection | waits for the new token, at most `policy.rejection.suspended_wait`, then takes the suspended one |
+//! | missing during a back-off | fails at once; the error says when the next attempt is made |
 //!
 //! The numbers are in [`Policy`].
 //!
 //! # Errors
 //!
-//! A setting that cannot work is a [`ConfigError`] when something is built. A request that gets no token fails with a
-//! [`BoxError`] in which [`OAuthError::find`] finds the reason; all other errors are the inner service's, as they are.
+//! A wrong setting is a [`ConfigError`] when you build. A request that gets no token fails with a [`BoxError`], in which
+//! [`OAuthError::find`] finds the reason. Errors of the inner service pass through unchanged.
 //!
-//! A service that calls a bank for callers of its own can answer them this. The first four rows are
-//! [`OAuthError::suggested_status`].
+//! If your service calls a bank for its own callers, answer them as follows. [`OAuthError::suggested_status`] returns
+//! the status of the first four rows.
 //!
 //! | what happened | answer | because |
 //! |---|---|---|
-//! | the token endpoint denied the request for good ([`FailureClass::Permanent`]) | 500 | the configuration is wrong: wake somebody up |
-//! | [`is_foreign_origin`](OAuthError::is_foreign_origin), [`is_closed`](OAuthError::is_closed), a call outside a Tokio runtime | 500 | so is the program |
-//! | [`is_timeout`](OAuthError::is_timeout), or a time-out of your own | 504 | nobody knows yet |
-//! | any other [`OAuthError`] | 503, with [`retry_after`](OAuthError::retry_after) as `Retry-After` | it passes, and the source says when to come back |
+//! | the token endpoint denied the request for good ([`FailureClass::Permanent`]) | 500 | the configuration is wrong, and somebody must fix it |
+//! | [`is_foreign_origin`](OAuthError::is_foreign_origin), [`is_closed`](OAuthError::is_closed), a call outside a Tokio runtime | 500 | the program is wrong |
+//! | [`is_timeout`](OAuthError::is_timeout), or a time-out of your own | 504 | the result is not known yet |
+//! | any other [`OAuthError`] | 503, with [`retry_after`](OAuthError::retry_after) as `Retry-After` | the failure is temporary |
 //! | any other error | 502 | the bank could not be reached |
-//! | the bank's API answers 401 or 403 | 502 | they speak of your credentials, not of your caller's |
+//! | the bank's API answers 401 or 403 | 502 | your credentials are at fault, not your caller's |
 //!
-//! An [`OAuthError`]'s `Display` is one line that holds its causes: log it, and count by its
-//! [`kind`](OAuthError::kind). Do not hand it on: what it says is between you and the bank.
+//! The `Display` of an [`OAuthError`] is one line with all its causes. Log it, and count errors by their
+//! [`kind`](OAuthError::kind). Do not show it to your callers: it has details of your account at the bank.
 //!
 //! # Features
 //!
-//! - `reqwest` (default): a `reqwest` client, configured so that no secret crosses an origin.
-//! - `rustls` (default): TLS for it.
+//! - `reqwest` (default): a `reqwest` client, configured so that it sends no secret to another origin.
+//! - `rustls` (default): TLS for that client.
 //! - `reqwest-middleware`: the token source as a `reqwest_middleware::Middleware`.
 //! - `testing`: the four banks as strict servers on loopback.
 //! - `testing-tls`: the same over TLS, with certificates made for the test.
 //!
-//! The crate is useful with none of them: bring a Tower HTTP service.
+//! Without features, bring a Tower HTTP service of your own.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod client_credentials;
-#[cfg(any(doc, doctest))]
+// Not as doc tests: the examples are run instead.
+#[cfg(all(doc, not(doctest)))]
 pub mod guide;
 pub mod provider;
 #[cfg(feature = "testing")]

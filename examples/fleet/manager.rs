@@ -1,4 +1,4 @@
-//! What a replica keeps its token in: this crate's source, as it comes or without its manners, or a few lines by hand.
+//! What a replica keeps its token in: this crate's source, with its default settings or without jitter and back-off, or a few lines by hand.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ impl Kind {
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Defaults => "as it comes",
+            Self::Defaults => "default settings",
             Self::NoManners => "no jitter, no back-off",
             Self::ByHand => "by hand",
         }

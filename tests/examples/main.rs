@@ -2,4 +2,5 @@
 
 mod axum_service;
 mod call;
+mod guides;
 mod soak;

@@ -42,6 +42,29 @@ async fn any_lifetime_takes_at_most_two_fetches_under_constant_traffic() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_guarantees_table_of_lifetimes_is_right() {
+    for (lifetime, earliest, latest, over) in [
+        (3600, 2520, 2880, 3590),
+        (300, 210, 240, 290),
+        (60, 42, 48, 57),
+    ] {
+        let endpoint = Endpoint::new().lifetime(secs(lifetime));
+        let source = endpoint.source();
+        source.ready().await.unwrap();
+        let start = endpoint.arrivals()[0];
+        for (at, state) in [
+            (secs(earliest) - millis(1), SourceState::Fresh),
+            (secs(latest), SourceState::Stale),
+            (secs(over) - millis(1), SourceState::Stale),
+            (secs(over), SourceState::Expired),
+        ] {
+            endpoint.advance_to(start + at).await;
+            assert_eq!(source.status().state, state, "{lifetime} s at {at:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn short_tokens_are_not_fetched_again_at_once() {
     for lifetime in [20, 31, 300] {
         let endpoint = Endpoint::new().lifetime(secs(lifetime));
