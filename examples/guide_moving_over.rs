@@ -4,6 +4,12 @@
 //! cargo run --example guide_moving_over
 //! ```
 
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the manager that is replaced reads the clock itself"
+)]
+
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
