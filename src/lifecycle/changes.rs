@@ -1,4 +1,4 @@
-//! Tells whoever listens that a source has changed.
+//! Reports the changes of a source.
 
 use std::sync::{Arc, Weak};
 
@@ -9,7 +9,7 @@ use super::{guard::ShutDownOnDrop, status::Status};
 /// The changes of a source, one at a time: a token came, a fetch failed, a token was rejected, the source was shut
 /// down.
 ///
-/// It does not keep the source alive. Changes that come faster than they are read are seen as one.
+/// It does not keep the source alive. Several changes between two reads appear as one.
 #[derive(Debug)]
 pub struct Changes {
     source: Weak<ShutDownOnDrop>,
