@@ -1,4 +1,4 @@
-//! Puts a source together and checks it whole.
+//! Builds a source and checks its whole configuration.
 
 use std::{fmt, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::{
     token::{Token, TokenRequest},
 };
 
-/// Puts a [`TokenSource`] together; made by [`TokenSource::builder`].
+/// Builds a [`TokenSource`]. [`TokenSource::builder`] returns it.
 ///
 /// # Examples
 ///
@@ -60,60 +60,64 @@ impl TokenSourceBuilder {
         }
     }
 
-    /// The name in errors, logs and status. Default: `oauth`.
+    /// Sets the name in errors, logs and status. Default: `oauth`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.config.name = name.into().into();
         self
     }
 
-    /// The headers that carry the token. Default: [`TokenHeaders::bearer`].
+    /// Sets the headers that carry the token. Default: [`TokenHeaders::bearer`].
     pub fn headers(mut self, headers: TokenHeaders) -> Self {
         self.config.headers = headers;
         self
     }
 
-    /// Adds an origin that the token may be sent to. With none, any `https` origin and loopback may have it: name
-    /// yours, unless requests come from a place you trust wholly.
+    /// Adds an origin that the token may be sent to. Default: every `https` origin and loopback.
+    ///
+    /// Add your origins unless you fully trust whoever chooses the addresses of the requests.
     pub fn origin(self, origin: impl Into<String>) -> Self {
         self.with_origin(&origin.into(), AllowedOrigins::allow)
     }
 
-    /// Adds an origin whose plain `http` is safe for reasons this crate cannot see, such as a mesh that adds TLS. Not
-    /// for anything that leaves the machine in the clear: the token is readable to everyone on the way.
+    /// Adds an origin with plain `http` that is safe for a reason this crate cannot see, such as a mesh that adds TLS.
+    ///
+    /// Do not use it for traffic that leaves the machine unencrypted: everyone on the way can read the token.
     pub fn danger_allow_http(self, origin: impl Into<String>) -> Self {
         self.with_origin(&origin.into(), AllowedOrigins::danger_allow_http)
     }
 
-    /// What counts as a rejection of the token. Default: a `401`.
+    /// Sets which responses are a rejection of the token. Default: a `401`.
     pub fn rejection(mut self, rule: RejectionRule) -> Self {
         self.config.rejection = rule;
         self
     }
 
-    /// Changes numbers of the policy. Default: [`Policy::default`].
+    /// Changes the policy. Default: [`Policy::default`].
     pub fn policy(mut self, change: impl FnOnce(&mut Policy)) -> Self {
         change(&mut self.config.policy);
         self
     }
 
-    /// The clocks. Default: [`Clock::system`]; tests with paused time use [`Clock::tokio`].
+    /// Sets the clock. Default: [`Clock::system`]. Tests with paused time use [`Clock::tokio`].
     pub fn clock(mut self, clock: Clock) -> Self {
         self.config.clock = clock;
         self
     }
 
-    /// Makes jitter and back-off repeatable, for simulations. Not for production: replicas would act in step.
+    /// Makes jitter and back-off repeatable, for simulations.
+    ///
+    /// Do not use it in production: replicas with one seed refresh and retry at the same moments.
     pub fn seed(mut self, seed: u64) -> Self {
         self.rng = fastrand::Rng::with_seed(seed);
         self
     }
 
-    /// Builds the source. Nothing is fetched yet.
+    /// Builds the source. It does not fetch a token yet.
     ///
     /// # Errors
     ///
-    /// The first setting that cannot work, by name: a name that is empty or holds a character that nobody sees, headers
-    /// without `{token}`, an origin that is neither `https` nor loopback, numbers that contradict each other.
+    /// Returns the first setting that cannot work: a name that is empty or contains an invisible character, headers without
+    /// `{token}`, an origin that is neither `https` nor loopback, or numbers that contradict each other.
     pub fn build(self) -> Result<TokenSource, ConfigError> {
         let name = Arc::clone(&self.config.name);
         self.checked().map_err(|error| error.of(&name))
@@ -134,13 +138,13 @@ impl TokenSourceBuilder {
         Ok(TokenSource::new(Core::new(config, self.fetcher, self.rng)))
     }
 
-    /// Host and port of the token endpoint, for errors.
+    /// Sets host and port of the token endpoint, for errors.
     pub(crate) fn endpoint(mut self, endpoint: &str) -> Self {
         self.config.endpoint = Some(endpoint.into());
         self
     }
 
-    /// Origins that somebody else has put together.
+    /// Replaces the origins.
     pub(crate) fn origins(mut self, origins: AllowedOrigins) -> Self {
         self.config.origins = origins;
         self.origin_error = None;

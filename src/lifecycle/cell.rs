@@ -1,4 +1,4 @@
-//! The current token, made ready for attaching, and the cell that every request reads it from.
+//! The current token with its headers, and the cell from which every request reads it.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ use crate::{
     token::{Generation, Token},
 };
 
-/// A token in use: all that a request needs of it, prepared once.
+/// A token in use, with everything that a request needs from it.
 pub(crate) struct Issued {
     pub(crate) generation: Generation,
     pub(crate) token: Token,
@@ -36,28 +36,27 @@ pub(crate) struct Issued {
     pub(crate) state: AtomicU8,
 }
 
-/// What the API has made of a token.
+/// What the API's answers say about a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum TokenState {
     Good = 0,
-    /// Rejected: requests wait for the fetch that is to replace it, until the fetch or `suspended_wait` is over.
+    /// Rejected. Requests wait for its replacement until the fetch ends or `suspended_wait` passes.
     Suspended = 1,
-    /// Rejected, and the fetch failed or takes too long: it serves again, and its replacement is sought behind the
-    /// requests.
+    /// Rejected, and the fetch failed or takes too long. Requests use it again, and it is refreshed behind them.
     Restored = 2,
-    /// Rejected, and the endpoint handed out the very same: it serves until its refresh is due anyway.
+    /// Rejected, and the token endpoint returned the same token. Requests use it until its refresh is due.
     Repeated = 3,
 }
 
-/// What a request is to do about a token.
+/// What a request does with a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// Attach it.
     Fresh,
-    /// Attach it, and see that a refresh is under way.
+    /// Attach it, and start a refresh if none is under way.
     Stale,
-    /// Wait for the fetch; should that fail, the token serves again.
+    /// Wait for the fetch. If it fails, use the token again.
     Suspended,
     /// Wait for the fetch.
     Expired,
@@ -77,7 +76,7 @@ impl Issued {
         }
     }
 
-    /// Whether it is fresh, by clocks that may lag; `false` says nothing.
+    /// Whether the token is fresh even if the clock lags. `false` means that an exact clock must decide.
     #[inline]
     pub(crate) fn is_surely_fresh(&self, coarse: Now) -> bool {
         !self.surely_fresh_until.is_reached(coarse)
@@ -98,7 +97,7 @@ impl Issued {
         self.state.store(state as u8, Ordering::Relaxed);
     }
 
-    /// Puts it on a request, and says which it is.
+    /// Attaches the token and returns its generation.
     #[inline]
     pub(crate) fn attach(&self, to: &mut HeaderMap) -> Generation {
         self.headers.attach(to);
@@ -115,9 +114,9 @@ impl fmt::Debug for Issued {
     }
 }
 
-/// A token that a [`TokenSource`](crate::TokenSource) handed out. Cheap to clone.
+/// A token from a [`TokenSource`](crate::TokenSource). It is cheap to clone.
 ///
-/// Ask the source again for each use rather than keep one: it knows when the token is over.
+/// Ask the source for each use instead of keeping a token: the source knows when the token expires.
 ///
 /// # Examples
 ///
@@ -141,7 +140,7 @@ impl fmt::Debug for Issued {
 pub struct IssuedToken(pub(crate) Arc<Issued>);
 
 impl IssuedToken {
-    /// Which of the source's tokens this is.
+    /// Returns the token's generation: which of the source's tokens it is.
     pub fn generation(&self) -> Generation {
         self.0.generation
     }
@@ -150,13 +149,14 @@ impl IssuedToken {
         self.0.token_state() == TokenState::Suspended
     }
 
-    /// The token's text, for places that no header template reaches (a WebSocket's first message, say). Do not log it.
+    /// Returns the token's text, for places that a header cannot reach, such as a WebSocket's first message. Do not log it.
     pub fn expose_token(&self) -> &str {
         self.0.token.expose()
     }
 
-    /// The finished headers, with their values marked sensitive. Nobody checks here where they are sent: see
-    /// [`TokenSource::permits`](crate::TokenSource::permits).
+    /// Returns the headers that carry the token. Their values are marked sensitive.
+    ///
+    /// This method does not check where you send them: call [`TokenSource::permits`](crate::TokenSource::permits) first.
     pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
         self.0
             .headers
@@ -165,7 +165,7 @@ impl IssuedToken {
             .map(|(name, value)| (name, value))
     }
 
-    /// When it expires, by the wall clock. The source stops using it a little before.
+    /// Returns when the token expires, by the wall clock. The source stops using it shortly before.
     pub fn expires_at(&self) -> SystemTime {
         self.0.expires_at.wall_time()
     }
@@ -175,9 +175,9 @@ impl IssuedToken {
 ///
 /// # Invariants
 ///
-/// 1. Once it holds a token it is never emptied: a new token takes the place of the old one in one step, so no
-///    request ever finds nothing where there was something.
-/// 2. Only a landing fetch writes it, under the state's lock; generations therefore never go back.
+/// 1. It never loses its token: a new token replaces the old one in one step, so that no request finds the cell empty
+///    after the first fetch.
+/// 2. Only a fetch that succeeds writes it, under the state's lock. Generations therefore only increase.
 #[derive(Debug, Default)]
 pub(crate) struct Cell(ArcSwapOption<Issued>);
 

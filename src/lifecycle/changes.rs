@@ -1,4 +1,4 @@
-//! Tells whoever listens that a source has changed.
+//! Reports the changes of a source.
 
 use std::{
     fmt,

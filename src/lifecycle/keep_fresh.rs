@@ -6,11 +6,10 @@ use tokio::{sync::watch, time};
 
 use super::{fetch::follow, guard::ShutDownOnDrop, requests::Due};
 
-/// The longest sleep. A timer stands still while the machine is suspended, so the wall clock must be looked at now
-/// and then.
+/// The longest sleep. A timer stops while the machine is suspended, so the wall clock is checked from time to time.
 const LONGEST_NAP: Duration = Duration::from_secs(60);
 
-/// Sees to a refresh whenever one is due. Holds the source only for the moment of looking.
+/// Starts every refresh that is due. It does not keep the source alive while it waits.
 pub(crate) async fn run(source: Weak<ShutDownOnDrop>, mut changed: watch::Receiver<()>) {
     loop {
         // The core alone: a wait for a fetch does not keep the source alive.
@@ -21,13 +20,13 @@ pub(crate) async fn run(source: Weak<ShutDownOnDrop>, mut changed: watch::Receiv
         let nap = match core.refresh_if_due() {
             Due::In(nap) => nap,
             Due::Fetching(fetch) => {
-                // As one who waits for the token: a fetch that nobody drives is taken over.
+                // Waiting as a caller does also takes over a fetch whose task is dead.
                 follow(&core, &fetch, &mut core.patience()).await;
                 Duration::ZERO
             }
         };
-        // The sender lives in the core, which a fetch may keep for a moment longer than the handles: the look at the
-        // handle above, and not the channel's end, is what ends us.
+        // The end of this loop is the check above, not the channel's end: the sender is in the core, which a fetch may
+        // keep longer than the last handle.
         let _ = time::timeout(nap.min(LONGEST_NAP), changed.changed()).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The handle that layers, middleware, health checks and tests share.
+//! The public handle that layers, middleware, health checks and tests share.
 
 use std::{fmt, sync::Arc};
 
@@ -22,10 +22,10 @@ use crate::{
 
 /// A source of tokens for one client at one provider: one current token, one fetch at a time, one policy.
 ///
-/// It is a cheap handle; clones share everything. Give one to every layer, middleware and health page that speaks to
-/// the same provider with the same credentials. When the last handle is dropped, whatever runs in the background ends.
+/// It is a cheap handle, and clones share everything. Use one source for every layer, middleware and health page that
+/// calls the same provider with the same credentials. Dropping the last handle ends all background work.
 ///
-/// A source may be built anywhere, also in a `static`; a fetch needs a tokio runtime with its timer.
+/// You can build a source anywhere, also in a `static`. A fetch needs a Tokio runtime with its timer enabled.
 ///
 /// # Clone
 ///
@@ -59,13 +59,13 @@ pub struct TokenSource {
 impl TokenSource {
     /// Starts a source over any fetcher: a Tower service that answers a [`TokenRequest`] with a [`Token`].
     ///
-    /// The fetcher is owned by the source, called by one fetch at a time and never concurrently. It makes one attempt
-    /// per call; attempts, waits and back-off are the source's business. Return a [`FetchError`](crate::FetchError) to
-    /// tell transient, permanent and rate-limited failures apart.
+    /// The source owns the fetcher and never calls it concurrently. Each call makes one attempt; the source decides about
+    /// further attempts, waits and back-off. Return a [`FetchError`](crate::FetchError) to distinguish transient, permanent
+    /// and rate-limited failures.
     ///
     /// # Examples
     ///
-    /// A fetcher under a time-out and a rate limit of its own:
+    /// A fetcher with its own time-out and rate limit:
     ///
     /// ```
     /// use std::time::Duration;
@@ -101,16 +101,18 @@ impl TokenSource {
         }
     }
 
-    /// The current token; waits for a fetch when there is none that may be used, at most `timeouts.acquire` (25 s).
+    /// Returns the current token, waiting for a fetch if there is none.
+    ///
+    /// It waits at most `timeouts.acquire`. Default: 25 s.
     ///
     /// # Errors
     ///
-    /// When no token could be had: the fetch's own error, the same for all who waited for it. While the source backs
-    /// off it comes at once and says, through [`OAuthError::retry_at`], when the next try may be made.
+    /// Returns the error of the fetch, the same one to every caller that waited for it. While the source backs off, it
+    /// returns that error at once, and [`OAuthError::retry_at`] says when the next attempt is made.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: the fetch belongs to the source and goes on, and the next caller gets its result.
+    /// Cancel safe: cancelling a caller does not cancel the fetch, and the next caller gets its result.
     pub async fn token(&self) -> Result<IssuedToken, OAuthError> {
         match self.core().current() {
             Some(token) => Ok(token),
@@ -118,12 +120,14 @@ impl TokenSource {
         }
     }
 
-    /// Waits until there is a token: for start-up, and for tests. Unlike [`token`](Self::token) it outlasts back-offs;
-    /// it has no bound of its own, so wrap it in `tokio::time::timeout`.
+    /// Waits until there is a token. Use it at start-up and in tests.
+    ///
+    /// Unlike [`token`](Self::token), it goes on waiting through back-offs. It has no time-out: wrap it in
+    /// `tokio::time::timeout`.
     ///
     /// # Errors
     ///
-    /// When waiting cannot help: the token endpoint rejected for good, or the source is closed.
+    /// Returns an error when waiting cannot help: the failure is permanent, or the source is closed.
     ///
     /// # Cancel safety
     ///
@@ -145,33 +149,36 @@ impl TokenSource {
         }
     }
 
-    /// Says that the token of this generation is bad, as a 401 would: for callers that find an error inside a 200.
+    /// Reports that the API rejected the token of this generation. Use it when a 200 contains an error about the token.
     ///
-    /// Only that generation is touched. The same restraint holds as for rejections that the layer sees. Not for a 401: the
-    /// layer has seen it. An example is at [`OAuthLayer::expose_generation`](crate::OAuthLayer::expose_generation).
+    /// It affects that generation only, and the limits on fetches after rejections apply. Do not call it for a 401: the
+    /// layer has already seen it. For an example, see [`OAuthLayer::expose_generation`](crate::OAuthLayer::expose_generation).
     pub fn invalidate(&self, generation: Generation) {
         self.core().rejected(generation, Rejection::Definite);
     }
 
-    /// Ends a back-off now, for an operator who has mended what was wrong. The next request may fetch. Not for a loop:
-    /// back-off is what keeps a bank from locking the client out.
+    /// Ends the current back-off. Call it after you have fixed the cause.
+    ///
+    /// The next request may start a fetch. Do not call it in a loop: banks lock out clients that ask too often.
     pub fn retry_now(&self) {
         self.core().step(|state| state.end_back_off());
         self.core().changes.send_replace(());
     }
 
-    /// Ends what runs in the background, and lets no fetch start again. The current token serves until its end; then
-    /// requests fail with an error that [`is_closed`](OAuthError::is_closed). Dropping the last handle does the same.
+    /// Ends all background work and prevents new fetches.
+    ///
+    /// Requests use the current token until it expires. After that they fail with an error whose
+    /// [`is_closed`](OAuthError::is_closed) is true. Dropping the last handle does the same.
     pub fn shutdown(&self) {
         self.core().shut_down();
     }
 
-    /// What the source would say of itself now. It takes a lock for a moment: for health pages, not for each request.
+    /// Returns the source's state now. It takes a lock: use it for health pages, not for every request.
     pub fn status(&self) -> Status {
         Status::of(self.core())
     }
 
-    /// The source's changes from here on.
+    /// Returns the changes of the source from now on.
     ///
     /// # Examples
     ///
@@ -196,10 +203,11 @@ impl TokenSource {
         )
     }
 
-    /// Refreshes the token ahead of its expiry also when there is no traffic, for a service whose first request after a
-    /// quiet night must not wait. It ends by itself when the last handle is dropped or the source is shut down.
+    /// Returns a task that refreshes the token before it expires, even without traffic.
     ///
-    /// Do not use it for a client that calls rarely: it fetches a token per lifetime that nobody needs.
+    /// Use it when the first request after a quiet night must not wait. The task ends when the last handle is dropped or
+    /// the source is shut down. Do not use it for a client that calls rarely: it fetches one token per lifetime that nobody
+    /// needs.
     ///
     /// # Examples
     ///
@@ -223,13 +231,14 @@ impl TokenSource {
         )
     }
 
-    /// Whether the token may be sent to this address; each request is checked by itself, so that this is for settings
-    /// that should fail at start-up.
+    /// Checks whether the token may be sent to this address.
+    ///
+    /// The layer checks every request. Use this method to reject a wrong address at start-up.
     ///
     /// # Errors
     ///
-    /// When it may not: an [`OAuthError`] that [`is_foreign_origin`](OAuthError::is_foreign_origin), and says which rule
-    /// was broken.
+    /// Returns an [`OAuthError`] whose [`is_foreign_origin`](OAuthError::is_foreign_origin) is true if the token may not be
+    /// sent there. Its text names the broken rule.
     ///
     /// # Examples
     ///
