@@ -59,7 +59,9 @@ pub fn client(dialect: Dialect) -> ClientCredentialsBuilder {
         true => client.secret(ClientSecret::new(SECRET)),
         false => client,
     };
-    client.policy(|policy| policy.retry.attempts = 1).clock(clock())
+    client
+        .policy(|policy| policy.retry.attempts = 1)
+        .clock(clock())
 }
 
 fn clock() -> Clock {
