@@ -204,7 +204,7 @@ impl FetchTask {
             attempts,
             without_life,
         } = self.progress;
-        let counted = attempts - without_life;
+        let counted = attempts.saturating_sub(without_life);
         if error.is_without_life() {
             return match error.retry_after() {
                 Some(wait) => (counted < policy.retry.attempts.max(2)).then_some(wait),
