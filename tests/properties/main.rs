@@ -4,6 +4,7 @@
 mod support;
 
 mod architecture;
+mod contributing;
 mod no_secrets;
 
 #[allow(unreachable_pub, reason = "the fuzz targets' own crate exports it")]
