@@ -62,8 +62,8 @@ fn start<T: Send + 'static>(
     Ok(told)
 }
 
-/// The runtime is built here and not by the caller: one that is dropped where a task runs, since no thread could be had
-/// for it, panics.
+/// Builds the runtime here and not in the caller's task: if no thread could be spawned, the caller would drop it inside a
+/// task, and that panics.
 fn drive<T>(future: impl Future<Output = T>, mut tell: oneshot::Sender<io::Result<T>>) {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {

@@ -36,13 +36,7 @@ pub enum FetchErrorKind {
 impl FetchErrorKind {
     /// Returns the word for logs, metrics and JSON.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Denied => "denied",
-            Self::Malformed => "malformed",
-            Self::TimedOut => "timeout",
-            Self::Unavailable => "unavailable",
-            Self::Fetcher => "fetcher",
-        }
+        OAuthErrorKind::from(self).as_str()
     }
 }
 

@@ -255,7 +255,7 @@ impl Core {
         })
     }
 
-    /// Lets a suspended token serve again, since nothing better is to be had. A part of a [`step`](Self::step).
+    /// Restores a suspended token, since there is no better one. A part of a [`step`](Self::step).
     pub(crate) fn restore(&self) {
         self.cell.with(|issued| {
             if issued.token_state() == TokenState::Suspended {

@@ -166,8 +166,8 @@ impl Core {
         }
     }
 
-    /// The slow path: waits for a token, at most `timeouts.acquire`. A token that it hands out suspended is the best to
-    /// be had: another wait would bring nothing better.
+    /// The slow path: waits for a token, at most `timeouts.acquire`. It returns a suspended token only if there is no
+    /// better one, and another wait would bring none.
     pub(crate) async fn acquire(self: &Arc<Self>) -> Result<IssuedToken, OAuthError> {
         if runtime::Handle::try_current().is_err() {
             self.step(|_| self.restore());

@@ -167,7 +167,7 @@ impl<R> OAuthLayer<R> {
     /// Puts the [`Generation`](crate::Generation) into the extensions of every response, for callers that find an error
     /// inside a 200 and want to [`invalidate`](TokenSource::invalidate) its token.
     ///
-    /// Without it only rejected responses carry theirs. Extensions allocate: leave it out if you need it not.
+    /// Without it only rejected responses carry theirs. Extensions allocate: leave it out if you do not need it.
     ///
     /// # Examples
     ///

@@ -111,8 +111,8 @@ where
     type Error = BoxError;
     type Future = ResponseFuture<S::Pending, R::Kept, S::ResBody>;
 
-    /// Readiness is the inner service's alone. A token that cannot be had is an error of the call: one reported here
-    /// would end a `Buffer` around us for good.
+    /// Readiness is the inner service's alone. A failed fetch is an error of the call: an error here would end a
+    /// `Buffer` around us for good.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Into::into))
     }

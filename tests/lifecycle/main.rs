@@ -15,6 +15,7 @@ mod freshness;
 mod keep_fresh;
 mod last_fetch;
 mod lifetimes;
+mod on_runtimes;
 mod rejection;
 mod repeated_tokens;
 mod restraint;

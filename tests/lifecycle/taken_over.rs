@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use crate::on_runtimes::{drive_until, hanging_at_first, quick, runtime, threads};
 use crate::support::{at_once, millis, secs, served, text};
 use futures_util::future::join_all;
 use tokio::{
@@ -23,55 +24,8 @@ use tokio::{
 use tower::service_fn;
 use tower_oauth::{
     BoxError, ClientId, ClientSecret, FetchError, Token, TokenRequest, TokenSource,
-    TokenSourceBuilder,
     client_credentials::{ClientCredentialsBuilder, Dialect},
 };
-
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_time().build().unwrap()
-}
-
-fn threads(number: usize) -> Runtime {
-    let mut builder = Builder::new_multi_thread();
-    builder
-        .worker_threads(number)
-        .enable_time()
-        .build()
-        .unwrap()
-}
-
-/// A source whose first fetches hang, and whose later ones bring `token-<fetch>` at once.
-fn hanging_at_first(hanging: usize) -> (TokenSourceBuilder, Arc<AtomicUsize>) {
-    let fetches = Arc::new(AtomicUsize::new(0));
-    let counted = fetches.clone();
-    let fetcher = service_fn(move |_: TokenRequest| {
-        let number = counted.fetch_add(1, Ordering::SeqCst) + 1;
-        async move {
-            if number <= hanging {
-                std::future::pending::<()>().await;
-            }
-            let token = Token::new(format!("token-{number}"));
-            Ok::<_, BoxError>(token.with_lifetime(secs(3600)))
-        }
-    });
-    let builder = TokenSource::builder(fetcher);
-    let builder = builder.policy(|policy| policy.back_off.min_fetch_interval = millis(1));
-    (builder, fetches)
-}
-
-fn quick() -> (TokenSource, Arc<AtomicUsize>) {
-    let (builder, fetches) = hanging_at_first(0);
-    (builder.build().unwrap(), fetches)
-}
-
-/// Runs a runtime until as many fetches have begun.
-fn drive_until(runtime: &Runtime, fetches: &AtomicUsize, begun: usize) {
-    runtime.block_on(async {
-        while fetches.load(Ordering::SeqCst) < begun {
-            tokio::task::yield_now().await;
-        }
-    });
-}
 
 /// A runtime whose clock jumps to the next timer when there is nothing else to do: it waits for nothing that another
 /// runtime does.

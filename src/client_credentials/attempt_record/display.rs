@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::{AnswerBody, AnswerRecord, AttemptRecord, RecordedValue, strike::ELIDED};
+use crate::text::is_hidden;
 
 impl fmt::Display for AttemptRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,18 +89,10 @@ struct Printable<'a>(&'a str);
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|c| match c {
-            _ if c.is_control() || is_formatting(c) => write!(f, "{}", c.escape_default()),
+            _ if is_hidden(c) => write!(f, "{}", c.escape_default()),
             _ => f.write_char(c),
         })
     }
-}
-
-/// Marks of direction, separators of lines and the like, which show nothing by themselves.
-fn is_formatting(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-    )
 }
 
 #[cfg(test)]

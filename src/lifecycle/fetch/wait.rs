@@ -62,8 +62,8 @@ fn spawn(core: &Arc<Core>, runtime: &runtime::Handle, task: FetchTask) {
     }
 }
 
-/// Waits for a fetch's outcome; `None` when the bound passes first. If nobody drives the fetch, those who wait see to it
-/// that somebody does.
+/// Waits for a fetch's outcome; `None` when the bound passes first. If nobody drives the fetch, those who wait spawn a
+/// task that does.
 pub(crate) async fn follow(
     core: &Arc<Core>,
     fetch: &Arc<Fetch>,
