@@ -4,7 +4,7 @@ use tower_oauth::{BackOff, FailureClass, Policy};
 
 use crate::{
     record::{At, Nanos},
-    story::{FetchEnd, Story},
+    story::{Fetch, FetchEnd, Story},
     world::nanos,
 };
 
@@ -21,7 +21,8 @@ pub(crate) fn back_offs(story: &Story<'_>) -> Vec<Wait> {
     let policy = &story.scenario.policy;
     let (mut failures, mut before) = (0, None);
     let mut waits = Vec::new();
-    for (at, end) in story.fetches.iter().filter_map(|it| it.end) {
+    for fetch in &story.fetches {
+        let Some((at, end)) = fetch.end else { continue };
         if was_ended(story, before, at) {
             failures = 0;
         }
@@ -38,10 +39,19 @@ pub(crate) fn back_offs(story: &Story<'_>) -> Vec<Wait> {
         waits.push(Wait {
             from: at,
             least: (own / 4 * 3).max(asked),
-            most: (own / 4 * 5).max(asked / 10 * 11) + 1000,
+            most: (own / 4 * 5).max(asked / 10 * 11) + waited_in_vain(story, fetch, at) + 1000,
         });
     }
     waits
+}
+
+/// How long a fetch may have gone on after its last attempt: its bound can pass before another is due.
+fn waited_in_vain(story: &Story<'_>, fetch: &Fetch<'_>, at: At) -> Nanos {
+    let policy = &story.scenario.policy;
+    match (fetch.attempts.len() as u64) < u64::from(policy.retry.attempts) {
+        true => (fetch.start().mono + nanos(policy.timeouts.fetch) - at.mono).max(0),
+        false => 0,
+    }
 }
 
 impl Wait {

@@ -35,6 +35,17 @@ pub(crate) enum FetchEnd {
     },
 }
 
+const TIMED_OUT: FetchEnd = FetchEnd::Failed {
+    class: FailureClass::Transient,
+    retry_after: None,
+};
+
+/// A token came that had none.
+const WITHOUT_LIFE: FetchEnd = FetchEnd::Failed {
+    class: FailureClass::Unclear,
+    retry_after: None,
+};
+
 /// A token in the source's hand.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Holding {
@@ -151,22 +162,33 @@ impl<'a> Story<'a> {
             }
         }
         let (at, end) = last.end?;
-        let unclear = FetchEnd::Failed {
-            class: FailureClass::Unclear,
-            retry_after: None,
-        };
         let end = match end {
             End::Failed { class, retry_after } => FetchEnd::Failed { class, retry_after },
-            End::Cut => FetchEnd::Failed {
-                class: FailureClass::Transient,
-                retry_after: None,
-            },
+            End::Cut => self.cut_short(attempts, at),
             End::Token(grant) => match self.take(last.at, at, grant) {
                 true => FetchEnd::Succeeded,
-                false => unclear,
+                false => WITHOUT_LIFE,
             },
         };
         Some((at, end))
+    }
+
+    /// How a fetch ends whose last attempt was cut. Its own bound passes with what the attempt before failed with.
+    fn cut_short(&self, attempts: &[Attempt], at: At) -> FetchEnd {
+        let timeouts = &self.scenario.policy.timeouts;
+        let [.., before, last] = attempts else {
+            return TIMED_OUT;
+        };
+        if at.mono - last.at.mono >= nanos(timeouts.attempt) {
+            return TIMED_OUT;
+        }
+        match before.end {
+            Some((_, End::Failed { class, retry_after })) => {
+                FetchEnd::Failed { class, retry_after }
+            }
+            Some((_, End::Token(_))) => WITHOUT_LIFE,
+            Some((_, End::Cut)) | None => TIMED_OUT,
+        }
     }
 
     /// Whether a token still had life when it came; it is held from then on.
