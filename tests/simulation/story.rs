@@ -116,8 +116,9 @@ impl<'a> Story<'a> {
 
     /// When a token was definitely rejected for the first time.
     pub(crate) fn first_rejected(&self, serial: u64) -> Option<At> {
-        let mut rejections = self.rejections.iter().filter(|it| it.definite);
-        rejections.find(|it| it.serial == serial).map(|it| it.at)
+        let rejections = self.rejections.iter().filter(|it| it.definite);
+        let of_it = rejections.filter(|it| it.serial == serial).map(|it| it.at);
+        of_it.min_by_key(|it| it.order)
     }
 
     /// Whether a fetch ended in vain between two moments.
