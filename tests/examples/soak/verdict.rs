@@ -177,7 +177,10 @@ impl Verdict {
             "  threads: {} to {}, files: {} to {}",
             threads.0, threads.1, files.0, files.1
         );
-        self.must(threads.0 == threads.1, || format!("{threads:?} threads"));
+        // An attempt at the token endpoint has a thread of its own, and there is one attempt at a time.
+        self.must(threads.1 <= threads.0 + 1, || {
+            format!("{threads:?} threads")
+        });
         self.must(files.1 <= FILES, || {
             format!("{} files, more than {FILES}", files.1)
         });
