@@ -47,9 +47,17 @@ async fn check(answer: Answer) {
     );
 }
 
-/// What RFC 9110 makes of the headers: seconds, or a date by the server's own clock.
+/// The longest of what the headers ask for.
 fn asked(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let values = headers.get_all(RETRY_AFTER).iter();
+    values
+        .filter_map(|value| read(value.to_str().ok()?, headers))
+        .max()
+}
+
+/// What RFC 9110 makes of one: seconds, or a date by the server's own clock.
+fn read(text: &str, headers: &HeaderMap) -> Option<Duration> {
+    let text = text.trim();
     let number = text.strip_prefix('+').unwrap_or(text);
     let is_plain = |byte: u8| byte.is_ascii_digit() || byte == b'.';
     if number.bytes().all(is_plain) && number.parse::<f64>().is_ok() {
