@@ -136,7 +136,8 @@ pub use lifecycle::{
 #[cfg(feature = "reqwest-middleware")]
 pub use middleware::OAuthMiddleware;
 pub use middleware::{
-    InnerService, NoRetry, OAuth, OAuthLayer, ResponseFuture, RetryMode, RetryRejected,
+    FromExtension, InnerService, NoRetry, OAuth, OAuthLayer, PickSource, ResponseFuture, RetryMode,
+    RetryRejected,
 };
 pub use origin::Origin;
 pub use policy::{

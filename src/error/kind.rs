@@ -79,6 +79,8 @@ pub enum OAuthErrorKind {
     ForeignOrigin,
     /// `closed`: the source was shut down, or its fetcher reported itself closed.
     Closed,
+    /// `no_source`: the layer takes the source from the request, whose extensions hold none.
+    NoSource,
     /// `no_runtime`: a token must be fetched, and the call was made outside a Tokio runtime.
     NoRuntime,
 }
@@ -94,6 +96,7 @@ impl OAuthErrorKind {
             Self::Fetcher => "fetcher",
             Self::ForeignOrigin => "foreign_origin",
             Self::Closed => "closed",
+            Self::NoSource => "no_source",
             Self::NoRuntime => "no_runtime",
         }
     }
@@ -133,6 +136,7 @@ mod tests {
         for kind in [
             OAuthErrorKind::ForeignOrigin,
             OAuthErrorKind::Closed,
+            OAuthErrorKind::NoSource,
             OAuthErrorKind::NoRuntime,
         ] {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());

@@ -63,6 +63,8 @@ pub(crate) enum Reason {
     /// The fetcher panicked at this attempt.
     FetcherPanicked(u32),
     ShutDown,
+    /// The request's extensions hold no source.
+    NoSource,
     NoRuntime,
 }
 
@@ -93,6 +95,7 @@ impl OAuthError {
             Reason::ForeignOrigin(_) => OAuthErrorKind::ForeignOrigin,
             Reason::FetcherClosed(_) | Reason::ShutDown => OAuthErrorKind::Closed,
             Reason::FetcherPanicked(_) => OAuthErrorKind::Fetcher,
+            Reason::NoSource => OAuthErrorKind::NoSource,
             Reason::NoRuntime => OAuthErrorKind::NoRuntime,
         }
     }
@@ -163,7 +166,7 @@ impl OAuthError {
     /// Returns the status to answer your own caller with, when you call an API for somebody else:
     ///
     /// - `500` for what somebody must fix: a [permanent](FailureClass::Permanent) failure, a foreign origin, a closed
-    ///   source, a call outside a Tokio runtime;
+    ///   source, a request without its source, a call outside a Tokio runtime;
     /// - `504` for a time-out;
     /// - `503` while the source backs off: send a `Retry-After` with it, from [`retry_after`](Self::retry_after).
     ///
@@ -173,9 +176,10 @@ impl OAuthError {
             return StatusCode::INTERNAL_SERVER_ERROR;
         }
         match self.kind() {
-            OAuthErrorKind::ForeignOrigin | OAuthErrorKind::Closed | OAuthErrorKind::NoRuntime => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            OAuthErrorKind::ForeignOrigin
+            | OAuthErrorKind::Closed
+            | OAuthErrorKind::NoSource
+            | OAuthErrorKind::NoRuntime => StatusCode::INTERNAL_SERVER_ERROR,
             OAuthErrorKind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -210,6 +214,9 @@ impl OAuthError {
         match &self.inner.reason {
             Reason::Fetch { error, .. } => error.advice(),
             Reason::FetcherClosed(_) => Some("Build a new source"),
+            Reason::NoSource => {
+                Some("Insert a `TokenSource` into them before the request reaches the layer")
+            }
             _ => None,
         }
     }
@@ -221,9 +228,11 @@ impl Reason {
             Self::Fetch { error, .. } => Some(error.class()),
             Self::FetcherPanicked(_) => Some(FailureClass::Unclear),
             Self::FetcherClosed(_) => Some(FailureClass::Permanent),
-            Self::AcquireTimeout(_) | Self::ForeignOrigin(_) | Self::ShutDown | Self::NoRuntime => {
-                None
-            }
+            Self::AcquireTimeout(_)
+            | Self::ForeignOrigin(_)
+            | Self::ShutDown
+            | Self::NoSource
+            | Self::NoRuntime => None,
         }
     }
 
@@ -252,6 +261,7 @@ impl fmt::Display for Reason {
             }
             Self::FetcherPanicked(_) => f.write_str("the token fetcher panicked"),
             Self::ShutDown => f.write_str("the token source was shut down"),
+            Self::NoSource => f.write_str("the request's extensions hold no token source"),
             Self::NoRuntime => f.write_str(
                 "a token must be fetched, and the call was made outside a Tokio runtime",
             ),

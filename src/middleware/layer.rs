@@ -1,6 +1,6 @@
 use tower::Layer;
 
-use super::{NoRetry, OAuth, RetryRejected, inner::Clonable};
+use super::{FromExtension, NoRetry, OAuth, PickSource, RetryRejected, inner::Clonable};
 use crate::{error::ConfigError, lifecycle::TokenSource, origin::Origin};
 
 /// Puts a token on every request of the service it wraps.
@@ -65,9 +65,9 @@ use crate::{error::ConfigError, lifecycle::TokenSource, origin::Origin};
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct OAuthLayer<R = NoRetry> {
-    source: TokenSource,
-    relative_to: Option<Origin>,
+pub struct OAuthLayer<R = NoRetry, P = TokenSource> {
+    source: P,
+    takes_relative: bool,
     expose_generation: bool,
     retry: R,
 }
@@ -75,9 +75,51 @@ pub struct OAuthLayer<R = NoRetry> {
 impl OAuthLayer {
     /// A layer over a source. A rejected request is handed on unless [`retry_rejected`](Self::retry_rejected) is called.
     pub fn new(source: TokenSource) -> Self {
+        Self::over(source)
+    }
+}
+
+impl OAuthLayer<NoRetry, FromExtension> {
+    /// A layer that takes each request's [`TokenSource`] from the request's extensions, for services that call a bank on
+    /// behalf of many customers.
+    ///
+    /// A request whose extensions hold none fails with [`OAuthErrorKind::NoSource`](crate::OAuthErrorKind::NoSource), and
+    /// nothing is sent. Do not use it where there is one source: [`new`](OAuthLayer::new) cannot be given the wrong one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tower_oauth::{BoxError, OAuthLayer, Token, TokenRequest, TokenSource};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let of_a_customer = TokenSource::builder(service_fn(async |_: TokenRequest| {
+    ///     Ok::<_, BoxError>(Token::new("customer-17"))
+    /// }))
+    /// .build()?;
+    /// let client = service_fn(async |request: Request<String>| {
+    ///     Ok::<_, BoxError>(Response::new(request.headers()["authorization"].clone()))
+    /// });
+    /// let api = OAuthLayer::from_extension().layer(client);
+    ///
+    /// let mut request = Request::get("https://api.example/cob/1").body(String::new())?;
+    /// request.extensions_mut().insert(of_a_customer);
+    /// assert_eq!(api.oneshot(request).await?.body(), "Bearer customer-17");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_extension() -> Self {
+        Self::over(FromExtension::default())
+    }
+}
+
+impl<P> OAuthLayer<NoRetry, P> {
+    fn over(source: P) -> Self {
         Self {
             source,
-            relative_to: None,
+            takes_relative: false,
             expose_generation: false,
             retry: NoRetry(()),
         }
@@ -104,10 +146,10 @@ impl OAuthLayer {
     ///
     /// Buffer such a body into `Full<Bytes>` if it is small, or leave retry out: the rejected response is handed on,
     /// and the next request has a new token.
-    pub fn retry_rejected(self) -> OAuthLayer<RetryRejected> {
+    pub fn retry_rejected(self) -> OAuthLayer<RetryRejected, P> {
         OAuthLayer {
             source: self.source,
-            relative_to: self.relative_to,
+            takes_relative: self.takes_relative,
             expose_generation: self.expose_generation,
             retry: RetryRejected {
                 unsafe_methods: false,
@@ -116,7 +158,7 @@ impl OAuthLayer {
     }
 }
 
-impl OAuthLayer<RetryRejected> {
+impl<P> OAuthLayer<RetryRejected, P> {
     /// Retries requests of any method also after an *ambiguous* rejection (ANBIMA's 403). By default only GET, HEAD and
     /// OPTIONS are: a 403 may come after something was done. Do not use it where a request done twice does harm.
     #[must_use]
@@ -160,10 +202,26 @@ impl<R> OAuthLayer<R> {
     pub fn relative_to(mut self, origin: impl Into<String>) -> Result<Self, ConfigError> {
         let origin: Origin = origin.into().parse()?;
         self.source.guard().permits_origin(&origin)?;
-        self.relative_to = Some(origin);
+        self.takes_relative = true;
         Ok(self)
     }
+}
 
+impl<R> OAuthLayer<R, FromExtension> {
+    /// Lets requests without scheme and authority through, as for a layer of one source. Whether a source's token may go
+    /// to this origin is looked at for each request.
+    ///
+    /// # Errors
+    ///
+    /// When the text is no origin.
+    pub fn relative_to(mut self, origin: impl Into<String>) -> Result<Self, ConfigError> {
+        self.source.relative_to = Some(origin.into().parse()?);
+        self.takes_relative = true;
+        Ok(self)
+    }
+}
+
+impl<R, P> OAuthLayer<R, P> {
     /// Puts the [`Generation`](crate::Generation) into the extensions of every response, for callers that find an error
     /// inside a 200 and want to [`invalidate`](TokenSource::invalidate) its token.
     ///
@@ -198,14 +256,14 @@ impl<R> OAuthLayer<R> {
     }
 }
 
-impl<S: Clonable, R: Clone> Layer<S> for OAuthLayer<R> {
-    type Service = OAuth<S, R>;
+impl<S: Clonable, R: Clone, P: PickSource> Layer<S> for OAuthLayer<R, P> {
+    type Service = OAuth<S, R, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
         OAuth {
             inner,
             source: self.source.clone(),
-            takes_relative: self.relative_to.is_some(),
+            takes_relative: self.takes_relative,
             expose_generation: self.expose_generation,
             retry: self.retry.clone(),
         }

@@ -5,6 +5,7 @@ mod carried;
 mod future;
 mod inner;
 mod layer;
+mod pick;
 #[cfg(feature = "reqwest-middleware")]
 mod reqwest;
 mod retry;
@@ -17,6 +18,7 @@ pub use self::{
     future::ResponseFuture,
     inner::InnerService,
     layer::OAuthLayer,
+    pick::{FromExtension, PickSource},
     retry::{NoRetry, RetryMode, RetryRejected},
     service::OAuth,
 };

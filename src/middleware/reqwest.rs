@@ -8,7 +8,7 @@ use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next, Result};
 
 use super::{
-    RetryRejected,
+    FromExtension, PickSource, RetryRejected,
     carried::{Carried, Head},
 };
 use crate::{
@@ -69,8 +69,8 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct OAuthMiddleware {
-    source: TokenSource,
+pub struct OAuthMiddleware<P = TokenSource> {
+    source: P,
     expose_generation: bool,
     retry: Option<RetryRejected>,
 }
@@ -78,6 +78,26 @@ pub struct OAuthMiddleware {
 impl OAuthMiddleware {
     /// A middleware over a source. A rejected request is handed on unless [`retry_rejected`](Self::retry_rejected) is called.
     pub fn new(source: TokenSource) -> Self {
+        Self::over(source)
+    }
+
+    /// The token source.
+    pub fn source(&self) -> &TokenSource {
+        &self.source
+    }
+}
+
+impl OAuthMiddleware<FromExtension> {
+    /// A middleware that takes each request's [`TokenSource`] from the request's extensions
+    /// (`RequestBuilder::with_extension`), as [`OAuthLayer::from_extension`](crate::OAuthLayer::from_extension) does. A
+    /// request without one is not sent.
+    pub fn from_extension() -> Self {
+        Self::over(FromExtension::default())
+    }
+}
+
+impl<P> OAuthMiddleware<P> {
+    fn over(source: P) -> Self {
         Self {
             source,
             expose_generation: false,
@@ -112,11 +132,6 @@ impl OAuthMiddleware {
     pub fn expose_generation(mut self) -> Self {
         self.expose_generation = true;
         self
-    }
-
-    /// The token source.
-    pub fn source(&self) -> &TokenSource {
-        &self.source
     }
 
     async fn attach(&self, source: Guard, headers: &mut HeaderMap) -> Result<Carried> {
@@ -154,14 +169,14 @@ impl OAuthMiddleware {
 }
 
 #[async_trait]
-impl Middleware for OAuthMiddleware {
+impl<P: PickSource + Send + Sync + 'static> Middleware for OAuthMiddleware<P> {
     async fn handle(
         &self,
         mut request: Request,
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        let source = self.source.guard();
+        let source = self.source.pick(extensions).map_err(not_sent)?;
         source.permits_url(request.url()).map_err(not_sent)?;
         let kept = self.retry.and_then(|_| request.try_clone());
         let mut carried = self.attach(source, request.headers_mut()).await?;

@@ -7,8 +7,8 @@ use http::{Request, Response, Uri};
 use tower::{Layer, Service};
 
 use super::{
-    InnerService, NoRetry, OAuthLayer, ResponseFuture, RetryMode, carried::Carried,
-    future::Settling, inner::Clonable,
+    InnerService, NoRetry, OAuthLayer, PickSource, ResponseFuture, RetryMode, carried::Carried,
+    future::Settling, inner::Clonable, retry::Keep,
 };
 use crate::{
     error::{BoxError, OAuthError},
@@ -29,9 +29,9 @@ use crate::{
 ///
 /// A clone shares the token source; the inner service is cloned.
 #[derive(Clone, Debug)]
-pub struct OAuth<S, R = NoRetry> {
+pub struct OAuth<S, R = NoRetry, P = TokenSource> {
     pub(super) inner: S,
-    pub(super) source: TokenSource,
+    pub(super) source: P,
     pub(super) takes_relative: bool,
     pub(super) expose_generation: bool,
     pub(super) retry: R,
@@ -75,7 +75,9 @@ impl<S, R> OAuth<S, R> {
     pub fn source(&self) -> &TokenSource {
         &self.source
     }
+}
 
+impl<S, R, P> OAuth<S, R, P> {
     /// The inner service.
     pub fn get_ref(&self) -> &S {
         &self.inner
@@ -92,7 +94,7 @@ impl<S, R> OAuth<S, R> {
     }
 }
 
-impl<S: Clone, R> OAuth<S, R> {
+impl<S: Clone, R, P> OAuth<S, R, P> {
     /// Lets go of whatever readiness stands for (a permit, a place in a queue), and returns a service to wait with.
     fn give_readiness_back(&mut self) -> S {
         let unready = self.inner.clone();
@@ -101,11 +103,12 @@ impl<S: Clone, R> OAuth<S, R> {
     }
 }
 
-impl<S, B, R> Service<Request<B>> for OAuth<S, R>
+impl<S, B, R, P> Service<Request<B>> for OAuth<S, R, P>
 where
     S: InnerService<B>,
     B: Send + 'static,
     R: RetryMode<S, B>,
+    P: PickSource,
 {
     type Response = Response<S::ResBody>;
     type Error = BoxError;
@@ -118,10 +121,12 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let source = self.source.guard();
+        let source = match self.source.pick(request.extensions()) {
+            Ok(source) => source,
+            Err(error) => return self.not_sent(error),
+        };
         if let Err(error) = self.check_origin(&source, request.uri()) {
-            self.give_readiness_back();
-            return ResponseFuture::failed(error.into());
+            return self.not_sent(error);
         }
         let kept = self.retry.keep(&self.inner, &request);
         let attached = source.attach(request.headers_mut());
@@ -140,15 +145,27 @@ where
     }
 }
 
-impl<S, R> OAuth<S, R> {
+impl<S, R, P: PickSource> OAuth<S, R, P> {
     fn check_origin(&self, source: &Guard, uri: &Uri) -> Result<(), OAuthError> {
         if !self.takes_relative || uri.scheme().is_some() || uri.authority().is_some() {
             return source.permits(uri);
         }
         match is_path_alone(uri) {
-            true => Ok(()),
+            true => self.source.permits_relative(source),
             false => Err(source.foreign_origin(NOT_A_PATH)),
         }
+    }
+}
+
+impl<S: Clone, R, P> OAuth<S, R, P> {
+    #[cold]
+    fn not_sent<F, K, C>(&mut self, error: OAuthError) -> ResponseFuture<F, K, C>
+    where
+        K: Keep<C> + Send + 'static,
+        C: Send + 'static,
+    {
+        self.give_readiness_back();
+        ResponseFuture::failed(error.into())
     }
 }
 
