@@ -366,6 +366,14 @@ impl ClientCredentialsBuilder {
 
     /// Puts the builder's own settings into the dialect, and checks the whole.
     fn settle(&mut self) -> Result<(), ConfigError> {
+        let checked = self.checked();
+        checked.map_err(|error| match &self.client.secret {
+            Some(secret) => error.without(secret.expose()),
+            None => error,
+        })
+    }
+
+    fn checked(&mut self) -> Result<(), ConfigError> {
         self.put_origins()
             .map_err(|error| error.of(&self.dialect.name))?;
         self.dialect.check()?;

@@ -66,6 +66,16 @@ impl ConfigError {
         self
     }
 
+    /// Leaves out what was given if it holds this secret, which somebody may have put into two places.
+    pub(crate) fn without(mut self, secret: &str) -> Self {
+        // A long text is cut when it is quoted, which may have cut the secret too. Of a short one no text is free.
+        let begins: String = secret.chars().take(8).collect();
+        if begins.len() >= 4 {
+            self.inner.given.take_if(|given| given.contains(&begins));
+        }
+        self
+    }
+
     /// Adds what caused it. Not an error that may quote a secret.
     pub(crate) fn because(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
         self.inner.cause = Some(Arc::new(cause));
@@ -170,6 +180,18 @@ mod tests {
         );
         assert_eq!(error.to_string(), "invalid `file`: cannot be read");
         assert_eq!(error.source().unwrap().to_string(), "entity not found");
+    }
+
+    #[test]
+    fn it_leaves_out_what_holds_the_secret() {
+        let error = |given: &str| ConfigError::new("scopes", "rule").given(given);
+        let with_secret = error("read s3cr3t/c4n4ry").without("s3cr3t/c4n4ry");
+        assert_eq!(with_secret.to_string(), "invalid `scopes`: rule");
+        let cut = format!("{}s3cr3t/c4n4ry", "x".repeat(90));
+        let cut = error(&cut).without("s3cr3t/c4n4ry").to_string();
+        assert!(!cut.contains("s3cr3t/c"), "{cut}");
+        let without = error("read").without("s3cr3t/c4n4ry");
+        assert_eq!(without, error("read"));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use crate::{
     peer::Peer,
     script::{
         Script,
-        Step::{Reset, Say, Stall},
+        Step::{Hear, Reset, Say, Stall},
     },
 };
 
@@ -79,7 +79,7 @@ fn strangers() -> [(Script, &'static str, FailureClass, &'static str); 3] {
     [
         (vec![Stall], "timeout", Transient, "timeouts.attempt"),
         (
-            vec![Reset],
+            vec![Hear, Reset],
             "unavailable",
             Transient,
             "the connection to the token endpoint broke",
