@@ -13,8 +13,8 @@ use tower_oauth::Origin;
 /// OAUTH_CLIENT_SECRET.
 ///
 /// A single call's answer, warnings and advice are shown on standard error. At the end there is one JSON object on
-/// standard output. Exit status: 0 when every request got a 2xx, 1 otherwise, 2 for a usage or configuration error, before
-/// anything is sent.
+/// standard output. Exit status: 0 when every request got a 2xx, 1 otherwise, 2 for a usage or configuration error,
+/// before anything is sent.
 #[derive(Debug, Parser)]
 #[command(name = "call", group = ArgGroup::new("how").args(["provider", "dialect"]).required(true))]
 pub(crate) struct Args {

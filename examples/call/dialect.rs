@@ -1,5 +1,5 @@
-//! Reads a dialect's file. What is wrong with it is said by line, column and rule: TOML's own errors quote the line, and
-//! somebody may have written a secret there.
+//! Reads a dialect's file. What is wrong with it is said by line, column and rule: TOML's own errors quote the line,
+//! and somebody may have written a secret there.
 
 use std::{fs, ops::Range, path::Path};
 

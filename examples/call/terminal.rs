@@ -13,8 +13,8 @@ pub(crate) fn say(text: impl Display) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// The text with its line breaks and tabs, and everything else that is not visible escaped as JSON has it: what was JSON
-/// still is.
+/// The text with its line breaks and tabs, and everything else that is not visible escaped as JSON has it: what was
+/// JSON still is.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();

@@ -1,4 +1,5 @@
-//! What a replica keeps its token in: this crate's source, with its default settings or without jitter and back-off, or a few lines by hand.
+//! What a replica keeps its token in: this crate's source, with its default settings or without jitter and back-off, or
+//! a few lines by hand.
 
 use std::{sync::Arc, time::Duration};
 
@@ -101,8 +102,8 @@ fn no_manners() -> Policy {
     policy
 }
 
-/// What is often written in place of a library: a token under a lock, refreshed five minutes before its end by the request
-/// that finds it so old. A failed refresh is that request's error, and the next request tries again.
+/// What is often written in place of a library: a token under a lock, refreshed five minutes before its end by the
+/// request that finds it so old. A failed refresh is that request's error, and the next request tries again.
 pub(crate) struct ByHand {
     bank: Bank,
     token: Mutex<Option<(Ticket, Instant)>>,

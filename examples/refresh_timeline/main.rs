@@ -1,5 +1,5 @@
-//! What a request waits for its token while tokens are refreshed all the time: this crate, and the manager that is usually
-//! written by hand (a mutex held across the fetch, refresh at expiry), at the same load. It draws both.
+//! What a request waits for its token while tokens are refreshed all the time: this crate, and the manager that is
+//! usually written by hand (a mutex held across the fetch, refresh at expiry), at the same load. It draws both.
 //!
 //! ```sh
 //! cargo run --release --example refresh_timeline -- docs/refresh_timeline.svg

@@ -132,8 +132,8 @@ async fn basic_is_demanded_to_the_byte() {
                 .is_success()
         );
 
-        // `id+%:wrong`; `x:se cret&ü`; the form-urlencoded bytes of RFC 6749 §2.3.1, whole and with a wrong secret; another
-        // case of the scheme.
+        // `id+%:wrong`; `x:se cret&ü`; the form-urlencoded bytes of RFC 6749 §2.3.1, whole and with a wrong secret;
+        // another case of the scheme.
         for (sent, says) in [
             ("Basic aWQrJTp3cm9uZw==", "the secret is not the client's"),
             ("Basic eDpzZSBjcmV0JsO8", "the id is not the client's"),

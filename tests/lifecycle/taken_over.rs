@@ -1,5 +1,5 @@
-//! Fetches that are taken over from a runtime that stands still, or a thread that is blocked. Real runtimes; who waits does
-//! so on a clock that jumps.
+//! Fetches that are taken over from a runtime that stands still, or a thread that is blocked. Real runtimes; who waits
+//! does so on a clock that jumps.
 
 use std::{
     io::{Read, Write},

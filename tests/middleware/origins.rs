@@ -150,8 +150,8 @@ const NO_PATHS: [&str; 11] = [
     "#@evil.example/steal",
 ];
 
-/// Every way in which `http` makes a path of this text. It takes those that begin with a question mark, and the asterisk;
-/// versions before 1.4.1 took all of them.
+/// Every way in which `http` makes a path of this text. It takes those that begin with a question mark, and the
+/// asterisk; versions before 1.4.1 took all of them.
 fn paths(text: &'static str) -> Vec<PathAndQuery> {
     let Ok(copied) = PathAndQuery::try_from(text) else {
         return Vec::new();

@@ -27,8 +27,9 @@ impl Logs {
     pub fn listen() -> (Self, DefaultGuard) {
         // It is an error to listen twice in a process, and no matter.
         let _ = LogTracer::init();
-        // With no more than one subscriber in the process, `tracing` asks the thread that meets a call site first, and a
-        // thread that does not listen switches the call site off for all. Here is a second one, which ignores everything.
+        // With no more than one subscriber in the process, `tracing` asks the thread that meets a call site first, and
+        // a thread that does not listen switches the call site off for all. Here is a second one, which ignores
+        // everything.
         let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
         let told = Self::default();
         let subscriber = tracing_subscriber::registry().with(told.clone());

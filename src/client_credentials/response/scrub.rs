@@ -167,8 +167,8 @@ fn escaped_again(text: &str) -> Option<(char, usize)> {
     Some((meant, before + length))
 }
 
-/// A character as HTML and XML write it: by name where the name is one of XML's, or by number. Any other name may be any
-/// character but a letter or digit of ASCII.
+/// A character as HTML and XML write it: by name where the name is one of XML's, or by number. Any other name may be
+/// any character but a letter or digit of ASCII.
 fn entity(text: &str) -> Option<(char, usize)> {
     let end = text
         .bytes()
@@ -194,7 +194,7 @@ fn entity(text: &str) -> Option<(char, usize)> {
     Some((meant, end + 1))
 }
 
-/// As it stands in a body of JSON, where it may be escaped once more.
+/// The text as a JSON string, without the quotes. An answer may escape it once more.
 fn in_json(secret: &str) -> Zeroizing<String> {
     let mut written = Zeroizing::new(Vec::with_capacity(6 * secret.len() + 2));
     // A string can always be written, and into memory.

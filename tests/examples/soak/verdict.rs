@@ -98,9 +98,9 @@ impl Verdict {
         self.counts(call, bank, without_token);
     }
 
-    /// None where the token endpoint recovered within every fetch. After an outage as many as may have begun while there
-    /// was no token: the rate's, and for what lies between the moment that a bank gives a token out and the moment that
-    /// its client has it.
+    /// None where the token endpoint recovered within every fetch. After an outage as many as may have begun while
+    /// there was no token: the rate's, and for what lies between the moment that a bank gives a token out and the
+    /// moment that its client has it.
     fn allowed(&self, bank: &Value) -> u64 {
         if sum(&bank["faults"]["outages"]) == 0 && self.pauses.count == 0 {
             return 0;

@@ -1,5 +1,5 @@
-//! Compares the crate's public API, all features on, with the list that was reviewed. The list leaves out what a reviewer
-//! does not read: derived traits, auto traits (`Send`, `Unpin`, …) and blanket implementations.
+//! Compares the crate's public API, all features on, with the list that was reviewed. The list leaves out what a
+//! reviewer does not read: derived traits, auto traits (`Send`, `Unpin`, …) and blanket implementations.
 //!
 //! ```sh
 //! cargo run --manifest-path tests/public_api/Cargo.toml              # fails when they differ, and says in what
