@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_credential_is_neither_empty_nor_holds_what_nobody_sees() {
+    fn a_credential_is_not_empty_and_has_no_invisible_character() {
         for (text, place) in [
             ("", "empty"),
             ("c4n4ry\n", "U+000A) at character 7"),

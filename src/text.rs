@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_sees_is_found_and_named() {
+    fn invisible_characters_are_found_and_named() {
         for (text, position, name) in [
             ("id\n", 3, "line break (U+000A)"),
             ("i\td", 2, "tab (U+0009)"),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_repeated_without_what_nobody_sees_and_cut() {
+    fn a_text_is_repeated_without_invisible_characters_and_cut() {
         assert_eq!(Escaped("x\u{1b}[2J ü").to_string(), "x\\u{1b}[2J ü");
         assert_eq!(quoted("bank"), "\"bank\"");
         let long = quoted(&"ü".repeat(1000));

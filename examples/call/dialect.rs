@@ -91,7 +91,7 @@ fn without_given(message: &str) -> String {
     }
 }
 
-/// A key that somebody would write: not a secret that landed where a key belongs.
+/// Whether a text looks like a key, and not like a secret in the place of a key.
 fn is_name(name: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphabetic() || b"_-".contains(&byte);
     name.len() <= 32 && name.bytes().all(is_part)

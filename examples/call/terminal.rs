@@ -6,7 +6,7 @@ use std::{
     io::{self, Write as _},
 };
 
-/// Writes a text and a line break. Nobody may be reading it: that is no failure of the call.
+/// Writes a text and a line break. A closed output is not a failure of the call.
 pub(crate) fn say(text: impl Display) {
     let mut text = escaped(&text.to_string());
     text.push('\n');

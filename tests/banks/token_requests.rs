@@ -275,7 +275,7 @@ async fn bankly_grants_no_scope_that_the_client_may_not_have() {
 }
 
 #[tokio::test]
-async fn banklys_certificate_endpoint_serves_nobody_without_tls() {
+async fn banklys_certificate_endpoint_denies_every_request_without_tls() {
     let bank = Bank::bankly().start().await.unwrap();
     let url = bank.mtls_token_url().unwrap();
     let form = bankly_form(&bank, "boleto.read");

@@ -1,4 +1,4 @@
-//! A URI without an origin of its own, as tonic and an axum `Router` are sent.
+//! A URI without an origin, as a tonic channel and an axum `Router` get it.
 
 use crate::support::{
     Api, Endpoint,

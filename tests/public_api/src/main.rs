@@ -60,7 +60,7 @@ fn public_api(root: &Path) -> Result<String, BoxError> {
     Ok(api.to_string())
 }
 
-/// What rustdoc knows of the crate. Only a nightly writes it as JSON, or one that is told to be: it alone, as much
+/// What rustdoc knows of the crate. Only a nightly writes it as JSON, or a compiler that acts as one: it alone, as much
 /// would be built anew otherwise.
 fn rustdoc_json(root: &Path) -> Result<PathBuf, BoxError> {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
