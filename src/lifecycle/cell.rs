@@ -149,14 +149,16 @@ impl IssuedToken {
         self.0.token_state() == TokenState::Suspended
     }
 
-    /// Returns the token's text, for places that a header cannot reach, such as a WebSocket's first message. Do not log it.
+    /// Returns the token's text, for places that a header cannot reach, such as a WebSocket's first message. Do not log
+    /// it.
     pub fn expose_token(&self) -> &str {
         self.0.token.expose()
     }
 
     /// Returns the headers that carry the token. Their values are marked sensitive.
     ///
-    /// This method does not check where you send them: call [`TokenSource::permits`](crate::TokenSource::permits) first.
+    /// This method does not check where you send them: call [`TokenSource::permits`](crate::TokenSource::permits)
+    /// first.
     pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
         self.0
             .headers

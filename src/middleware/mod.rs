@@ -1,5 +1,5 @@
-//! The Tower middleware and, beside it, the one for `reqwest-middleware`: each checks where a request goes, attaches the
-//! token, and reports rejections.
+//! The Tower middleware and, beside it, the one for `reqwest-middleware`: each checks where a request goes, attaches
+//! the token, and reports rejections.
 
 mod carried;
 mod future;

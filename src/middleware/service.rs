@@ -19,15 +19,15 @@ use crate::{
 
 /// The service that [`OAuthLayer`](crate::OAuthLayer) makes.
 ///
-/// A request that finds a usable token goes straight to the inner service. One that must wait gives the readied
-/// inner service back, waits for the token, and then waits for the readiness of a clone: while it waits it holds no
-/// permit, connection or place in a queue, which the token fetch itself may need.
+/// A request with a usable token goes straight to the inner service. A request that must wait gives the ready inner
+/// service back, waits for the token, and then waits for a clone to become ready. While it waits, it holds no permit,
+/// connection or place in a queue, which the token fetch itself may need.
 ///
 /// Errors, cancel safety and an example are at [`OAuthLayer`](crate::OAuthLayer).
 ///
 /// # Clone
 ///
-/// A clone shares the token source; the inner service is cloned.
+/// A clone shares the token source and clones the inner service.
 #[derive(Clone, Debug)]
 pub struct OAuth<S, R = NoRetry, P = TokenSource> {
     pub(super) inner: S,
@@ -38,9 +38,9 @@ pub struct OAuth<S, R = NoRetry, P = TokenSource> {
 }
 
 impl<S: Clonable> OAuth<S> {
-    /// Wraps a service without a layer. It is what `OAuthLayer::new(source).layer(inner)` makes.
+    /// Wraps a service without a layer. It is the same as `OAuthLayer::new(source).layer(inner)`.
     ///
-    /// Use [`OAuthLayer`](crate::OAuthLayer) in a `ServiceBuilder`, and where rejected requests are to be retried.
+    /// Use [`OAuthLayer`](crate::OAuthLayer) in a `ServiceBuilder`, and to retry rejected requests.
     ///
     /// # Examples
     ///
@@ -71,7 +71,7 @@ impl<S: Clonable> OAuth<S> {
 }
 
 impl<S, R> OAuth<S, R> {
-    /// The token source.
+    /// Returns the token source.
     pub fn source(&self) -> &TokenSource {
         &self.source
     }
@@ -83,19 +83,19 @@ impl<S, R, P> OAuth<S, R, P> {
         &self.inner
     }
 
-    /// The inner service, mutably.
+    /// Returns the inner service, mutably.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// The inner service, for good.
+    /// Returns the inner service and drops the rest.
     pub fn into_inner(self) -> S {
         self.inner
     }
 }
 
 impl<S: Clone, R, P> OAuth<S, R, P> {
-    /// Lets go of whatever readiness stands for (a permit, a place in a queue), and returns a service to wait with.
+    /// Releases what readiness holds (a permit, a place in a queue), and returns a service to wait with.
     fn give_readiness_back(&mut self) -> S {
         let unready = self.inner.clone();
         drop(mem::replace(&mut self.inner, unready));
@@ -114,8 +114,8 @@ where
     type Error = BoxError;
     type Future = ResponseFuture<S::Pending, R::Kept, S::ResBody>;
 
-    /// Readiness is the inner service's alone. A failed fetch is an error of the call: an error here would end a
-    /// `Buffer` around us for good.
+    /// Only the inner service decides readiness. A failed fetch is an error of the call: an error here would close a
+    /// `Buffer` around this service.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Into::into))
     }

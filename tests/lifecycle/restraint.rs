@@ -102,7 +102,7 @@ async fn a_failed_fetch_gives_its_draw_back() {
         let generation = source.token().await.unwrap().generation();
         endpoint.then_fail(FetchError::unclear("down"));
         source.invalidate(generation);
-        // The fetch fails, and the token serves again.
+        // The fetch fails, and the token is restored.
         assert_eq!(source.token().await.unwrap().generation(), generation);
         source.retry_now();
         // Its replacement is fetched behind the requests, which draws on nothing.

@@ -1,5 +1,5 @@
-//! Fetches that are taken over from a runtime that stands still, or a thread that is blocked. Real runtimes; who waits does
-//! so on a clock that jumps.
+//! Fetches that are taken over from a runtime that stands still, or a thread that is blocked. Real runtimes; who waits
+//! does so on a clock that jumps.
 
 use std::{
     io::{Read, Write},
@@ -174,7 +174,7 @@ fn token(number: u32) -> Result<Token, BoxError> {
     Ok(Token::new(format!("token-{number}")).with_lifetime(secs(3600)))
 }
 
-/// A source over a fetcher that is told the number of each call, and the barrier.
+/// A source over a fetcher that gets the number of each call, and the barrier.
 fn numbered<F>(
     barrier: Barrier,
     mut fetch: impl FnMut(u32, Barrier) -> F + Send + 'static,
@@ -256,19 +256,19 @@ fn a_fetcher_that_blocks_inside_its_call_costs_waiters_their_bound_and_recovers(
 }
 
 #[test]
-fn a_worker_that_blocks_right_after_it_started_a_fetch_holds_nobody_up() {
+fn a_worker_that_blocks_right_after_starting_a_fetch_delays_no_caller() {
     let (source, fetches) = quick();
     let runtime = threads(2);
     let (release, released) = mpsc::channel::<()>();
-    let (tell, told) = mpsc::channel();
+    let (sender, started) = mpsc::channel();
     let blocking = source.clone();
     runtime.spawn(async move {
         assert!(at_once(&blocking).is_none());
-        tell.send(()).unwrap();
+        sender.send(()).unwrap();
         // What it started is in this worker's own slot, which nobody else may take from.
         released.recv().unwrap();
     });
-    told.recv().unwrap();
+    started.recv().unwrap();
     let others = (0..20).map(|_| {
         let source = source.clone();
         runtime.spawn(async move { text(&source).await })
@@ -282,7 +282,7 @@ fn a_worker_that_blocks_right_after_it_started_a_fetch_holds_nobody_up() {
 /// Waits for tasks from outside their runtime; they are to end while one of its workers is blocked.
 fn impatient_join(runtime: &Runtime, tasks: Vec<JoinHandle<String>>) -> Vec<String> {
     let all = async { tokio::time::timeout(secs(20), join_all(tasks)).await };
-    let ended = runtime.block_on(all).expect("nobody is held up");
+    let ended = runtime.block_on(all).expect("no caller is delayed");
     ended.into_iter().map(Result::unwrap).collect()
 }
 

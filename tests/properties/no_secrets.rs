@@ -197,7 +197,7 @@ async fn a_panic_over_a_result_quotes_no_token() {
     assert!(!message.contains(CANARY), "{message}");
 }
 
-/// Its words are the panic hook's to print, and nobody else's.
+/// Only the panic hook prints its message.
 #[tokio::test]
 async fn what_a_fetcher_panics_with_is_not_repeated() {
     let fetcher = service_fn(async |_: TokenRequest| -> Result<Token, BoxError> {

@@ -107,7 +107,7 @@ fn body(dialect: &Dialect) -> Checked {
     )
 }
 
-/// Every field of the body has a name of its own.
+/// No two fields of the body have the same name.
 fn field_names(dialect: &Dialect) -> Checked {
     let grant = dialect.grant.pair();
     visible("grant", grant.map_or("", |(_, value)| value))?;

@@ -73,8 +73,8 @@ fn auto(stated: &Value<'_>) -> Result<Expiry, NoLifetime> {
     }
 }
 
-/// Whether a number may be a lifetime of more than a day in seconds, or one in milliseconds. The wrong guess would use a
-/// dead token for hours. A lifetime above a day is nearly always one of whole days.
+/// Whether a number may be a lifetime of more than a day in seconds, or one in milliseconds. The wrong guess would use
+/// a dead token for hours. A lifetime above a day is nearly always one of whole days.
 fn is_of_two_meanings(number: f64) -> bool {
     let is_whole = |unit: f64| number % unit == 0.0;
     number > DAY && number < FIRST_EPOCH_SECOND && (!is_whole(DAY) || is_whole(3600.0 * 1e3))
@@ -171,7 +171,7 @@ impl Clocks {
         .ok_or(Over("has already passed"))
     }
 
-    /// Whether the two clocks are so far apart that somebody should look.
+    /// Whether the two clocks are so far apart that the difference is worth a warning.
     pub(super) fn disagree(self) -> bool {
         self.remote
             .is_some_and(|remote| distance(self.local, remote) > TOLERATED_SKEW)

@@ -56,8 +56,8 @@ fn read(value: &HeaderValue, headers: &HeaderMap, now: SystemTime) -> Stated {
     )
 }
 
-/// Digits, with a plus sign before and a fraction after them if need be. A fraction is rounded up: nobody is to be asked
-/// before the time.
+/// Digits, with a plus sign before and a fraction after them if need be. A fraction is rounded up, so that no request
+/// comes too early.
 fn seconds(text: &str) -> Option<Duration> {
     let text = text.strip_prefix('+').unwrap_or(text);
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));

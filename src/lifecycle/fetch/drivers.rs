@@ -1,4 +1,4 @@
-//! Decides which task works on the fetch under way. It is a part of the state, under the state's lock.
+//! Decides which task drives the fetch under way. It is part of the state, under the state's lock.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,11 +24,11 @@ impl Driver {
 pub(crate) struct Progress {
     /// The attempts that were begun.
     pub(crate) attempts: u32,
-    /// Those of them that brought a token without life, and were followed by another for that reason.
+    /// Those of them that returned an expired token and were followed by another for that reason.
     pub(crate) without_life: u32,
 }
 
-/// What a driver begins with.
+/// What a driver starts with.
 pub(crate) struct Begun {
     pub(crate) driver: Driver,
     /// When the first attempt may be made, on the monotonic clock.
@@ -36,25 +36,26 @@ pub(crate) struct Begun {
     pub(crate) progress: Progress,
 }
 
-/// How long somebody who waits has seen no sign of life.
+/// How long a waiter has seen no beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Silence {
     /// Long enough for a task that was spawned to have been polled.
     Short,
-    /// Long enough for a driver that lives to have beaten, several times.
+    /// Long enough for several beats of a live driver.
     Long,
 }
 
-/// The fetch under way, as those see it who drive it.
+/// The fetch under way, as its drivers see it.
 ///
 /// # Invariants
 ///
-/// 1. Tasks do not drive by being spawned, but by [beginning](Self::begin): the first that is polled begins, and the
-///    others find it begun. A fetch that nobody has begun is therefore helped by spawning another task, and nothing that
-///    was spawned before is in vain: however slow the runtimes, one of them begins.
-/// 2. A fetch that was begun changes hands only by being [taken over](Self::help), after which it is open to the first
-///    that begins, and the driver before is none: it is aborted, and what it still does finds that it does not drive.
-/// 3. Each driver after the first repeats at most the attempt that the one before was in.
+/// 1. A spawned task drives the fetch only after it has [begun](Self::begin): the first task that is polled begins, and
+///    the others see that. Spawning another task therefore helps a fetch that no task has begun, and earlier tasks are
+///    not wasted: however slow the runtimes, one task begins.
+/// 2. After a task has begun, another can drive the fetch only after a [take-over](Self::help). Then the first task
+///    that begins drives it. The earlier driver is aborted, and every step that it still makes finds that it no longer
+///    drives.
+/// 3. Each driver after the first repeats at most one attempt: the one that the earlier driver was making.
 pub(crate) struct Driving {
     fetch: Arc<Fetch>,
     start: Duration,
@@ -92,7 +93,7 @@ impl Driving {
         self.has_driver && self.drivers == driver.number && Arc::ptr_eq(&self.fetch, &driver.fetch)
     }
 
-    /// Makes the caller the driver, unless there is one.
+    /// Makes the caller the driver, if there is none.
     pub(crate) fn begin(&mut self) -> Option<Begun> {
         if self.has_driver {
             return None;
@@ -110,7 +111,7 @@ impl Driving {
         })
     }
 
-    /// The driver lives.
+    /// The driver beats: it is alive.
     pub(crate) fn beat(&self) {
         self.fetch.beat();
     }
@@ -120,8 +121,8 @@ impl Driving {
         self.progress = progress;
     }
 
-    /// Somebody who waits has seen no beat since `seen`: whether they are to spawn another task. Of many who see it, one
-    /// is. A driver that has been silent for long is replaced; the tasks are those to abort then.
+    /// A waiter has seen no beat since `seen`. Returns whether it should spawn another task: one of many waiters does.
+    /// A driver that has been silent for long is replaced, and its tasks are returned to be aborted.
     pub(crate) fn help(&mut self, seen: u64, silence: Silence) -> Option<Vec<AbortHandle>> {
         let waits_for_begin = !self.has_driver;
         if self.fetch.beats() != seen || !(waits_for_begin || silence == Silence::Long) {

@@ -32,35 +32,34 @@ use crate::{
 /// The user's fetcher with its type erased. It is `Send`, and neither `Clone` nor `Sync`.
 pub(crate) type Fetcher = BoxService<TokenRequest, Token, BoxError>;
 
-/// A call of the fetcher's that is under way.
+/// A call of the fetcher that is under way.
 type Call = <Fetcher as Service<TokenRequest>>::Future;
 
-/// The waits before the attempts that follow a token without life, whatever number of attempts the policy allows. An
-/// endpoint that keeps a token until its end hands it out for up to a second after its last whole second; one that keeps
-/// it for a second too long, for up to two. No more than two attempts fall into one second.
+/// The waits before the attempts that follow an expired token, whatever number of attempts the policy allows. An
+/// endpoint that caches a token until its end returns it for up to a second after its last whole second; an endpoint
+/// that caches it a second too long, for up to two. At most two attempts fall into one second.
 const WAITS_FOR_LIFE: [Duration; 3] = [
     Duration::from_millis(500),
     Duration::from_millis(500),
     Duration::from_secs(1),
 ];
 
-/// How long to leave a fetcher alone that another driver is inside of.
+/// How long to wait for a fetcher that another driver is inside of.
 const OCCUPIED: Duration = Duration::from_millis(50);
 
-/// A task that is to drive a fetch.
+/// A task that drives a fetch.
 ///
 /// # Invariants
 ///
-/// 1. Nobody waits for a fetch that cannot end: a driver that is dropped loses its fetch, and so does a task that is
-///    dropped before anyone has begun.
-/// 2. Whatever a driver changes (the cell, the state, the fetch's outcome) it changes in a step that found it driving,
-///    or after one. A driver that was replaced has no say, and makes no further attempt.
-/// 3. The fetcher is locked for one poll, never across an await. A driver that is no longer polled does not hold it. Only
-///    one that is stuck inside the fetcher's own code does, and then nobody can go on.
+/// 1. Every fetch ends: it is lost if its driver is dropped, or if its task is dropped before any task has begun.
+/// 2. A driver changes the cell, the state and the fetch's outcome only in a step that found it driving, or after such
+///    a step. A replaced driver changes nothing and makes no further attempt.
+/// 3. The fetcher is locked for one poll, never across an await. A driver that is no longer polled does not hold the
+///    lock. A driver that is stuck inside the fetcher's code does, and then no driver can go on.
 pub(super) struct FetchTask {
     pub(super) core: Arc<Core>,
     pub(super) fetch: Arc<Fetch>,
-    /// `None` before it has begun.
+    /// `None` until it has begun.
     driver: Option<Driver>,
     pub(super) progress: Progress,
     last_failure: Option<FetchError>,
@@ -69,10 +68,10 @@ pub(super) struct FetchTask {
 
 pub(super) enum Failure {
     Fetch(FetchError),
-    /// The fetcher's readiness failed: by Tower's contract it must not be called again.
+    /// The fetcher's `poll_ready` failed: by Tower's contract it must not be called again.
     Closed(BoxError),
     Panicked,
-    /// Another drives in its place, or nobody does: there is nothing to be done any more.
+    /// The driver was replaced, or the fetch has ended: there is nothing left to do.
     Replaced,
 }
 
@@ -121,7 +120,7 @@ impl FetchTask {
         self.finish(&driver, result, started);
     }
 
-    /// Attempts until one succeeds, one fails for a reason that another cannot cure, or there are no more.
+    /// Makes attempts until one succeeds, one fails for a reason that a further attempt cannot fix, or none is left.
     async fn attempts(&mut self) -> Result<PreparedToken, Failure> {
         loop {
             let error = match caught(self.attempt()).await {
@@ -138,7 +137,7 @@ impl FetchTask {
     }
 
     async fn attempt(&mut self) -> Result<PreparedToken, Failure> {
-        // Not bounded by the attempt's time-out: a rate limit around the fetcher may hold it back for longer.
+        // Not bounded by the attempt's time-out: a rate limit around the fetcher may take longer.
         let (anchor, call) = self.call().await?;
         let timeout = self.core.config.policy.timeouts.attempt;
         let bound = Bound::new(&self.core.config.clock, timeout, ATTEMPT_GRACE);
@@ -151,7 +150,7 @@ impl FetchTask {
             .map_err(Failure::Fetch)
     }
 
-    /// Calls the fetcher as soon as it is ready, and says when that was.
+    /// Calls the fetcher as soon as it is ready, and returns when that was.
     async fn call(&mut self) -> Result<(Now, Call), Failure> {
         loop {
             match poll_fn(|cx| self.poll_call(cx)).await {
@@ -161,7 +160,7 @@ impl FetchTask {
         }
     }
 
-    /// `None`: a driver that was replaced is still inside the fetcher.
+    /// `None`: a replaced driver is still inside the fetcher.
     fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(Now, Call), Failure>>> {
         let core = self.core.clone();
         let Some(mut place) = core.fetcher.try_lock() else {
@@ -197,7 +196,7 @@ impl FetchTask {
         Ok(TokenRequest::new(attempt, cause, anchor.wall_time()))
     }
 
-    /// How long to wait before another attempt, if there is to be one.
+    /// How long to wait before the next attempt, if there is one.
     fn wait_after(&mut self, error: &FetchError) -> Option<Duration> {
         let policy = &self.core.config.policy;
         let Progress {
@@ -223,14 +222,14 @@ impl FetchTask {
         }
     }
 
-    /// How long to wait before another attempt after a token without life.
+    /// How long to wait before the next attempt after an expired token.
     fn wait_for_life(&mut self) -> Option<Duration> {
         let wait = WAITS_FOR_LIFE.get(self.progress.without_life as usize)?;
         self.progress.without_life += 1;
         Some(*wait)
     }
 
-    /// The fetch's own bound passed. What its last attempt failed with says more than that, if there was one.
+    /// The fetch's own bound passed. The error of its last attempt says more, if there is one.
     fn out_of_time(&mut self) -> FetchError {
         let bound = self.core.config.policy.timeouts.fetch;
         let timed_out = || self.core.timed_out("timeouts.fetch", bound);
@@ -238,13 +237,13 @@ impl FetchTask {
     }
 }
 
-/// Why a part of a driver's work was given up.
+/// Why a part of a driver's work ended early.
 enum Stopped {
     OutOfTime,
     Replaced,
 }
 
-/// Does a part of a driver's work, for no longer than `bound`, and shows those who wait that it lives.
+/// Does a part of a driver's work, for at most `bound`, and beats, so that waiters see that the driver is alive.
 async fn beating<F: Future>(
     core: &Core,
     driver: &Driver,
@@ -264,15 +263,15 @@ async fn beating<F: Future>(
     Err(Stopped::OutOfTime)
 }
 
-/// A timer takes a millisecond even for nothing, and most fetches have nothing to wait for.
+/// A timer takes a millisecond even for a zero wait, and most fetches do not wait.
 async fn wait(duration: Duration) {
     if !duration.is_zero() {
         time::sleep(duration).await;
     }
 }
 
-/// Catches a panic of the fetcher's where it happens. A panic that ends the task from elsewhere (a runtime dropped by
-/// an unwinding thread) is no fault of the fetcher's, and the fetch is lost like any other.
+/// Catches a panic of the fetcher where it happens. A panic from elsewhere that ends the task (an unwinding thread
+/// drops the runtime) is not the fetcher's fault: the fetch is lost.
 async fn caught<T>(attempt: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let mut attempt = pin!(attempt);
     poll_fn(|cx| {

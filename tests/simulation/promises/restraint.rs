@@ -11,19 +11,19 @@ use crate::{
 
 pub(super) const PROMISES: &[Promise] = &[
     (
-        "every fetch has its reason: none held, expired, due for refresh, or rejected and not another one",
+        "every fetch has a cause: no token, an expired one, one due for refresh, or a rejected one",
         every_fetch_has_its_reason,
     ),
     (
-        "while a definitely rejected token is being replaced, none uses it, for as long as suspended_wait",
+        "no request uses a definitely rejected token during its replacement, for suspended_wait",
         rejected_tokens_rest,
     ),
     (
-        "definite rejections draw on the bucket",
+        "definite rejections are limited by the bucket",
         definite_rejections_draw,
     ),
     (
-        "after an ambiguous rejection that a new token did not cure, the next fetch waits",
+        "after an ambiguous rejection for which a new token did not help, the next fetch waits",
         ambiguous_rejections_wait,
     ),
 ];
@@ -69,9 +69,9 @@ fn rejected_tokens_rest(story: &Story<'_>) -> Kept {
             continue;
         };
         let shut = story.record.ended.is_some_and(|it| it.order < end.order);
-        // After a failure it serves, and a repeated one serves too: nothing better is to be had.
-        let serves = held.repeated || story.has_failed(held.from, start);
-        if cause != FetchCause::Rejected || shut || serves {
+        // After a failure it is used, and so is a repeated one: there is no better token.
+        let usable = held.repeated || story.has_failed(held.from, start);
+        if cause != FetchCause::Rejected || shut || usable {
             continue;
         }
         let serial = held.grant.serial;
@@ -105,7 +105,8 @@ fn definite_rejections_draw(story: &Story<'_>) -> Kept {
     })
 }
 
-/// The fetches that drew: those for a rejected token that were not given back, and were not on trial already.
+/// The fetches that drew from the bucket: those for a rejected token that were not given back, and whose token was not
+/// on probation.
 fn draws(story: &Story<'_>) -> Vec<At> {
     let rejected = story
         .fetches
