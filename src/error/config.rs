@@ -67,7 +67,8 @@ impl ConfigError {
 
     /// Leaves out what was given if it holds this secret, which somebody may have put into two places.
     pub(crate) fn without(mut self, secret: &str) -> Self {
-        // A long text is cut when it is quoted, which may have cut the secret too. Of a short one no text is free.
+        // By its beginning: a long text is cut when it is quoted, and the secret with it. A secret of less than four bytes
+        // is part of many texts by chance.
         let begins: String = secret.chars().take(8).collect();
         if begins.len() >= 4 {
             self.inner.given.take_if(|given| given.contains(&begins));

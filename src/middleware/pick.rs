@@ -43,13 +43,10 @@ impl PickSource for FromExtension {
     }
 
     fn permits_relative(&self, source: &Guard) -> Result<(), OAuthError> {
-        let permitted = self
-            .relative_to
-            .as_ref()
-            .map(|it| source.permits_origin(it));
-        match permitted {
-            Some(Err(error)) => Err(source.foreign_origin(error.rule())),
-            Some(Ok(())) | None => Ok(()),
-        }
+        let Some(origin) = &self.relative_to else {
+            return Ok(());
+        };
+        let permitted = source.permits_origin(origin);
+        permitted.map_err(|error| source.foreign_origin(error.rule()))
     }
 }

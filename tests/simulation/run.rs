@@ -239,7 +239,7 @@ async fn left_over(world: &World, keeper: Option<JoinHandle<()>>, permits: &Sema
     if let Some(keeper) = keeper {
         join(vec![keeper]).await;
     }
-    // Aborts and last words come in the moment after; nothing else may.
+    // Aborts and last words come in the moment after; nothing else may. The clock is paused: it takes no real time.
     sleep(Duration::from_secs(60)).await;
     world.look(|seen| {
         seen.record.left_over = LeftOver {
