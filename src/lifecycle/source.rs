@@ -154,7 +154,10 @@ impl TokenSource {
     /// It affects that generation only, and the limits on fetches after rejections apply. Do not call it for a 401: the
     /// layer has already seen it. For an example, see [`OAuthLayer::expose_generation`](crate::OAuthLayer::expose_generation).
     pub fn invalidate(&self, generation: Generation) {
-        self.core().rejected(generation, Rejection::Definite);
+        let core = self.core();
+        // An answer that looked good may be what the caller speaks of.
+        core.forget_success(generation);
+        core.rejected(generation, Rejection::Definite);
     }
 
     /// Ends the current back-off. Call it after you have fixed the cause.

@@ -105,8 +105,11 @@ pub struct RejectionPolicy {
     /// restored: it is used again while the fetch goes on, and further rejections do not suspend it. Default: 2 s; at most
     /// [`Timeouts::acquire`], and cut to it where that is shorter than the default. Zero switches the wait off.
     ///
+    /// A token that was fetched because of a definite rejection is not suspended once the API has accepted it: a route that
+    /// still rejects it is taken for the fault, and the replacement is fetched behind the requests.
+    ///
     /// Raise it if your token endpoint often takes longer: requests sent with a revoked token are rejected. Keep it short
-    /// if one route may answer 401 while the token works for the others: they all wait for it.
+    /// if one route may answer 401 while the token works for the others: they wait for it, once.
     pub suspended_wait: Duration,
 }
 

@@ -1,12 +1,12 @@
 //! Starts a fetch, and waits for it: who waits sees that it goes on.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc};
 
 use tracing::Instrument;
 
 use super::{
     Fetch, Outcome,
-    drivers::{Driving, Silence},
+    drivers::{Driving, FIRST_LOOK, SILENT_LOOKS, Silence},
     task::FetchTask,
 };
 use crate::{
@@ -18,14 +18,6 @@ use crate::{
         telemetry,
     },
 };
-
-/// How long a task that was spawned may take to be polled for the first time before another is spawned. Longer than a
-/// runtime with much to do takes; short enough to be worth it where a blocked worker has the task in its own slot.
-const FIRST_LOOK: Duration = Duration::from_millis(100);
-
-/// After how many looks in a row without a beat a driver is taken for dead, the first of them an early one. A driver beats
-/// at every [`TICK`]. Looks, and not time: a process that was frozen has missed no look.
-const SILENT_LOOKS: u32 = 4;
 
 /// Spawns a fetch on the runtime at hand, as a task that the source owns.
 ///
