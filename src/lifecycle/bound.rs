@@ -49,6 +49,10 @@ impl<'a> Bound<'a> {
         }
     }
 
+    pub(crate) fn left(&self) -> Duration {
+        self.left
+    }
+
     pub(crate) fn is_over(&self) -> bool {
         self.left.is_zero()
     }

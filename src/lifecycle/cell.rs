@@ -43,7 +43,8 @@ pub(crate) enum TokenState {
     Good = 0,
     /// Rejected. Requests wait for its replacement until the fetch ends or `suspended_wait` passes.
     Suspended = 1,
-    /// Rejected, and the fetch failed or takes too long. Requests use it again, and it is refreshed behind them.
+    /// Rejected, and the fetch failed or takes too long, or one route alone rejects it. Requests use it, and it is
+    /// refreshed behind them.
     Restored = 2,
     /// Rejected, and the token endpoint returned the same token. Requests use it until its refresh is due.
     Repeated = 3,

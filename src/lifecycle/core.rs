@@ -39,9 +39,12 @@ pub struct Core {
     /// [`State::refresh_closed_until`] in nanoseconds, so that requests with a stale token take no lock while no
     /// refresh can start. It may lag behind the state, which decides.
     refresh_closed_until: AtomicU64,
-    /// [`State::suspect`], 0 for none, and when it last succeeded, in nanoseconds on the monotonic clock.
+    /// [`State::suspect`], or [`State::cure`] before its first success; 0 for none. And when it last succeeded, in
+    /// nanoseconds on the monotonic clock.
     suspect: AtomicU64,
     last_success: AtomicU64,
+    /// The last generation that a success was recorded for; 0 for none.
+    accepted: AtomicU64,
 }
 
 /// The configuration. The builder fills it, and nothing changes it afterwards.
@@ -101,6 +104,7 @@ impl Core {
             refresh_closed_until: AtomicU64::new(0),
             suspect: AtomicU64::new(0),
             last_success: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
         }
     }
 
@@ -158,7 +162,8 @@ impl Core {
 
     fn mirror(&self, state: &State) {
         let closed_until = nanos(state.refresh_closed_until());
-        let suspect = state.suspect().map_or(0, Generation::get);
+        let cure = || state.cure().filter(|it| !self.is_accepted(*it));
+        let suspect = state.suspect().or_else(cure).map_or(0, Generation::get);
         self.refresh_closed_until
             .store(closed_until, Ordering::Relaxed);
         self.suspect.store(suspect, Ordering::Relaxed);
@@ -212,6 +217,7 @@ impl Core {
             generation,
             rejection,
             last_success: Duration::from_nanos(self.last_success.load(Ordering::Relaxed)),
+            accepted: self.is_accepted(generation),
         };
         self.step(|state| match self.cell.get() {
             Some(current) => state.rejected(&current, &response, now, &self.config.policy),
@@ -223,9 +229,31 @@ impl Core {
     #[inline]
     pub(crate) fn succeeded(&self, generation: Generation) {
         if self.suspect.load(Ordering::Relaxed) == generation.get() {
-            let now = nanos(self.now().monotonic);
-            self.last_success.fetch_max(now, Ordering::Relaxed);
+            self.record_success(generation);
         }
+    }
+
+    #[cold]
+    fn record_success(&self, generation: Generation) {
+        let now = nanos(self.now().monotonic);
+        self.last_success.fetch_max(now, Ordering::Relaxed);
+        let before = self.accepted.swap(generation.get(), Ordering::Relaxed);
+        if before != generation.get() {
+            // Of a token that is not suspect, no further success is recorded.
+            self.step(|_| ());
+        }
+    }
+
+    fn is_accepted(&self, generation: Generation) -> bool {
+        self.accepted.load(Ordering::Relaxed) == generation.get()
+    }
+
+    /// Forgets the recorded successes of this generation: the caller knows that the answers meant something else.
+    pub(crate) fn forget_success(&self, generation: Generation) {
+        let (accepted, none) = (generation.get(), 0);
+        let _ =
+            self.accepted
+                .compare_exchange(accepted, none, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// The current token if it has not expired, suspended or not.

@@ -156,7 +156,10 @@ impl TokenSource {
     /// layer has already seen it. For an example, see
     /// [`OAuthLayer::expose_generation`](crate::OAuthLayer::expose_generation).
     pub fn invalidate(&self, generation: Generation) {
-        self.core().rejected(generation, Rejection::Definite);
+        let core = self.core();
+        // An answer that looked good may be what the caller speaks of.
+        core.forget_success(generation);
+        core.rejected(generation, Rejection::Definite);
     }
 
     /// Ends the current back-off. Call it after you have fixed the cause.

@@ -47,6 +47,8 @@ pub(crate) struct State {
     /// Whether the fetch under way was drawn from the bucket.
     drew: bool,
     suspicion: Option<Suspicion>,
+    /// The last token, if it was fetched because of a definite rejection.
+    cure: Option<Generation>,
     /// Until when, on the monotonic clock, requests wait for the replacement of the token that was suspended last.
     suspended_until: Duration,
     shut_down: Option<OAuthError>,
@@ -86,6 +88,8 @@ pub(crate) struct RejectedResponse {
     pub(crate) rejection: Rejection,
     /// When a request with this token last succeeded, on the monotonic clock, if that was recorded.
     pub(crate) last_success: Duration,
+    /// Whether a request with this token has succeeded, if that was recorded.
+    pub(crate) accepted: bool,
 }
 
 /// A fetch that ended before it was done.
@@ -119,6 +123,7 @@ impl State {
             bucket: Bucket::new(policy),
             drew: false,
             suspicion: None,
+            cure: None,
             suspended_until: Duration::ZERO,
             shut_down: None,
             rng,
@@ -141,7 +146,8 @@ impl State {
             Slot::Idle => {
                 let fetch = Arc::new(Fetch::new(cause));
                 let start = self.take_start(now.monotonic, policy);
-                self.slot = Slot::Fetching(Driving::new(fetch.clone(), start));
+                self.slot =
+                    Slot::Fetching(Driving::new(fetch.clone(), start, policy.timeouts.fetch));
                 FetchGrant::Granted(fetch)
             }
         }
@@ -223,16 +229,26 @@ impl State {
             return Remedy::HandOn;
         }
         if rejection == Rejection::Definite && current.token_state() == TokenState::Good {
-            current.set_token_state(TokenState::Suspended);
-            self.suspended_until = now
-                .monotonic
-                .saturating_add(policy.rejection.suspended_wait);
+            self.suspend(current, response.accepted, now, policy);
         }
         let cause = match rejection {
             Rejection::Definite => FetchCause::Rejected,
             Rejection::Ambiguous => FetchCause::MaybeRejected,
         };
         Remedy::Fetch(self.grant_fetch(cause, now, policy))
+    }
+
+    /// A token that was fetched because of a rejection, and that other requests were accepted with, is not to blame: one
+    /// route rejects whatever it gets. The others do not wait for the replacement.
+    fn suspend(&mut self, current: &Issued, accepted: bool, now: Now, policy: &Policy) {
+        if accepted && self.cure == Some(current.generation) {
+            current.set_token_state(TokenState::Restored);
+            return;
+        }
+        current.set_token_state(TokenState::Suspended);
+        self.suspended_until = now
+            .monotonic
+            .saturating_add(policy.rejection.suspended_wait);
     }
 
     /// How long requests still wait for the suspended token's replacement.
@@ -299,6 +315,9 @@ impl State {
         self.last_success = Some(now.wall_time());
         self.last_duration = self.duration(now);
         self.last_generation = self.last_generation.max(generation.get());
+        if !installed.repeated {
+            self.cure = (cause == FetchCause::Rejected).then_some(generation);
+        }
         let suspicion = self.suspicion.take();
         let wait = suspicion
             .as_ref()
@@ -398,6 +417,11 @@ impl State {
             .as_ref()
             .filter(|suspicion| suspicion.is_confirmed())
             .map(|suspicion| suspicion.generation)
+    }
+
+    /// The last token's generation, if it was fetched because of a definite rejection. Its first success is recorded.
+    pub(crate) fn cure(&self) -> Option<Generation> {
+        self.cure
     }
 
     /// No refresh can start before this moment, on the monotonic clock.

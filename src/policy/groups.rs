@@ -106,8 +106,11 @@ pub struct RejectionPolicy {
     /// is restored: it is used again while the fetch goes on, and further rejections do not suspend it. Default: 2 s;
     /// at most [`Timeouts::acquire`], and cut to it where that is shorter than the default. Zero switches the wait off.
     ///
+    /// A token that was fetched because of a definite rejection is not suspended after the API has accepted it: the
+    /// cause is then a route that rejects any token, and requests use the token while its replacement is fetched.
+    ///
     /// Raise it if your token endpoint often takes longer: requests sent with a revoked token are rejected. Keep it
-    /// short if one route may answer 401 while the token works for the others: they all wait for it.
+    /// short if one route may answer 401 while the token works for the others: they wait for it, once.
     pub suspended_wait: Duration,
 }
 

@@ -236,7 +236,10 @@ fn failures(dialect: &Dialect) -> Checked {
             return Err(ConfigError::new("failures", rule).given_value(&row.status));
         }
         rule(
-            seen.insert((row.status, &row.error)),
+            seen.insert((
+                row.status,
+                row.error.as_deref().map(str::to_ascii_lowercase),
+            )),
             "failures",
             "a pair of status and error is named twice",
         )?;

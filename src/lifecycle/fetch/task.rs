@@ -51,7 +51,7 @@ const OCCUPIED: Duration = Duration::from_millis(50);
 ///
 /// # Invariants
 ///
-/// 1. Every fetch ends: it is lost if its driver is dropped, or if its task is dropped before any task has begun.
+/// 1. Every fetch ends: it is lost if its driver is dropped, or if the last task that could have begun is dropped.
 /// 2. A driver changes the cell, the state and the fetch's outcome only in a step that found it driving, or after such
 ///    a step. A replaced driver changes nothing and makes no further attempt.
 /// 3. The fetcher is locked for one poll, never across an await. A driver that is no longer polled does not hold the
@@ -102,17 +102,22 @@ impl FetchTask {
         let (core, driver) = (self.core.clone(), begun.driver);
         self.driver = Some(driver.clone());
         self.progress = begun.progress;
-        let delay = begun.start.saturating_sub(core.now().monotonic);
-        let delayed = beating(&core, &driver, Duration::MAX, wait(delay)).await;
-        if delayed.is_err() {
-            return;
+        let mut delay = begun.start.saturating_sub(core.now().monotonic);
+        if !begun.has_started {
+            let first = wait(std::mem::take(&mut delay));
+            if beating(&core, &driver, Duration::MAX, first).await.is_err() {
+                return;
+            }
         }
-        if driver.is_first() {
+        let Some((is_first, bound)) = core.step(|state| Some(state.driven_by(&driver)?.start()))
+        else {
+            return;
+        };
+        if is_first {
             core.counters.count_fetch(self.fetch.cause);
         }
         let started = core.now();
-        let bound = core.config.policy.timeouts.fetch;
-        let result = match beating(&core, &driver, bound, self.attempts()).await {
+        let result = match beating(&core, &driver, bound, self.attempts(delay)).await {
             Ok(result) => result,
             Err(Stopped::OutOfTime) => Err(Failure::Fetch(self.out_of_time())),
             Err(Stopped::Replaced) => return,
@@ -121,7 +126,9 @@ impl FetchTask {
     }
 
     /// Makes attempts until one succeeds, one fails for a reason that a further attempt cannot fix, or none is left.
-    async fn attempts(&mut self) -> Result<PreparedToken, Failure> {
+    /// `delay` is what is left of the wait of a replaced driver.
+    async fn attempts(&mut self, delay: Duration) -> Result<PreparedToken, Failure> {
+        wait(delay).await;
         loop {
             let error = match caught(self.attempt()).await {
                 Err(Failure::Fetch(error)) => error,
@@ -132,6 +139,7 @@ impl FetchTask {
             };
             telemetry::attempt_failed(self.progress.attempts, &error, pause);
             self.last_failure = Some(error);
+            self.note_wait(pause);
             wait(pause).await;
         }
     }
@@ -182,18 +190,25 @@ impl FetchTask {
 
     /// The request of the next attempt, if this driver may still make one.
     fn request(&mut self, anchor: Now) -> Result<TokenRequest, Failure> {
+        let drives = |driver| self.core.step(|state| state.driven_by(driver).is_some());
+        if !self.driver.as_ref().is_some_and(drives) {
+            return Err(Failure::Replaced);
+        }
         self.progress.attempts += 1;
-        let progress = self.progress;
-        let drives = self.driver.as_ref().and_then(|driver| {
-            self.core.step(|state| {
-                state.driven_by(driver)?.attempt(progress);
-                Some(())
-            })
-        });
-        drives.ok_or(Failure::Replaced)?;
         AtomicCounters::count(&self.core.counters.attempts);
-        let (attempt, cause) = (progress.attempts, self.fetch.cause);
+        let (attempt, cause) = (self.progress.attempts, self.fetch.cause);
         Ok(TokenRequest::new(attempt, cause, anchor.wall_time()))
+    }
+
+    /// Records a wait, for a driver that takes over meanwhile: it must not shorten a `Retry-After`.
+    fn note_wait(&self, pause: Duration) {
+        let until = self.core.now().monotonic.saturating_add(pause);
+        let Some(driver) = &self.driver else { return };
+        self.core.step(|state| {
+            if let Some(driving) = state.driven_by(driver) {
+                driving.wait(self.progress, until);
+            }
+        });
     }
 
     /// How long to wait before the next attempt, if there is one.
@@ -256,7 +271,7 @@ async fn beating<F: Future>(
         if let Some(output) = bound.tick(TICK, work.as_mut()).await {
             return Ok(output);
         }
-        let beat = |driving: &mut Driving| driving.beat();
+        let beat = |driving: &mut Driving| driving.beat(bound.left());
         core.step(|state| state.driven_by(driver).map(beat))
             .ok_or(Stopped::Replaced)?;
     }
@@ -284,14 +299,16 @@ async fn caught<T>(attempt: impl Future<Output = Result<T, Failure>>) -> Result<
 impl Drop for FetchTask {
     fn drop(&mut self) {
         let lost = self.core.step(|state| {
-            match &self.driver {
-                Some(driver) => state.driven_by(driver)?,
-                None => state.driving(&self.fetch).filter(|it| !it.has_driver())?,
+            let is_lost = match &self.driver {
+                Some(driver) => state.driven_by(driver).is_some(),
+                None => state.driving(&self.fetch).is_some_and(Driving::miss_task),
             };
-            state.lost();
-            Some(())
+            if is_lost {
+                state.lost();
+            }
+            is_lost
         });
-        if lost.is_some() {
+        if lost {
             self.tell(Outcome::Lost);
         }
     }

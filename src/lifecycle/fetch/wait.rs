@@ -1,12 +1,12 @@
 //! Starts a fetch and waits for it. Waiters check that it goes on.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc};
 
 use tracing::Instrument;
 
 use super::{
     Fetch, Outcome,
-    drivers::{Driving, Silence},
+    drivers::{Driving, FIRST_LOOK, SILENT_LOOKS, Silence},
     task::FetchTask,
 };
 use crate::{
@@ -18,14 +18,6 @@ use crate::{
         telemetry,
     },
 };
-
-/// How long a task that was spawned may take to be polled for the first time before another is spawned. Longer than a
-/// busy runtime takes, and short enough to help when a blocked worker holds the task in its own slot.
-const FIRST_LOOK: Duration = Duration::from_millis(100);
-
-/// After how many checks in a row without a beat a driver counts as dead; the first check is early. A driver beats at
-/// every [`TICK`]. Checks are counted, not time, because a frozen process makes no checks.
-const SILENT_LOOKS: u32 = 4;
 
 /// Spawns a fetch on the current runtime, as a task that the source owns.
 ///

@@ -121,10 +121,11 @@ fn expected(format: ExpiryFormat, value: &Value, remote: Option<SystemTime>) -> 
     Some(lifetimes.filter(|lifetime| !lifetime.is_zero()).min())
 }
 
-/// More than a day in seconds and less than one in milliseconds, and not plainly days.
+/// A lifetime in milliseconds, or else one of more than a day in seconds that is not of whole days, or a moment.
 fn has_two_meanings(number: u64) -> bool {
-    let is_days = number.is_multiple_of(86_400) && !number.is_multiple_of(3_600_000);
-    (86_401..1_500_000_000).contains(&number) && !is_days
+    let is_odd_lifetime = number < 1_500_000_000 && !number.is_multiple_of(86_400);
+    let is_hours = number.is_multiple_of(3_600_000);
+    (86_401..100_000_000_000).contains(&number) && (is_odd_lifetime || is_hours)
 }
 
 fn seconds(number: u64) -> Option<Duration> {

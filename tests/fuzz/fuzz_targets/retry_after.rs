@@ -47,17 +47,22 @@ async fn check(answer: Answer) {
     );
 }
 
-/// The longest of what the headers ask for.
+/// The longest of what the headers ask for. A gateway may join several with commas, and a date has one of its own.
 fn asked(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(RETRY_AFTER).iter();
-    values
-        .filter_map(|value| read(value.to_str().ok()?, headers))
-        .max()
+    let texts = values.filter_map(|value| value.to_str().ok());
+    let parts = texts.flat_map(|text| {
+        let parts: Vec<_> = text.split(',').map(str::trim).collect();
+        let pairs = parts.windows(2).map(|pair| pair.join(", "));
+        pairs
+            .chain(parts.iter().map(ToString::to_string))
+            .collect::<Vec<_>>()
+    });
+    parts.filter_map(|part| read(&part, headers)).max()
 }
 
 /// What RFC 9110 makes of one: seconds, or a date by the server's own clock.
 fn read(text: &str, headers: &HeaderMap) -> Option<Duration> {
-    let text = text.trim();
     let number = text.strip_prefix('+').unwrap_or(text);
     let is_plain = |byte: u8| byte.is_ascii_digit() || byte == b'.';
     if number.bytes().all(is_plain) && number.parse::<f64>().is_ok() {
@@ -70,9 +75,19 @@ fn read(text: &str, headers: &HeaderMap) -> Option<Duration> {
             Err(_) => BELIEVED,
         });
     }
-    let at = httpdate::parse_http_date(text).ok()?;
+    let at = moment(text)?;
     let date = headers.get(DATE).and_then(|date| date.to_str().ok());
-    let now = date.and_then(|date| httpdate::parse_http_date(date).ok());
-    let now = now.unwrap_or(SystemTime::UNIX_EPOCH + NOW);
+    let now = date
+        .and_then(moment)
+        .unwrap_or(SystemTime::UNIX_EPOCH + NOW);
     Some(at.duration_since(now).unwrap_or_default())
+}
+
+/// A date, whose zone may be called `UTC`.
+fn moment(text: &str) -> Option<SystemTime> {
+    let text = text
+        .strip_suffix("UTC")
+        .map(|rest| format!("{rest}GMT"))
+        .unwrap_or(text.to_owned());
+    httpdate::parse_http_date(&text).ok()
 }

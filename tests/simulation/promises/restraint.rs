@@ -5,7 +5,7 @@ use tower_oauth::FetchCause;
 use super::{Kept, Promise, ensure};
 use crate::{
     record::{At, Nanos},
-    story::{Fetch, Story},
+    story::{Fetch, Holding, Story},
     world::nanos,
 };
 
@@ -15,7 +15,8 @@ pub(super) const PROMISES: &[Promise] = &[
         every_fetch_has_its_reason,
     ),
     (
-        "no request uses a definitely rejected token during its replacement, for suspended_wait",
+        "no request uses a definitely rejected token during its replacement, for suspended_wait, unless it is an \
+          accepted replacement itself",
         rejected_tokens_rest,
     ),
     (
@@ -69,8 +70,11 @@ fn rejected_tokens_rest(story: &Story<'_>) -> Kept {
             continue;
         };
         let shut = story.record.ended.is_some_and(|it| it.order < end.order);
-        // After a failure it is used, and so is a repeated one: there is no better token.
-        let usable = held.repeated || story.has_failed(held.from, start);
+        // After a failure it is used, and so is a repeated one: there is no better token. So is the replacement of a
+        // rejected token after it has been accepted.
+        let usable = held.repeated
+            || story.has_failed(held.from, start)
+            || is_accepted_replacement(story, held, start);
         if cause != FetchCause::Rejected || shut || usable {
             continue;
         }
@@ -84,6 +88,17 @@ fn rejected_tokens_rest(story: &Story<'_>) -> Kept {
         ensure(used.is_none(), || format!("{held:?} used at {used:?}"))?;
     }
     Ok(())
+}
+
+/// Whether a token came from a fetch because of a definite rejection, and a request with it was answered well.
+fn is_accepted_replacement(story: &Story<'_>, held: &Holding, before: At) -> bool {
+    let brought = |fetch: &&Fetch<'_>| {
+        let succeeded = fetch.succeeded_at();
+        succeeded.is_some_and(|at| at.order == held.from.order)
+    };
+    let cause = story.fetches.iter().find(brought);
+    let is_replacement = cause.is_some_and(|it| it.attempts[0].cause == FetchCause::Rejected);
+    is_replacement && story.was_accepted(held.grant.serial, before)
 }
 
 fn definite_rejections_draw(story: &Story<'_>) -> Kept {
