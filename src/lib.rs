@@ -94,6 +94,7 @@
 //! - `reqwest` (default): a `reqwest` client, configured so that it sends no secret to another origin.
 //! - `rustls` (default): TLS for that client.
 //! - `reqwest-middleware`: the token source as a `reqwest_middleware::Middleware`.
+//! - `jwt`: clients that prove themselves by a JWT they sign, see [`Assertion`](client_credentials::Assertion).
 //! - `testing`: the four banks as strict servers on loopback.
 //! - `testing-tls`: the same over TLS, with certificates made for the test.
 //!
@@ -111,6 +112,7 @@ pub mod provider;
 pub mod testing;
 pub mod transport;
 
+mod algorithm;
 mod duration;
 mod error;
 mod headers;
@@ -125,6 +127,7 @@ mod table;
 mod text;
 mod token;
 
+pub use algorithm::SigningAlgorithm;
 pub use error::{
     BoxError, ConfigError, FailureClass, FetchError, FetchErrorKind, OAuthError, OAuthErrorKind,
 };

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+#[cfg(feature = "jwt")]
+use super::build_assertion::Signing;
 #[cfg(feature = "reqwest")]
 use super::own_thread;
 use super::{
@@ -59,8 +61,10 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClientCredentialsBuilder {
-    dialect: Dialect,
-    client: Client,
+    pub(super) dialect: Dialect,
+    pub(super) client: Client,
+    #[cfg(feature = "jwt")]
+    pub(super) signing: Option<Signing>,
     /// What replaces the dialect's own. The first mistake is kept for the last step to report.
     origins: Origins,
     plain_http: Origins,
@@ -81,6 +85,8 @@ impl ClientCredentialsBuilder {
                 secret: None,
                 scopes: Vec::new(),
             },
+            #[cfg(feature = "jwt")]
+            signing: None,
             origins: Ok(Vec::new()),
             plain_http: Ok(Vec::new()),
             rejection: None,
@@ -89,7 +95,8 @@ impl ClientCredentialsBuilder {
         }
     }
 
-    /// The client's secret. Every dialect needs one, except where the client proves itself by its TLS certificate.
+    /// The client's secret. Every dialect needs one, except where the client proves itself by its TLS certificate or by an
+    /// [`assertion`](Dialect::assertion).
     pub fn secret(mut self, secret: ClientSecret) -> Self {
         self.client.secret = Some(secret);
         self
@@ -279,11 +286,15 @@ impl ClientCredentialsBuilder {
     }
 
     fn source_over(self, exchange: Exchange) -> Result<TokenSource, ConfigError> {
+        let name = self.dialect.name.clone();
+        let patience = Some(self.policy.timeouts.attempt);
+        let exchange = self
+            .asserting(exchange, patience)
+            .map_err(|error| error.of(&name))?;
         let rejection = match self.rejection {
             Some(rule) => rule,
             None => self.dialect.rejection.rule()?,
         };
-        let name = self.dialect.name.clone();
         let headers = self.dialect.headers.clone().bind(&self.client.id);
         let origins = allowed_origins(&self.dialect);
         // The policy decides: it holds the dialect's lifetimes and the user's changes.
@@ -331,7 +342,9 @@ impl ClientCredentialsBuilder {
         self.settle()?;
         let lifetimes = self.stated_lifetimes();
         let name = self.dialect.name.clone();
-        let exchange = exchange::over(transport);
+        let exchange = self
+            .asserting(exchange::over(transport), None)
+            .map_err(|error| error.of(&name))?;
         ClientCredentials::new(
             self.dialect,
             &self.client,

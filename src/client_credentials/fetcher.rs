@@ -16,7 +16,7 @@ use super::{
     attempt_record::{Observer, Recorder},
     dialect::Dialect,
     endpoint::Endpoint,
-    exchange::Exchange,
+    exchange::{Exchange, StartedAt},
     request::{self, Client, Prepared},
     response::{Lifetimes, Reader, Scrubber},
 };
@@ -70,7 +70,7 @@ impl Service<TokenRequest> for ClientCredentials {
     }
 
     fn call(&mut self, attempt: TokenRequest) -> Self::Future {
-        let answer = self.exchange.call(self.request.clone());
+        let answer = self.exchange.call(self.request_of(&attempt));
         let (reader, endpoint) = (Arc::clone(&self.reader), Arc::clone(&self.endpoint));
         let recording = self.recorder.as_ref();
         let recording = recording.map(|it| it.begin(attempt.attempt()));
@@ -86,6 +86,16 @@ impl Service<TokenRequest> for ClientCredentials {
 }
 
 impl ClientCredentials {
+    /// A copy of the request. That of a client with assertions says of when its assertion is to be.
+    fn request_of(&self, attempt: &TokenRequest) -> Request<Bytes> {
+        let mut request = self.request.clone();
+        if self.reader.dialect().assertion.is_some() {
+            let started = StartedAt(attempt.started_at());
+            request.extensions_mut().insert(started);
+        }
+        request
+    }
+
     /// Host and port of the token endpoint.
     pub(super) fn place(&self) -> &str {
         &self.endpoint.place

@@ -189,6 +189,23 @@ impl FetchError {
         Self::new(FailureClass::Transient, FetchErrorKind::TimedOut, what)
     }
 
+    /// The client's assertion could not be signed. The signer's own `FetchError` keeps its class and its wait.
+    #[cfg(feature = "jwt")]
+    pub(crate) fn unsigned(error: BoxError) -> Self {
+        let signers = Self::from_fetcher(error);
+        Self {
+            kind: FetchErrorKind::Signer,
+            message: "the assertion could not be signed".into(),
+            ..signers
+        }
+    }
+
+    /// Adds a remark in brackets to what happened.
+    pub(crate) fn with_remark(mut self, remark: &str) -> Self {
+        self.message = format!("{} ({remark})", self.message).into();
+        self
+    }
+
     pub(crate) fn message(&self) -> &str {
         &self.message
     }
@@ -256,7 +273,7 @@ impl FetchError {
     pub(crate) fn cause(&self) -> Option<String> {
         let source = self.source.as_deref()?;
         Some(match self.kind {
-            FetchErrorKind::Fetcher => text::chain(source),
+            FetchErrorKind::Fetcher | FetchErrorKind::Signer => text::chain(source),
             _ => text::root(source),
         })
     }

@@ -142,6 +142,15 @@ impl BankBuilder {
         self
     }
 
+    /// Demands a signed assertion in place of the secret, at every token endpoint of the bank. Default: the secret, or what
+    /// the bank's document says.
+    #[cfg(feature = "jwt")]
+    #[must_use]
+    pub fn assertions(mut self, assertions: super::Assertions) -> Self {
+        self.handler.assertions = Some(assertions);
+        self
+    }
+
     /// Calls a function for each request that the bank does not serve, with the reason. Default: none. Use it to see
     /// what is wrong while a client runs against the bank; a test looks at
     /// [`Bank::last_error`](super::Bank::last_error). The answers of a [`Fault`](super::Fault) are not reported.

@@ -42,6 +42,9 @@ pub(in crate::testing) struct BankHandler {
     pub(super) clock: Clock,
     pub(super) counters: watch::Sender<BankCounters>,
     pub(super) observer: Option<Observer>,
+    /// What proves who a client is, in place of a secret.
+    #[cfg(feature = "jwt")]
+    pub(super) assertions: Option<super::assertions::Assertions>,
     state: Mutex<BankState>,
 }
 
@@ -70,6 +73,8 @@ impl BankHandler {
             clock: Clock::default(),
             counters: watch::Sender::default(),
             observer: None,
+            #[cfg(feature = "jwt")]
+            assertions: None,
             state: Mutex::new(BankState {
                 lifetime: specification.lifetime,
                 expires_in: ExpiresIn::default(),
@@ -138,7 +143,7 @@ impl BankHandler {
         endpoint: &TokenEndpoint,
         request: &Request<Bytes>,
     ) -> Result<Answer, ErrorAnswer> {
-        let requested = token_request::read(request, endpoint, &self.client)?;
+        let requested = self.requested(endpoint, request)?;
         let by_certificate = endpoint.proof == Proof::Certificate;
         let terms = Terms {
             scopes: self.allowed(requested)?,
@@ -154,6 +159,19 @@ impl BankHandler {
         drop(state);
         self.count(|counters| counters.tokens_issued += u64::from(grant.new));
         Ok(self.token_answer(grant, expires_in, &terms.scopes))
+    }
+
+    /// The scopes that a good request asks for.
+    fn requested(
+        &self,
+        endpoint: &TokenEndpoint,
+        request: &Request<Bytes>,
+    ) -> Result<Vec<String>, ErrorAnswer> {
+        #[cfg(feature = "jwt")]
+        if let Some(assertions) = &self.assertions {
+            return assertions.read(request, endpoint, self);
+        }
+        token_request::read(request, endpoint, &self.client)
     }
 
     fn allowed(&self, requested: Vec<String>) -> Result<Vec<String>, ErrorAnswer> {

@@ -15,6 +15,7 @@ use super::{
     members::Members,
     retry_after::{self, Stated},
     scrub::Scrubber,
+    skew,
 };
 use crate::{
     FailureClass, FetchError, FetchErrorKind, Origin, Token,
@@ -81,11 +82,11 @@ impl Reader {
         }
         let members = Members::of(answer);
         if !answer.status.is_success() {
-            return Err(self.denial(answer, &members.unwrap_or_default()));
+            return Err(self.denial(answer, &members.unwrap_or_default(), now));
         }
         let members = members?;
         if members.says(&self.dialect.response.error) {
-            return Err(self.denial(answer, &members));
+            return Err(self.denial(answer, &members, now));
         }
         self.issued(answer, &members, now)
     }
@@ -203,18 +204,19 @@ impl Reader {
         );
     }
 
-    fn denial(&self, answer: &Answer, members: &Members) -> FetchError {
+    fn denial(&self, answer: &Answer, members: &Members, now: SystemTime) -> FetchError {
         let fields = &self.dialect.response;
+        let assertion = Scrubber::new(answer.assertion.clone());
         let code = members.code(&fields.error);
         let code = code.as_deref().map(|code| code.trim());
         let mut error = failure::denial(&self.dialect, answer.status, code);
         if let Some(code) = code {
-            error = error.with_code(&self.scrubber.scrub_code(code));
+            error = error.with_code(&self.scrubber.scrub_code(&assertion.scrub_code(code)));
         }
         if let Some(description) = members.text(&fields.error_description) {
-            error = error.with_description(&self.scrubbed_line(&description));
+            error = error.with_description(&self.scrubbed_line(&assertion.scrub(&description)));
         }
-        error
+        skew::said(error, &self.dialect, answer, now, code)
     }
 
     /// Scrubbed twice: without its invisible characters, the line may hold a whole secret.
