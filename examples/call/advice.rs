@@ -19,6 +19,7 @@ pub(crate) struct Advice<'a> {
     how: How,
     has_cert: bool,
     has_secret: bool,
+    has_assertion: bool,
     status: &'a Status,
 }
 
@@ -46,6 +47,7 @@ impl<'a> Advice<'a> {
             how,
             has_cert: args.tls.cert.is_some(),
             has_secret: env::var_os(SECRET).is_some(),
+            has_assertion: args.signing.alg.is_some(),
             status,
         }
     }
@@ -204,6 +206,7 @@ impl<'a> Advice<'a> {
 
     fn credentials(&self) -> String {
         match self.has_secret {
+            _ if self.has_assertion => "--client-id, --key, --alg, --kid, --audience and --claim".into(),
             true => format!("--client-id, {SECRET}"),
             false => "--client-id, --cert".into(),
         }

@@ -7,7 +7,9 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use http::{HeaderName, HeaderValue, Method, Uri};
-use tower_oauth::Origin;
+use tower_oauth::{Origin, SigningAlgorithm};
+
+use crate::signing::claim;
 
 /// Calls an API with a token that the crate fetches and keeps alive. The client's secret is read from the variable
 /// OAUTH_CLIENT_SECRET.
@@ -16,7 +18,8 @@ use tower_oauth::Origin;
 /// standard output. Exit status: 0 when every request got a 2xx, 1 otherwise, 2 for a usage or configuration error, before
 /// anything is sent.
 #[derive(Debug, Parser)]
-#[command(name = "call", group = ArgGroup::new("how").args(["provider", "dialect"]).required(true))]
+#[command(name = "call", group = ArgGroup::new("how").args(["provider", "dialect"]).required(true),
+    group = ArgGroup::new("key_use").args(["cert", "alg"]).multiple(true))]
 pub(crate) struct Args {
     /// The address to call: absolute, and at an origin that the token may be sent to
     pub(crate) url: Uri,
@@ -25,6 +28,8 @@ pub(crate) struct Args {
     pub(crate) bank: BankArgs,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) signing: SigningArgs,
     #[command(flatten)]
     pub(crate) request: RequestArgs,
     #[command(flatten)]
@@ -96,9 +101,26 @@ pub(crate) struct TlsArgs {
     /// The client certificate with its chain, as PEM, for the token endpoint and the API
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
-    /// The client certificate's key, as PEM
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    /// The client certificate's key, as PEM; with --alg the key that signs the client's assertion, as PEM or JWK
+    #[arg(long, value_name = "FILE", requires = "key_use")]
     pub(crate) key: Option<PathBuf>,
+}
+
+/// With --key and --alg a signed assertion authenticates the client, and the secret is not read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SigningArgs {
+    /// The algorithm of the client's assertion: PS256, RS256, ES256 or EdDSA
+    #[arg(long, value_name = "ALG", requires = "key")]
+    pub(crate) alg: Option<SigningAlgorithm>,
+    /// The assertion's `kid` [default: the dialect's, or the JWK's]
+    #[arg(long, requires = "alg")]
+    pub(crate) kid: Option<String>,
+    /// The assertion's `aud` [default: the dialect's, or the token URL]
+    #[arg(long, value_name = "TEXT", requires = "alg")]
+    pub(crate) audience: Option<String>,
+    /// A further claim of the assertion, such as realm=stone_bank; may be repeated
+    #[arg(long, value_name = "K=V", requires = "alg", value_parser = claim)]
+    pub(crate) claim: Vec<(String, String)>,
 }
 
 #[derive(Debug, clap::Args)]

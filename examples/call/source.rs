@@ -9,8 +9,8 @@ use tower_oauth::{
 };
 
 use crate::{
-    args::{BankArgs, Env, Provider},
-    dialect,
+    args::{Args, BankArgs, Env, Provider},
+    dialect, signing,
 };
 
 /// The variable that holds the client's secret.
@@ -19,20 +19,28 @@ pub(crate) const SECRET: &str = "OAUTH_CLIENT_SECRET";
 /// A preset: what a provider's module offers for one environment.
 type Preset = fn(ClientId, ClientSecret) -> ClientCredentialsBuilder;
 
-/// The source without its transport. `by_certificate`: the client has a certificate to show.
-pub(crate) fn builder(
-    args: &BankArgs,
-    by_certificate: bool,
-) -> Result<ClientCredentialsBuilder, BoxError> {
+/// The source without its transport.
+pub(crate) fn builder(all: &Args) -> Result<ClientCredentialsBuilder, BoxError> {
+    let args = &all.bank;
+    let (by_certificate, by_assertion) = (all.tls.cert.is_some(), all.signing.alg.is_some());
     let id = ClientId::new(&args.client_id).map_err(|error| named(error, args))?;
     let mut builder = match (args.provider, &args.dialect) {
-        (Some(Provider::Bankly), _) if by_certificate && env::var_os(SECRET).is_none() => {
+        (Some(Provider::Bankly), _) if by_certificate && !by_assertion && env::var_os(SECRET).is_none() => {
             bankly_by_certificate(id, args)?
         }
+        // The assertion takes the secret's place.
+        (Some(provider), _) if by_assertion => {
+            preset(provider, args.env)?(id, ClientSecret::new("unused"))
+        }
         (Some(provider), _) => preset(provider, args.env)?(id, secret()?),
-        (None, Some(file)) => from_file(file, id)?,
+        (None, Some(file)) => from_file(file, id, by_assertion)?,
         (None, None) => return Err("name a --provider or a --dialect".into()),
     };
+    let described = match &args.dialect {
+        Some(file) => dialect::read(file)?.assertion,
+        None => None,
+    };
+    builder = signing::signed(builder, described, &all.signing, all.tls.key.as_deref())?;
     builder = builder.scopes(&args.scope);
     if let Some(url) = &args.token_url {
         builder = builder.token_url(url);
@@ -77,12 +85,16 @@ fn bankly_by_certificate(
     }
 }
 
-fn from_file(file: &Path, id: ClientId) -> Result<ClientCredentialsBuilder, BoxError> {
+fn from_file(
+    file: &Path,
+    id: ClientId,
+    by_assertion: bool,
+) -> Result<ClientCredentialsBuilder, BoxError> {
     let builder = ClientCredentialsBuilder::new(dialect::read(file)?, id);
     // A dialect whose client proves itself by its certificate alone has no secret.
     match env::var_os(SECRET) {
-        Some(_) => Ok(builder.secret(secret()?)),
-        None => Ok(builder),
+        Some(_) if !by_assertion => Ok(builder.secret(secret()?)),
+        _ => Ok(builder),
     }
 }
 
@@ -103,6 +115,7 @@ pub(crate) fn named(error: ConfigError, args: &BankArgs) -> BoxError {
     let place = match (error.field(), &args.dialect) {
         ("client_secret", _) => format!("the variable {SECRET}"),
         ("client_id", _) => "--client-id".into(),
+        ("signing_key", _) => "--key with --alg".into(),
         ("scopes", _) => "--scope".into(),
         ("token_url", _) if args.token_url.is_some() => "--token-url".into(),
         (_, Some(file)) => file.display().to_string(),

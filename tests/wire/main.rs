@@ -10,6 +10,7 @@ mod mtls;
 mod stack;
 
 mod answers;
+mod assertions;
 mod bad_answers;
 mod banks;
 mod credentials;
