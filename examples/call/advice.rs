@@ -206,7 +206,9 @@ impl<'a> Advice<'a> {
 
     fn credentials(&self) -> String {
         match self.has_secret {
-            _ if self.has_assertion => "--client-id, --key, --alg, --kid, --audience and --claim".into(),
+            _ if self.has_assertion => {
+                "--client-id, --key, --alg, --kid, --audience and --claim".into()
+            }
             true => format!("--client-id, {SECRET}"),
             false => "--client-id, --cert".into(),
         }

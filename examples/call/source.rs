@@ -25,7 +25,9 @@ pub(crate) fn builder(all: &Args) -> Result<ClientCredentialsBuilder, BoxError> 
     let (by_certificate, by_assertion) = (all.tls.cert.is_some(), all.signing.alg.is_some());
     let id = ClientId::new(&args.client_id).map_err(|error| named(error, args))?;
     let mut builder = match (args.provider, &args.dialect) {
-        (Some(Provider::Bankly), _) if by_certificate && !by_assertion && env::var_os(SECRET).is_none() => {
+        (Some(Provider::Bankly), _)
+            if by_certificate && !by_assertion && env::var_os(SECRET).is_none() =>
+        {
             bankly_by_certificate(id, args)?
         }
         // The assertion takes the secret's place.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::StatusCode;
-use tower::{service_fn, ServiceExt};
+use tower::{ServiceExt, service_fn};
 use tower_oauth::{
     BoxError, FetchErrorKind, SigningAlgorithm,
     client_credentials::{Assertion, Audience, SigningKey, SigningRequest},
@@ -22,12 +22,7 @@ const ALGORITHMS: [SigningAlgorithm; 4] = [
     SigningAlgorithm::EdDsa,
 ];
 
-async fn stack(
-    rules: Assertions,
-    assertion: Assertion,
-    key: &ClientKey,
-    client: Client,
-) -> Stack {
+async fn stack(rules: Assertions, assertion: Assertion, key: &ClientKey, client: Client) -> Stack {
     let bank = Bank::bankly().assertions(rules).start().await.unwrap();
     let builder = preset(&bank)
         .assertion(assertion)
@@ -48,7 +43,12 @@ async fn four_algorithms_as_authentication_and_as_grant() {
                 // The second fetch has a `jti` of its own, or the bank would say 403.
                 for _ in 0..2 {
                     let status = stack.get(&stack.bank.api_url()).await;
-                    assert_eq!(status, StatusCode::OK, "{algorithm} {:?}", stack.bank.last_error());
+                    assert_eq!(
+                        status,
+                        StatusCode::OK,
+                        "{algorithm} {:?}",
+                        stack.bank.last_error()
+                    );
                     stack.bank.revoke_all();
                 }
                 assert_eq!(stack.bank.counters().token_denials, 0, "{algorithm}");
@@ -63,7 +63,9 @@ async fn each_attempt_of_a_fetch_has_its_own() {
     for client in CLIENTS {
         let assertion = Assertion::client(SigningAlgorithm::Es256);
         let stack = stack(Assertions::client(&key), assertion, &key, client).await;
-        stack.bank.token_faults([Fault::status(StatusCode::SERVICE_UNAVAILABLE)]);
+        stack
+            .bank
+            .token_faults([Fault::status(StatusCode::SERVICE_UNAVAILABLE)]);
         stack.source.ready().await.unwrap();
         assert_eq!(stack.bank.counters().token_requests, 2);
     }
@@ -104,9 +106,15 @@ async fn what_a_bank_does_not_demand_is_denied() {
         (|it| it.audience = Audience::Text("x".into()), "aud must be"),
         (|it| it.issuer = "x".into(), "iss must be"),
         (|it| it.kid = Some("x".into()), "kid must not be there"),
-        (|it| it.lifetime = Duration::from_secs(301), "exp must be at most 300 s"),
+        (
+            |it| it.lifetime = Duration::from_secs(301),
+            "exp must be at most 300 s",
+        ),
         (|it| it.issued_at_skew = Duration::from_secs(59), ""),
-        (|it| drop(it.claims.insert("x".into(), "x".into())), "x must not be there"),
+        (
+            |it| drop(it.claims.insert("x".into(), "x".into())),
+            "x must not be there",
+        ),
     ];
     for (change, says) in changes {
         let mut assertion = Assertion::client(SigningAlgorithm::EdDsa);
@@ -121,22 +129,38 @@ async fn what_a_bank_does_not_demand_is_denied() {
     let stack = stack(Assertions::client(&key), assertion, &other, Client::Hyper).await;
     let error = stack.source.token().await.unwrap_err().to_string();
     assert!(error.contains("invalid_client (HTTP 401)"), "{error}");
-    assert!(error.contains("that the bank has the public key"), "{error}");
-    assert!(stack.bank.last_error().unwrap().contains("the signature is not the client's"));
+    assert!(
+        error.contains("that the bank has the public key"),
+        "{error}"
+    );
+    assert!(
+        stack
+            .bank
+            .last_error()
+            .unwrap()
+            .contains("the signature is not the client's")
+    );
 }
 
 #[tokio::test]
 async fn a_clock_that_is_wrong_is_said() {
     let key = ClientKey::generate(SigningAlgorithm::Es256);
     for client in CLIENTS {
-        let bank = Bank::bankly().assertions(Assertions::client(&key)).start().await.unwrap();
+        let bank = Bank::bankly()
+            .assertions(Assertions::client(&key))
+            .start()
+            .await
+            .unwrap();
         let builder = preset(&bank)
             .assertion(Assertion::client(SigningAlgorithm::Es256))
             .signing_key(SigningKey::from_pem(key.pem()).unwrap());
         let stack = Stack::of(bank, client, builder);
         stack.clock.step_wall_forward(Duration::from_secs(600));
         let error = stack.source.token().await.unwrap_err().to_string();
-        assert!(error.contains("s ahead of the token endpoint's): invalid_client"), "{error}");
+        assert!(
+            error.contains("s ahead of the token endpoint's): invalid_client"),
+            "{error}"
+        );
         assert!(error.contains("Set this machine's clock"), "{error}");
     }
 }
@@ -145,7 +169,11 @@ async fn a_clock_that_is_wrong_is_said() {
 async fn a_signer_that_is_a_service() {
     let key = ClientKey::generate(SigningAlgorithm::Ps256);
     for client in CLIENTS {
-        let bank = Bank::bankly().assertions(Assertions::client(&key)).start().await.unwrap();
+        let bank = Bank::bankly()
+            .assertions(Assertions::client(&key))
+            .start()
+            .await
+            .unwrap();
         let own = SigningKey::from_pem(key.pem()).unwrap();
         let is_sealed = Arc::new(Mutex::new(true));
         let sealed = Arc::clone(&is_sealed);
@@ -165,7 +193,10 @@ async fn a_signer_that_is_a_service() {
         let error = stack.source.token().await.unwrap_err();
         assert_eq!(error.fetch_error().unwrap().kind(), FetchErrorKind::Signer);
         let text = error.to_string();
-        assert!(text.contains("could not be signed: the vault is sealed"), "{text}");
+        assert!(
+            text.contains("could not be signed: the vault is sealed"),
+            "{text}"
+        );
         assert_eq!(stack.bank.counters().token_requests, 0);
 
         *is_sealed.lock().unwrap() = false;
@@ -178,14 +209,26 @@ async fn a_signer_that_is_a_service() {
 async fn a_record_shows_no_assertion() {
     let key = ClientKey::generate(SigningAlgorithm::Es256);
     for client in CLIENTS {
-        let bank = Bank::bankly().assertions(Assertions::client(&key)).start().await.unwrap();
+        let bank = Bank::bankly()
+            .assertions(Assertions::client(&key))
+            .start()
+            .await
+            .unwrap();
         let records = Arc::new(Mutex::new(String::new()));
         let into = Arc::clone(&records);
         let builder = preset(&bank)
             .assertion(Assertion::client(SigningAlgorithm::Es256))
             .signing_key(SigningKey::from_pem(key.pem()).unwrap())
-            .on_attempt(move |record| into.lock().unwrap().push_str(&format!("{record}{record:?}")));
-        Stack::of(bank, client, builder).source.ready().await.unwrap();
+            .on_attempt(move |record| {
+                into.lock()
+                    .unwrap()
+                    .push_str(&format!("{record}{record:?}"))
+            });
+        Stack::of(bank, client, builder)
+            .source
+            .ready()
+            .await
+            .unwrap();
         let text = records.lock().unwrap().clone();
         assert!(text.contains("client_assertion: text [elided]"), "{text}");
         assert!(text.contains("client-assertion-type:jwt-bearer"), "{text}");

@@ -8,5 +8,6 @@ mod fifth_bank;
 mod load;
 mod rejections;
 mod secrets;
+mod signing;
 mod usage;
 mod verbose;
