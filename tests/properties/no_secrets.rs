@@ -103,6 +103,7 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
         shown(&RejectionRule::default()),
         shown(&call),
         shown(&SecretRef::Env("VARIABLE".into())),
+        shown(&tower_oauth::SigningAlgorithm::Ps256),
         shown(&status.state),
         shown(&status),
         shown(&token()),

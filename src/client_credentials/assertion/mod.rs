@@ -3,7 +3,7 @@
 
 mod key;
 mod signer;
-#[cfg(test)]
+#[cfg(all(test, feature = "testing"))]
 mod tests;
 mod writer;
 
