@@ -23,6 +23,10 @@ pub(super) type Exchange = BoxService<Request<Bytes>, Answer, FetchError>;
 
 /// When the attempt started, by the wall clock: an extension of a request whose assertion says it.
 #[derive(Clone, Copy)]
+#[cfg_attr(
+    not(feature = "jwt"),
+    expect(dead_code, reason = "without the feature there is no assertion")
+)]
 pub(super) struct StartedAt(pub(super) SystemTime);
 
 /// A Tower HTTP service: a shorthand for the bounds of a transport. Every service that meets them implements it, and you

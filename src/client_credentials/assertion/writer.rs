@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::signer::{Signer, SigningRequest};
 use crate::{
     ClientId, ClientSecret, ConfigError, FetchError, SigningAlgorithm,
-    client_credentials::dialect::{Assertion, ClaimValue, Dialect, with_id},
+    client_credentials::dialect::{Assertion, Audience, ClaimValue, Dialect, with_id},
 };
 
 /// As many random bits as a UUID has bits.
@@ -142,12 +142,23 @@ fn claims(
     let own = [
         ("iss", with_id(&assertion.issuer, id)),
         ("sub", with_id(&assertion.subject, id)),
-        ("aud", assertion.audience.resolve(dialect, id)),
+        ("aud", audience(dialect, assertion, id)),
     ];
     let own = own.map(|(name, text)| Ok((name.to_owned(), Claim::Plain(text.into()))));
     let further = assertion.claims.iter();
     let further = further.map(|(name, value)| Ok((name.clone(), claim(name, value, id)?)));
     own.into_iter().chain(further).collect()
+}
+
+fn audience(dialect: &Dialect, assertion: &Assertion, id: &ClientId) -> String {
+    match &assertion.audience {
+        Audience::Text(text) => with_id(text, id),
+        Audience::TokenUrl => {
+            let url = &dialect.token_url;
+            let end = url.find(['?', '#']).unwrap_or(url.len());
+            url[..end].to_owned()
+        }
+    }
 }
 
 fn claim(name: &str, value: &ClaimValue, id: &ClientId) -> Result<Claim, ConfigError> {

@@ -8,8 +8,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 pub(super) use self::check::check;
 pub use self::claim::ClaimValue;
-use super::{CredentialPlacement, Dialect};
-use crate::{ClientId, SigningAlgorithm};
+use super::CredentialPlacement;
+use crate::SigningAlgorithm;
 
 /// What stands for the client's id in a text.
 const CLIENT_ID: &str = "{client_id}";
@@ -25,7 +25,7 @@ const ID_FIELD: &str = "client_id";
 /// feature `jwt`.
 ///
 /// The token request then has neither a secret nor an `Authorization` header, whatever
-/// [`Dialect::credentials`] says. Only the name of the id's field is taken from there.
+/// [`Dialect::credentials`](super::Dialect::credentials) says. Only the name of the id's field is taken from there.
 ///
 /// `{client_id}` in the issuer, the subject, the audience or a claim stands for the client's id.
 ///
@@ -100,7 +100,7 @@ pub struct Assertion {
     /// The header `x5t#S256`: the SHA-256 of the certificate in DER, as base64url without padding. Default: none.
     pub x5t_s256: Option<String>,
     /// Whether the token request also names the client in a field (RFC 7521 §4.2), which is called as in
-    /// [`Dialect::credentials`], else `client_id`. Default: for [`AssertionUse::Client`] yes; for [`AssertionUse::Grant`] only
+    /// [`Dialect::credentials`](super::Dialect::credentials), else `client_id`. Default: for [`AssertionUse::Client`] yes; for [`AssertionUse::Grant`] only
     /// if `credentials` is [`CredentialPlacement::IdOnly`].
     pub client_id: Option<bool>,
     /// Further claims. Default: none.
@@ -117,7 +117,7 @@ pub enum AssertionUse {
     #[default]
     Client,
     /// It is the grant itself (RFC 7523 §2.1): `grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer` and `assertion`, as
-    /// in Bradesco's older API. If [`Dialect::grant`] is not the default, its field is sent in place of that `grant_type`.
+    /// in Bradesco's older API. If [`Dialect::grant`](super::Dialect::grant) is not the default, its field is sent in place of that `grant_type`.
     Grant,
 }
 
@@ -196,25 +196,8 @@ impl Assertion {
     }
 }
 
-impl Audience {
-    #[cfg(feature = "jwt")]
-    pub(in crate::client_credentials) fn resolve(
-        &self,
-        dialect: &Dialect,
-        id: &ClientId,
-    ) -> String {
-        match self {
-            Self::TokenUrl => {
-                let end = dialect.token_url.find(['?', '#']);
-                dialect.token_url[..end.unwrap_or(dialect.token_url.len())].to_owned()
-            }
-            Self::Text(text) => with_id(text, id),
-        }
-    }
-}
-
 /// The text with the client's id in its places.
 #[cfg(feature = "jwt")]
-pub(in crate::client_credentials) fn with_id(text: &str, id: &ClientId) -> String {
+pub(in crate::client_credentials) fn with_id(text: &str, id: &crate::ClientId) -> String {
     text.replace(CLIENT_ID, id.as_str())
 }
