@@ -29,8 +29,8 @@ pub(super) type Exchange = BoxService<Request<Bytes>, Answer, FetchError>;
 )]
 pub(super) struct StartedAt(pub(super) SystemTime);
 
-/// A Tower HTTP service: a shorthand for the bounds of a transport. Every service that meets them implements it, and you
-/// cannot implement it yourself.
+/// A Tower HTTP service: a shorthand for the bounds of a transport. Every service that meets them implements it, and
+/// you cannot implement it yourself.
 ///
 /// # Examples
 ///
