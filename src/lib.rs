@@ -114,6 +114,7 @@ pub mod transport;
 mod duration;
 mod error;
 mod headers;
+mod identity;
 mod lifecycle;
 mod middleware;
 mod origin;
@@ -124,11 +125,13 @@ mod shard;
 mod table;
 mod text;
 mod token;
+mod unwind;
 
 pub use error::{
     BoxError, ConfigError, FailureClass, FetchError, FetchErrorKind, OAuthError, OAuthErrorKind,
 };
 pub use headers::TokenHeaders;
+pub use identity::Secret;
 pub use lifecycle::{
     Changes, Clock, Counters, IssuedToken, LastFailure, SourceState, Status, TokenSource,
     TokenSourceBuilder,

@@ -1,5 +1,7 @@
 //! From a dialect and a client's credentials to something that fetches tokens.
 
+mod secret;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +17,8 @@ use super::{
     response::Lifetimes,
 };
 use crate::{
-    ClientId, ClientSecret, ConfigError, Origin, RejectionRule,
+    ClientId, ConfigError, Origin, RejectionRule,
+    identity::Secret,
     lifecycle::{Clock, TokenSource},
     origin::AllowedOrigins,
     policy::Policy,
@@ -61,6 +64,7 @@ use crate::{
 pub struct ClientCredentialsBuilder {
     dialect: Dialect,
     client: Client,
+    secret: Option<Secret>,
     /// What replaces the dialect's own. The first mistake is kept for the last step to report.
     origins: Origins,
     plain_http: Origins,
@@ -81,18 +85,13 @@ impl ClientCredentialsBuilder {
                 secret: None,
                 scopes: Vec::new(),
             },
+            secret: None,
             origins: Ok(Vec::new()),
             plain_http: Ok(Vec::new()),
             rejection: None,
             clock: Clock::system(),
             observer: None,
         }
-    }
-
-    /// The client's secret. Every dialect needs one, except where the client proves itself by its TLS certificate.
-    pub fn secret(mut self, secret: ClientSecret) -> Self {
-        self.client.secret = Some(secret);
-        self
     }
 
     /// The scopes to ask for, in addition to those named before. Default: none.
@@ -279,6 +278,8 @@ impl ClientCredentialsBuilder {
     }
 
     fn source_over(self, exchange: Exchange) -> Result<TokenSource, ConfigError> {
+        // The policy decides: it holds the dialect's lifetimes and the user's changes.
+        let credential = self.credential(Lifetimes::default())?;
         let rejection = match self.rejection {
             Some(rule) => rule,
             None => self.dialect.rejection.rule()?,
@@ -286,18 +287,15 @@ impl ClientCredentialsBuilder {
         let name = self.dialect.name.clone();
         let headers = self.dialect.headers.clone().bind(&self.client.id);
         let origins = allowed_origins(&self.dialect);
-        // The policy decides: it holds the dialect's lifetimes and the user's changes.
-        let lifetimes = Lifetimes::default();
-        let fetcher = ClientCredentials::new(
-            self.dialect,
-            &self.client,
-            exchange,
-            self.observer,
-            lifetimes,
-        )
-        .map_err(|error| error.of(&name))?;
+        let fetcher =
+            ClientCredentials::new(credential, exchange).map_err(|error| error.of(&name))?;
         let endpoint = fetcher.place().to_owned();
-        TokenSource::builder(fetcher)
+        let changed = fetcher.can_change().then(|| fetcher.credential_changed());
+        let mut source = TokenSource::builder(fetcher);
+        if let Some(changed) = changed {
+            source = source.credential_changed(changed);
+        }
+        source
             .name(name)
             .endpoint(&endpoint)
             .headers(headers)
@@ -332,14 +330,8 @@ impl ClientCredentialsBuilder {
         let lifetimes = self.stated_lifetimes();
         let name = self.dialect.name.clone();
         let exchange = exchange::over(transport);
-        ClientCredentials::new(
-            self.dialect,
-            &self.client,
-            exchange,
-            self.observer,
-            lifetimes,
-        )
-        .map_err(|error| error.of(&name))
+        ClientCredentials::new(self.credential(lifetimes)?, exchange)
+            .map_err(|error| error.of(&name))
     }
 
     /// The lifetimes that the user set, else the dialect's. What neither sets is left to the source that the fetcher

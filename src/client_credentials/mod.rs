@@ -7,6 +7,7 @@
 
 mod attempt_record;
 mod build;
+mod credential;
 mod dialect;
 mod endpoint;
 mod exchange;
