@@ -14,7 +14,7 @@ use super::{
     api_request::echo,
     clock::Clock,
     counters::BankCounters,
-    credentials::Credentials,
+    credentials::Client,
     error_answer::ErrorAnswer,
     expiry::ExpiresIn,
     fault::{Faults, struck},
@@ -32,7 +32,7 @@ pub(super) type CertificateIssuer =
 
 pub(in crate::testing) struct BankHandler {
     pub(super) specification: &'static Specification,
-    pub(super) client: Credentials,
+    pub(super) client: Client,
     /// The scopes that the client may have, where they differ from the specification.
     pub(super) scopes: Option<Vec<String>>,
     pub(super) custom: Custom,
@@ -59,10 +59,7 @@ impl BankHandler {
     pub(super) fn new(specification: &'static Specification) -> Self {
         Self {
             specification,
-            client: Credentials {
-                id: specification.client_id.into(),
-                secret: specification.client_secret.into(),
-            },
+            client: Client::new(specification.client_id, specification.client_secret),
             scopes: None,
             custom: Custom::default(),
             routes: specification.routes.to_vec(),
@@ -138,7 +135,7 @@ impl BankHandler {
         endpoint: &TokenEndpoint,
         request: &Request<Bytes>,
     ) -> Result<Answer, ErrorAnswer> {
-        let requested = token_request::read(request, endpoint, &self.client)?;
+        let requested = self.requested(endpoint, request)?;
         let by_certificate = endpoint.proof == Proof::Certificate;
         let terms = Terms {
             scopes: self.allowed(requested)?,
@@ -154,6 +151,19 @@ impl BankHandler {
         drop(state);
         self.count(|counters| counters.tokens_issued += u64::from(grant.new));
         Ok(self.token_answer(grant, expires_in, &terms.scopes))
+    }
+
+    /// What the request asks for, from a client with its current secret, or with one before it in its time of grace.
+    fn requested(
+        &self,
+        endpoint: &TokenEndpoint,
+        request: &Request<Bytes>,
+    ) -> Result<Vec<String>, ErrorAnswer> {
+        let read = |client| token_request::read(request, endpoint, client);
+        read(self.client.current()).or_else(|error| {
+            let mut before = self.client.in_grace(self.clock.now());
+            before.find_map(|it| read(it).ok()).ok_or(error)
+        })
     }
 
     fn allowed(&self, requested: Vec<String>) -> Result<Vec<String>, ErrorAnswer> {
@@ -216,7 +226,7 @@ impl BankHandler {
 
     fn admit(&self, route: &Route, request: &Request<Bytes>) -> Result<(), ErrorAnswer> {
         let attachment = self.specification.attachment;
-        let token = attachment.token(request.headers(), &self.client)?;
+        let token = attachment.token(request.headers(), self.client.current())?;
         let now = self.clock.now();
         let state = self.state();
         let scopes = state
