@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, Method, Uri};
 use tower_oauth::Origin;
 
 /// Calls an API with a token that the crate fetches and keeps alive. The client's secret is read from the variable
-/// OAUTH_CLIENT_SECRET.
+/// OAUTH_CLIENT_SECRET, or from the file of --secret-file.
 ///
 /// A single call's answer, warnings and advice are shown on standard error. At the end there is one JSON object on
 /// standard output. Exit status: 0 when every request got a 2xx, 1 otherwise, 2 for a usage or configuration error, before
@@ -83,6 +83,9 @@ pub(crate) struct BankArgs {
     /// The client's id
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: String,
+    /// The file that has the client's secret, in place of the variable; read again before each token request
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
     /// A scope to ask for; may be repeated
     #[arg(long, value_name = "S")]
     pub(crate) scope: Vec<String>,
