@@ -1,5 +1,7 @@
 //! The client's secret in a file.
 
+use std::time::Duration;
+
 use tower_oauth::testing::Bank;
 
 use super::{
@@ -76,7 +78,9 @@ async fn it_may_change_during_a_load() {
     let call = Call::of(&bank).without_secret();
     let call = call.arg("--secret-file", file.path()).arg("-n", "400");
     let load = tokio::spawn(call.arg("--rate", "200").run());
-    bank.wait_for(|it| it.api_ok >= 50).await;
+    let half = bank.wait_for(|it| it.api_ok >= 50);
+    let waited = tokio::time::timeout(Duration::from_secs(60), half).await;
+    waited.expect("the load runs");
     std::fs::write(file.path(), "the second secret").unwrap();
     bank.set_secret("the second secret");
     bank.revoke_all();
