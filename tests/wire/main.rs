@@ -18,4 +18,5 @@ mod messages;
 mod nothing_told;
 mod proxy;
 mod redirects;
+mod secrets;
 mod slow_answers;
