@@ -117,6 +117,7 @@ mod algorithm;
 mod duration;
 mod error;
 mod headers;
+mod identity;
 mod lifecycle;
 mod middleware;
 mod origin;
@@ -127,12 +128,14 @@ mod shard;
 mod table;
 mod text;
 mod token;
+mod unwind;
 
 pub use algorithm::SigningAlgorithm;
 pub use error::{
     BoxError, ConfigError, FailureClass, FetchError, FetchErrorKind, OAuthError, OAuthErrorKind,
 };
 pub use headers::TokenHeaders;
+pub use identity::Secret;
 pub use lifecycle::{
     Changes, Clock, Counters, IssuedToken, LastFailure, SourceState, Status, TokenSource,
     TokenSourceBuilder,

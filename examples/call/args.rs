@@ -12,7 +12,7 @@ use tower_oauth::{Origin, SigningAlgorithm};
 use crate::signing::claim;
 
 /// Calls an API with a token that the crate fetches and refreshes. It reads the client's secret from the variable
-/// OAUTH_CLIENT_SECRET.
+/// OAUTH_CLIENT_SECRET, or from the file of --secret-file.
 ///
 /// The answer of a single call, warnings and advice go to standard error. At the end, one JSON object goes to standard
 /// output. Exit status: 0 if every request got a 2xx, 1 if not, 2 for a usage or configuration error, before anything
@@ -88,6 +88,9 @@ pub(crate) struct BankArgs {
     /// The client's id
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: String,
+    /// The file that has the client's secret, in place of the variable; read again before each token request
+    #[arg(long, value_name = "FILE", conflicts_with = "alg")]
+    pub(crate) secret_file: Option<PathBuf>,
     /// A scope to ask for; may be repeated
     #[arg(long, value_name = "S")]
     pub(crate) scope: Vec<String>,

@@ -11,7 +11,7 @@ mod asserting;
 mod assertion;
 mod attempt_record;
 mod build;
-mod build_assertion;
+mod credential;
 mod dialect;
 mod endpoint;
 mod exchange;

@@ -262,6 +262,22 @@ impl FetchError {
         self
     }
 
+    /// Says first what was being done. A fetcher's own error has no message of its own.
+    pub(crate) fn during(mut self, step: &'static str) -> Self {
+        self.message = match self.kind {
+            FetchErrorKind::Fetcher => step.into(),
+            _ => format!("{step}: {}", self.message).into(),
+        };
+        self
+    }
+
+    /// Whether the token endpoint denied the credential, or may have, so that another one may be accepted at once. A wait
+    /// that it asked for is honoured with any credential.
+    pub(crate) fn is_denial(&self) -> bool {
+        let may_be_one = self.kind == FetchErrorKind::Denied && self.class == FailureClass::Unclear;
+        self.retry_after.is_none() && (self.class == FailureClass::Permanent || may_be_one)
+    }
+
     /// Whether the answer was a token that has expired: see [`without_life`](Self::without_life).
     pub(crate) fn is_without_life(&self) -> bool {
         self.without_life

@@ -14,7 +14,7 @@ use super::{
     api_request::echo,
     clock::Clock,
     counters::BankCounters,
-    credentials::Credentials,
+    credentials::Client,
     error_answer::ErrorAnswer,
     expiry::ExpiresIn,
     fault::{self, Faults},
@@ -32,7 +32,7 @@ pub(super) type CertificateIssuer =
 
 pub(in crate::testing) struct BankHandler {
     pub(super) specification: &'static Specification,
-    pub(super) client: Credentials,
+    pub(super) client: Client,
     /// The scopes that the client may have, where they differ from the specification.
     pub(super) scopes: Option<Vec<String>>,
     pub(super) custom: Custom,
@@ -62,10 +62,7 @@ impl BankHandler {
     pub(super) fn new(specification: &'static Specification) -> Self {
         Self {
             specification,
-            client: Credentials {
-                id: specification.client_id.into(),
-                secret: specification.client_secret.into(),
-            },
+            client: Client::new(specification.client_id, specification.client_secret),
             scopes: None,
             custom: Custom::default(),
             routes: specification.routes.to_vec(),
@@ -161,7 +158,7 @@ impl BankHandler {
         Ok(self.token_answer(grant, expires_in, &terms.scopes))
     }
 
-    /// The scopes that a good request asks for.
+    /// Returns the scopes that a good request asks for. The client may use a former secret during its time of grace.
     fn requested(
         &self,
         endpoint: &TokenEndpoint,
@@ -171,7 +168,11 @@ impl BankHandler {
         if let Some(assertions) = &self.assertions {
             return assertions.read(request, endpoint, self);
         }
-        token_request::read(request, endpoint, &self.client)
+        let read = |client| token_request::read(request, endpoint, client);
+        read(self.client.current()).or_else(|error| {
+            let mut before = self.client.in_grace(self.clock.now());
+            before.find_map(|it| read(it).ok()).ok_or(error)
+        })
     }
 
     fn allowed(&self, requested: Vec<String>) -> Result<Vec<String>, ErrorAnswer> {
@@ -234,7 +235,7 @@ impl BankHandler {
 
     fn admit(&self, route: &Route, request: &Request<Bytes>) -> Result<(), ErrorAnswer> {
         let attachment = self.specification.attachment;
-        let token = attachment.token(request.headers(), &self.client)?;
+        let token = attachment.token(request.headers(), self.client.current())?;
         let now = self.clock.now();
         let state = self.state();
         let scopes = state

@@ -19,4 +19,5 @@ mod messages;
 mod nothing_shown;
 mod proxy;
 mod redirects;
+mod secrets;
 mod slow_answers;

@@ -18,9 +18,12 @@ pub(in crate::client_credentials) struct Client {
 impl Client {
     pub(in crate::client_credentials) fn check(&self, dialect: &Dialect) -> Checked {
         id(dialect, self)?;
-        secret(dialect, self)?;
         scopes(dialect, self)?;
         dialect.headers.clone().bind(&self.id).check()
+    }
+
+    pub(in crate::client_credentials) fn check_secret(&self, dialect: &Dialect) -> Checked {
+        secret(dialect, self)
     }
 
     /// The secret, or nothing where the dialect sends none.

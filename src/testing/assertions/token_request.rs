@@ -28,12 +28,12 @@ impl Assertions {
             Proof::Certificate => Proof::Certificate,
             Proof::Basic | Proof::Secret => Proof::Secret,
         };
-        plain::check_proof(request, proof, &bank.client)?;
+        plain::check_proof(request, proof, bank.client.current())?;
         let mut fields = fields::parse(request.body(), endpoint.encoding)?;
         let assertion = self.take_assertion(&mut fields)?;
         let token_url = token_url(request, bank);
         let expected = OfRequest {
-            client_id: &bank.client.id,
+            client_id: &bank.client.current().id,
             token_url: &token_url,
             now: bank.clock.wall(),
         };
@@ -70,7 +70,7 @@ impl Assertions {
                 (_, None) => return Err(plain::missing(name)),
                 (Expected::GrantType, Some(sent)) => plain::check_grant_type(&sent)?,
                 (Expected::ClientId, Some(sent)) => {
-                    plain::check_credential(name, &sent, &bank.client.id)?;
+                    plain::check_credential(name, &sent, &bank.client.current().id)?;
                 }
                 (Expected::ClientSecret, Some(_)) => {
                     let reason = "the client's secret must not be there beside an assertion";
@@ -80,11 +80,11 @@ impl Assertions {
             }
         }
         if let Some(id) = fields.remove("client_id") {
-            plain::check_credential("client_id", &id, &bank.client.id)?;
+            plain::check_credential("client_id", &id, &bank.client.current().id)?;
         }
         match fields.keys().next() {
             None => Ok(scopes),
-            Some(name) => Err(plain::surplus(name, &bank.client)),
+            Some(name) => Err(plain::surplus(name, bank.client.current())),
         }
     }
 }

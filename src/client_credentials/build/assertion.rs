@@ -2,7 +2,7 @@
 
 #[cfg(feature = "jwt")]
 use {
-    super::{
+    super::super::{
         asserting,
         assertion::{AssertionWriter, Signer, SigningKey, SigningRequest},
         dialect::Assertion,
@@ -13,7 +13,7 @@ use {
 
 use std::time::Duration;
 
-use super::{build::ClientCredentialsBuilder, exchange::Exchange};
+use super::{ClientCredentialsBuilder, Exchange};
 use crate::ConfigError;
 
 /// Who signs the client's assertions.
@@ -27,7 +27,7 @@ pub(super) enum Signing {
 #[cfg(feature = "jwt")]
 impl ClientCredentialsBuilder {
     /// Lets the client prove who it is by a JWT that it signs, whatever the dialect says. A secret that was given before
-    /// is dropped. Not needed if the dialect has an [`assertion`](super::Dialect::assertion).
+    /// is dropped. Not needed if the dialect has an [`assertion`](crate::client_credentials::Dialect::assertion).
     ///
     /// # Examples
     ///
@@ -48,7 +48,7 @@ impl ClientCredentialsBuilder {
     /// ```
     pub fn assertion(mut self, assertion: Assertion) -> Self {
         self.dialect.assertion = Some(assertion);
-        self.client.secret = None;
+        self.secret = None;
         self
     }
 
@@ -102,6 +102,15 @@ impl ClientCredentialsBuilder {
         exchange: Exchange,
         patience: Option<Duration>,
     ) -> Result<Exchange, ConfigError> {
+        self.with_assertions(exchange, patience)
+            .map_err(|error| error.of(&self.dialect.name))
+    }
+
+    fn with_assertions(
+        &self,
+        exchange: Exchange,
+        patience: Option<Duration>,
+    ) -> Result<Exchange, ConfigError> {
         let Some(assertion) = &self.dialect.assertion else {
             return match &self.signing {
                 None => Ok(exchange),
@@ -145,10 +154,10 @@ impl ClientCredentialsBuilder {
     ) -> Result<Exchange, ConfigError> {
         match self.dialect.assertion {
             None => Ok(exchange),
-            Some(_) => Err(ConfigError::new(
-                "assertion",
-                "needs the cargo feature `jwt`",
-            )),
+            Some(_) => {
+                let error = ConfigError::new("assertion", "needs the cargo feature `jwt`");
+                Err(error.of(&self.dialect.name))
+            }
         }
     }
 }
