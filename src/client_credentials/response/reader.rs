@@ -20,7 +20,6 @@ use super::{
 use crate::{
     FailureClass, FetchError, FetchErrorKind, Origin, Token,
     client_credentials::dialect::{Dialect, ExpiryFormat},
-    error::text,
 };
 
 /// Types of token that need a new proof for each request. Any other type is ignored: servers write anything there.
@@ -206,23 +205,17 @@ impl Reader {
 
     fn denial(&self, answer: &Answer, members: &Members, now: SystemTime) -> FetchError {
         let fields = &self.dialect.response;
-        let assertion = Scrubber::new(answer.assertion.clone());
+        let scrubber = self.scrubber.with(answer.assertion.clone());
         let code = members.code(&fields.error);
         let code = code.as_deref().map(|code| code.trim());
         let mut error = failure::denial(&self.dialect, answer.status, code);
         if let Some(code) = code {
-            error = error.with_code(&self.scrubber.scrub_code(&assertion.scrub_code(code)));
+            error = error.with_code(&scrubber.scrub_code(code));
         }
         if let Some(description) = members.text(&fields.error_description) {
-            error = error.with_description(&self.scrubbed_line(&assertion.scrub(&description)));
+            error = error.with_description(&scrubber.scrub_line(&description));
         }
         skew::said(error, &self.dialect, answer, now, code)
-    }
-
-    /// Scrubbed twice: without its invisible characters, the line may hold a whole secret.
-    fn scrubbed_line(&self, text: &str) -> String {
-        let line = text::one_line(&self.scrubber.scrub(text));
-        self.scrubber.scrub(&line)
     }
 
     /// Adds the wait that the server asks for, whatever is wrong with its answer: a page that says "under maintenance"
