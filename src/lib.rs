@@ -106,6 +106,8 @@ pub mod client_credentials;
 // Not as doc tests: the examples are run instead.
 #[cfg(all(doc, not(doctest)))]
 pub mod guide;
+#[cfg(feature = "rustls")]
+pub mod identity;
 pub mod provider;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -130,8 +132,8 @@ pub use error::{
 };
 pub use headers::TokenHeaders;
 pub use lifecycle::{
-    Changes, Clock, Counters, IssuedToken, LastFailure, SourceState, Status, TokenSource,
-    TokenSourceBuilder,
+    CertificateStatus, Changes, Clock, Counters, IssuedToken, LastFailure, SourceState, Status,
+    TokenSource, TokenSourceBuilder,
 };
 #[cfg(feature = "reqwest-middleware")]
 pub use middleware::OAuthMiddleware;

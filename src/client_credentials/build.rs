@@ -59,7 +59,7 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClientCredentialsBuilder {
-    dialect: Dialect,
+    pub(super) dialect: Dialect,
     client: Client,
     /// What replaces the dialect's own. The first mistake is kept for the last step to report.
     origins: Origins,
@@ -68,6 +68,8 @@ pub struct ClientCredentialsBuilder {
     policy: Policy,
     clock: Clock,
     observer: Option<Observer>,
+    #[cfg(feature = "rustls")]
+    pub(super) identity: Option<crate::identity::Identity>,
 }
 
 impl ClientCredentialsBuilder {
@@ -86,6 +88,8 @@ impl ClientCredentialsBuilder {
             rejection: None,
             clock: Clock::system(),
             observer: None,
+            #[cfg(feature = "rustls")]
+            identity: None,
         }
     }
 
@@ -215,6 +219,8 @@ impl ClientCredentialsBuilder {
         client: reqwest::ClientBuilder,
     ) -> Result<TokenSource, ConfigError> {
         self.settle()?;
+        #[cfg(feature = "rustls")]
+        let client = self.with_fixed_identity(client)?;
         // A connection lives on the runtime that opened it, which ends with its request.
         let client = client.pool_max_idle_per_host(0);
         let transport = self
@@ -278,7 +284,7 @@ impl ClientCredentialsBuilder {
         self.source_over(exchange::over(transport))
     }
 
-    fn source_over(self, exchange: Exchange) -> Result<TokenSource, ConfigError> {
+    pub(super) fn source_over(self, exchange: Exchange) -> Result<TokenSource, ConfigError> {
         let rejection = match self.rejection {
             Some(rule) => rule,
             None => self.dialect.rejection.rule()?,
@@ -296,8 +302,16 @@ impl ClientCredentialsBuilder {
             lifetimes,
         )
         .map_err(|error| error.of(&name))?;
+        #[cfg(feature = "rustls")]
+        let fetcher = fetcher.showing(self.identity.clone());
         let endpoint = fetcher.place().to_owned();
-        TokenSource::builder(fetcher)
+        let source = TokenSource::builder(fetcher);
+        #[cfg(feature = "rustls")]
+        let source = match &self.identity {
+            Some(identity) => source.identity(identity),
+            None => source,
+        };
+        source
             .name(name)
             .endpoint(&endpoint)
             .headers(headers)
@@ -332,14 +346,17 @@ impl ClientCredentialsBuilder {
         let lifetimes = self.stated_lifetimes();
         let name = self.dialect.name.clone();
         let exchange = exchange::over(transport);
-        ClientCredentials::new(
+        let fetcher = ClientCredentials::new(
             self.dialect,
             &self.client,
             exchange,
             self.observer,
             lifetimes,
         )
-        .map_err(|error| error.of(&name))
+        .map_err(|error| error.of(&name));
+        #[cfg(feature = "rustls")]
+        let fetcher = fetcher.map(|it| it.showing(self.identity));
+        fetcher
     }
 
     /// The lifetimes that the user set, else the dialect's. What neither sets is left to the source that the fetcher
@@ -365,7 +382,7 @@ impl ClientCredentialsBuilder {
     }
 
     /// Puts the builder's own settings into the dialect, and checks the whole.
-    fn settle(&mut self) -> Result<(), ConfigError> {
+    pub(super) fn settle(&mut self) -> Result<(), ConfigError> {
         self.put_origins()
             .map_err(|error| error.of(&self.dialect.name))?;
         self.dialect.check()?;

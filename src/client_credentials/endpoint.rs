@@ -29,6 +29,13 @@ impl Endpoint {
         }
     }
 
+    /// Whether the client certificate may be the cause: the server said so, or broke the connection off under TLS.
+    #[cfg(feature = "rustls")]
+    pub(super) fn blames_certificate(&self, error: &FetchError) -> bool {
+        let broke = error.status().is_none() && error.message().starts_with(BROKE);
+        error.is_certificate_rejected() || (self.is_tls && broke)
+    }
+
     /// Adds the place and the advice. If there was an answer, the place matters only if it may be the wrong one.
     pub(super) fn locate(&self, error: FetchError) -> FetchError {
         let blames_url =

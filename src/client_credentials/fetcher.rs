@@ -36,6 +36,9 @@ pub struct ClientCredentials {
     endpoint: Arc<Endpoint>,
     exchange: Exchange,
     recorder: Option<Recorder>,
+    /// What the transport shows, so that an error can say that it has expired.
+    #[cfg(feature = "rustls")]
+    identity: Option<crate::identity::Identity>,
 }
 
 impl ClientCredentials {
@@ -56,7 +59,14 @@ impl ClientCredentials {
             request,
             reader,
             exchange,
+            #[cfg(feature = "rustls")]
+            identity: None,
         })
+    }
+
+    #[cfg(feature = "rustls")]
+    pub(super) fn showing(self, identity: Option<crate::identity::Identity>) -> Self {
+        Self { identity, ..self }
     }
 }
 
@@ -74,13 +84,21 @@ impl Service<TokenRequest> for ClientCredentials {
         let (reader, endpoint) = (Arc::clone(&self.reader), Arc::clone(&self.endpoint));
         let recording = self.recorder.as_ref();
         let recording = recording.map(|it| it.begin(attempt.attempt()));
+        #[cfg(feature = "rustls")]
+        let identity = self.identity.clone();
         Box::pin(async move {
             let answer = answer.await;
             if let Some(recording) = recording {
                 recording.end(&answer);
             }
             let token = answer.and_then(|answer| reader.read(answer, attempt.started_at()));
-            token.map_err(|error| endpoint.locate(error))
+            let token = token.map_err(|error| endpoint.locate(error));
+            #[cfg(feature = "rustls")]
+            let token = token.map_err(|error| match identity.and_then(|it| it.expiry_advice()) {
+                Some(advice) if endpoint.blames_certificate(&error) => error.with_advice(advice),
+                _ => error,
+            });
+            token
         })
     }
 }

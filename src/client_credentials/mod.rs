@@ -11,6 +11,8 @@ mod dialect;
 mod endpoint;
 mod exchange;
 mod fetcher;
+#[cfg(feature = "rustls")]
+mod identity;
 #[cfg(feature = "reqwest")]
 mod own_thread;
 mod request;

@@ -46,6 +46,14 @@ impl Rendered {
         })
     }
 
+    /// The same headers, with counts of their own.
+    pub(crate) fn copied(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            shards: Shards::default(),
+        }
+    }
+
     /// The headers, with the counts of this thread's shard.
     #[inline]
     pub(crate) fn pairs(&self) -> &[Pair] {

@@ -63,6 +63,8 @@ pub(super) struct FetchTask {
     /// `None` before it has begun.
     driver: Option<Driver>,
     pub(super) progress: Progress,
+    /// [`Core::basis`] before the last attempt.
+    basis: u64,
     last_failure: Option<FetchError>,
     rng: fastrand::Rng,
 }
@@ -84,6 +86,7 @@ impl FetchTask {
             fetch,
             driver: None,
             progress: Progress::default(),
+            basis: 0,
             last_failure: None,
             rng,
         }
@@ -147,7 +150,7 @@ impl FetchTask {
             Err(_) => Err(self.core.timed_out("timeouts.attempt", timeout)),
         };
         token
-            .and_then(|token| self.core.prepare(token, anchor, &mut self.rng))
+            .and_then(|token| self.core.prepare(token, anchor, self.basis, &mut self.rng))
             .map_err(Failure::Fetch)
     }
 
@@ -183,6 +186,10 @@ impl FetchTask {
 
     /// The request of the next attempt, if this driver may still make one.
     fn request(&mut self, anchor: Now) -> Result<TokenRequest, Failure> {
+        if let Some(certificate) = &self.core.config.certificate {
+            certificate.watch();
+        }
+        self.basis = self.core.basis();
         self.progress.attempts += 1;
         let progress = self.progress;
         let drives = self.driver.as_ref().and_then(|driver| {
