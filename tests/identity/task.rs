@@ -1,11 +1,23 @@
 //! One task watches an identity, whoever uses it, and it ends with the last handle.
 
+use std::{
+    future::ready,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
 use tokio::runtime::{Builder, Handle, Runtime};
-use tower::ServiceExt;
-use tower_oauth::identity::{Identity, RenewingClient};
+use tower::{ServiceExt, service_fn};
+use tower_oauth::{
+    identity::{Identity, RenewingClient},
+    testing::Authority,
+};
 
 use crate::{
     fixtures::{CERTIFICATE, KEY},
+    folder::Folder,
     support::{Endpoint, secs},
 };
 
@@ -17,7 +29,7 @@ fn tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
 }
 
-/// Its client is used by way of `client`.
+/// A client that only watches.
 fn client(identity: &Identity) -> RenewingClient<()> {
     RenewingClient::new(identity, |_| Ok(())).unwrap()
 }
@@ -83,24 +95,18 @@ fn outside_a_runtime_it_can_be_used_without_one() {
     client(&identity()).client();
 }
 
-/// A client that cannot be built again stays, and one warning says so.
 #[tokio::test(start_paused = true)]
 async fn a_client_is_built_once_for_each_certificate() {
-    use std::sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    };
-    use tower::service_fn;
-    let folder = crate::folder::Folder::new();
-    let authority = tower_oauth::testing::Authority::new().unwrap();
+    let folder = Folder::new();
+    let authority = Authority::new().unwrap();
     folder.write_pair(&authority.client("me").unwrap());
     let identity = folder.pair().build().unwrap();
     let built = Arc::new(AtomicUsize::new(0));
     let count = built.clone();
     let client = RenewingClient::new(&identity, move |_| {
         let number = count.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(service_fn(async move |_: ()| {
-            Ok::<_, std::io::Error>(number)
+        Ok(service_fn(move |_: ()| {
+            ready(Ok::<_, std::io::Error>(number))
         }))
     });
     let client = client.unwrap();

@@ -6,3 +6,4 @@ mod stack;
 mod banks;
 mod nothing_told;
 mod rejections;
+mod renewal;

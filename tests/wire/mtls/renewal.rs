@@ -1,0 +1,259 @@
+//! A certificate that is renewed while requests run: new connections show it, the old ones are not used again, and the
+//! token that was bound to the old one is refreshed.
+
+use std::{env, fs, path::PathBuf, time::Duration};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::{client::legacy, rt::TokioExecutor};
+use tower::{Layer, ServiceExt};
+use tower_oauth::{
+    BoxError, ClientId, Clock, OAuth, OAuthError, OAuthLayer, RetryRejected, TokenSource,
+    client_credentials::ClientCredentialsBuilder,
+    identity::{Identity, IdentityBuilder, RenewingClient},
+    provider::bankly,
+    testing::{self, Authority, Bank, BankCounters, Tls},
+};
+
+use crate::{
+    mtls::stack::{CLIENTS, Client, Credentials, open},
+    support::presets::{Http, at, preset, read_to_end},
+    support::tls::rustls_config,
+};
+
+/// Two files of its own for each test.
+struct Files(PathBuf);
+
+impl Files {
+    fn new(name: &str, pair: &testing::Identity) -> Self {
+        let name = format!("tower-oauth-renewal-{}-{name}", std::process::id());
+        let folder = env::temp_dir().join(name);
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir(&folder).unwrap();
+        let files = Self(folder);
+        files.write(pair);
+        files
+    }
+
+    fn write(&self, pair: &testing::Identity) {
+        fs::write(self.0.join("tls.crt"), pair.certificate_pem()).unwrap();
+        fs::write(self.0.join("tls.key"), pair.key_pem()).unwrap();
+    }
+
+    fn identity(&self) -> IdentityBuilder {
+        Identity::pem_files(self.0.join("tls.crt"), self.0.join("tls.key"))
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Token endpoint and API through one kind of client, both with one identity.
+struct Renewed {
+    source: TokenSource,
+    api: OAuth<Http, RetryRejected>,
+}
+
+impl Renewed {
+    fn new(
+        client: Client,
+        authority: &Authority,
+        identity: &Identity,
+        builder: ClientCredentialsBuilder,
+    ) -> Self {
+        let builder = builder.identity(identity.clone());
+        let trusted = Credentials::showing(authority, None);
+        let (source, http) = match client {
+            Client::Hyper12 | Client::Hyper13 => {
+                let client = hyper(client, authority, identity);
+                (builder.build(client.clone()), read_to_end(client))
+            }
+            Client::Reqwest12 | Client::Reqwest13 => {
+                let local = "https://127.0.0.1".parse().unwrap();
+                let make = move || trusted.reqwest(client);
+                let api = identity.reqwest_service(make.clone(), &local).unwrap();
+                (builder.build_reqwest_with(make), read_to_end(api))
+            }
+        };
+        let source = source.unwrap();
+        Self {
+            api: OAuthLayer::new(source.clone()).retry_rejected().layer(http),
+            source,
+        }
+    }
+
+    async fn post(&self, url: &str) -> Result<Response<Bytes>, BoxError> {
+        let request = Request::post(url).body("a payment".into()).unwrap();
+        self.api.clone().oneshot(request).await
+    }
+}
+
+fn hyper(
+    client: Client,
+    authority: &Authority,
+    identity: &Identity,
+) -> RenewingClient<super::stack::Hyper> {
+    let authority = authority.clone();
+    let make = move |identity: &Identity| {
+        let mut config = rustls_config(&authority, None, client.versions());
+        config.client_auth_cert_resolver = identity.resolver();
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_only()
+            .enable_http1()
+            .build();
+        let client = legacy::Client::builder(TokioExecutor::new());
+        Ok(client.build::<_, Full<Bytes>>(connector))
+    };
+    RenewingClient::new(identity, make).unwrap()
+}
+
+fn issue(authority: &Authority, serial: u64) -> testing::Identity {
+    let builder = authority.client_certificate("me").serial(serial);
+    builder.issue().unwrap()
+}
+
+/// Its tokens are bound to the certificate.
+fn by_certificate(bank: &Bank) -> ClientCredentialsBuilder {
+    let id = ClientId::new(bank.client_id()).unwrap();
+    let builder = bankly::mtls_sandbox(id).scopes(["boleto.read"]);
+    at(bank, builder).token_url(bank.mtls_token_url().unwrap())
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_at_once_and_costs_one_fetch_and_no_request() {
+    let authority = Authority::new().unwrap();
+    for client in CLIENTS {
+        let (old, new) = (issue(&authority, 1), issue(&authority, 2));
+        let files = Files::new(&format!("{client:?}"), &old);
+        let bank = open(Bank::bankly(), &authority).await;
+        let identity = files.identity().build().unwrap();
+        let stack = Renewed::new(client, &authority, &identity, by_certificate(&bank));
+        let post = || async { stack.post(&bank.api_url()).await.unwrap().status() };
+        for _ in 0..3 {
+            assert_eq!(post().await, StatusCode::OK, "{client:?}");
+        }
+        let before = bank.certificate_use(&old);
+        assert_eq!(stack.source.status().certificate.unwrap().serial, "01");
+
+        bank.accept_only(&[&new]).unwrap();
+        files.write(&new);
+        assert_eq!(identity.reload(), Ok(true), "{client:?}");
+        let together = futures_util::future::join_all((0..20).map(|_| post())).await;
+        assert_eq!(together, [StatusCode::OK; 20], "{client:?}");
+        bank.wait_for(|counters| counters.tokens_issued == 2).await;
+        for _ in 0..3 {
+            assert_eq!(post().await, StatusCode::OK, "{client:?}");
+        }
+
+        assert_eq!(bank.certificate_use(&old), before, "{client:?}");
+        assert!(bank.certificate_use(&new).handshakes >= 2, "{client:?}");
+        assert_eq!(stack.source.status().certificate.unwrap().serial, "02");
+        let BankCounters {
+            token_requests,
+            token_denials,
+            ..
+        } = bank.counters();
+        assert_eq!((token_requests, token_denials), (2, 0), "{client:?}");
+        assert_eq!(stack.source.status().counters.fetches, 2, "{client:?}");
+    }
+}
+
+/// Nobody calls `reload`: the task finds the new pair, also while no request runs.
+#[tokio::test]
+async fn an_idle_source_has_a_token_of_the_new_certificate_too() {
+    let authority = Authority::new().unwrap();
+    let (old, new) = (issue(&authority, 1), issue(&authority, 2));
+    let files = Files::new("idle", &old);
+    let bank = open(Bank::bankly(), &authority).await;
+    let identity = files.identity().poll_interval(Duration::from_millis(5));
+    let identity = identity.build().unwrap();
+    let builder = by_certificate(&bank);
+    let stack = Renewed::new(Client::Reqwest13, &authority, &identity, builder);
+    stack.source.ready().await.unwrap();
+    files.write(&new);
+    bank.wait_for(|counters| counters.tokens_issued == 2).await;
+    assert_eq!(bank.certificate_use(&new).requests, 1);
+}
+
+/// The bank's clock is right, and the identity's runs until the certificate has ended.
+#[tokio::test]
+async fn an_expired_certificate_is_named_where_the_bank_rejects_it() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let authority = Authority::new().unwrap();
+    for client in CLIENTS {
+        let clock = Clock::tokio();
+        let now = clock.wall();
+        let ended = authority.client_certificate("me").serial(0xabc);
+        let ended = ended.valid(now - 9 * day, now - day).issue().unwrap();
+        let files = Files::new(&format!("expired-{client:?}"), &ended);
+        clock.step_wall_back(2 * day);
+        let identity = files.identity().clock(clock.clone()).build().unwrap();
+        let bank = open(Bank::avista(), &authority).await;
+        let message = async || {
+            let stack = Renewed::new(client, &authority, &identity, preset(&bank));
+            let error = stack.post(&bank.api_url()).await.unwrap_err();
+            OAuthError::find(&*error).unwrap().to_string()
+        };
+        assert!(
+            message().await.contains("Check the client certificate"),
+            "{client:?}"
+        );
+        clock.step_wall_forward(2 * day);
+        let message = message().await;
+        let says = "The client certificate 0ABC has expired on ";
+        assert!(message.contains(says), "{client:?}: {message}");
+    }
+}
+
+/// One `ClientBuilder` cannot follow files; a pair from memory it can show.
+#[tokio::test]
+async fn one_reqwest_builder_takes_only_an_identity_that_cannot_change() {
+    let authority = Authority::new().unwrap();
+    let pair = issue(&authority, 1);
+    let files = Files::new("fixed", &pair);
+    let bank = open(Bank::bankly(), &authority).await;
+    let trusted = || Credentials::showing(&authority, None).reqwest(Client::Reqwest13);
+
+    let from_files = files.identity().build().unwrap();
+    let builder = by_certificate(&bank).identity(from_files);
+    let error = builder.build_reqwest(trusted()).unwrap_err();
+    assert_eq!(
+        (error.source_name(), error.field()),
+        (Some("bankly"), "identity")
+    );
+    assert!(error.rule().contains("use `build_reqwest_with`"), "{error}");
+
+    let pem = [pair.certificate_pem(), pair.key_pem()].concat();
+    let fixed = Identity::pem(pem).build().unwrap();
+    let source = by_certificate(&bank)
+        .identity(fixed)
+        .build_reqwest(trusted());
+    source.unwrap().ready().await.unwrap();
+    assert_eq!(bank.certificate_use(&pair).requests, 1);
+}
+
+/// The bank changes its authority, and so does the client.
+#[tokio::test]
+async fn an_authority_is_replaced_while_the_bank_runs() {
+    let (first, second) = (Authority::new().unwrap(), Authority::new().unwrap());
+    let files = Files::new("authority", &issue(&first, 1));
+    let bank = Bank::bankly()
+        .tls(Tls::new(&first).unwrap())
+        .start()
+        .await
+        .unwrap();
+    let identity = files.identity().build().unwrap();
+    let stack = Renewed::new(Client::Hyper13, &first, &identity, by_certificate(&bank));
+    stack.source.ready().await.unwrap();
+    bank.accept_clients_of(&[&second]).unwrap();
+    files.write(&issue(&second, 2));
+    assert_eq!(identity.reload(), Ok(true));
+    let response = stack.post(&bank.api_url()).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+}
