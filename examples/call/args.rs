@@ -93,10 +93,12 @@ pub(crate) struct TlsArgs {
     /// Certificate authorities to trust, as PEM, in place of the system's
     #[arg(long, value_name = "FILE")]
     pub(crate) cacert: Option<PathBuf>,
-    /// The client certificate with its chain, as PEM, for the token endpoint and the API
-    #[arg(long, value_name = "FILE", requires = "key")]
+    /// The client certificate with its chain, for the token endpoint and the API: PEM, or PKCS #12 in a file that ends in
+    /// .p12 or .pfx; without --key the file has the key too. The password of an archive or of an encrypted key is read from
+    /// the variable OAUTH_CERT_PASSWORD
+    #[arg(long, value_name = "FILE")]
     pub(crate) cert: Option<PathBuf>,
-    /// The client certificate's key, as PEM
+    /// The client certificate's key, as PEM, where it is in a file of its own
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
 }

@@ -114,7 +114,7 @@ impl Material {
         let pair = Pair::new(certificates, key).map_err(|mistake| self.wrong_pair(mistake))?;
         match pair.has_expired(now) {
             true => Err(self.wrong_certificate(format!(
-                "has expired on {}; ask the authority for a new one",
+                "the certificate has expired on {}; ask the authority for a new one",
                 text::moment(pair.status.not_after)
             ))),
             false => Ok(pair),

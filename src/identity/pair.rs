@@ -40,8 +40,9 @@ impl Pair {
         key: PrivateKeyDer<'static>,
     ) -> Result<Self, Mistake> {
         let key = Zeroizing::new(key);
-        let signer = aws_lc_rs::sign::any_supported_type(&key)
-            .map_err(|_| Mistake::Key("is damaged, or neither RSA nor ECDSA nor Ed25519"))?;
+        let signer = aws_lc_rs::sign::any_supported_type(&key).map_err(|_| {
+            Mistake::Key("the key is damaged, or neither RSA nor ECDSA nor Ed25519")
+        })?;
         let parsed = parsed(&certificates)?;
         let own = own(&certificates, &signer)?;
         let chain = chain(&parsed, own);
@@ -98,7 +99,7 @@ fn own(
         Some(number) => {
             Mistake::Certificate(format!("certificate {number} of the file is damaged"))
         }
-        None => Mistake::Key("does not belong to the certificate"),
+        None => Mistake::Key("the key does not belong to the certificate"),
     })
 }
 

@@ -18,7 +18,7 @@ pub(super) fn open(bytes: &[u8], password: Option<&str>) -> Result<Contents, Mis
     let archive = Pkcs12Archive::from_pkcs12(bytes, password.unwrap_or_default())
         .map_err(|error| mistake(&error, password.is_some()))?;
     let key = archive.keys.first().ok_or(Mistake::Archive(
-        "holds no private key; export the certificate together with its key",
+        "the archive holds no private key; export the certificate together with its key",
     ))?;
     let key = PrivatePkcs8KeyDer::from(key.key.as_der().to_vec());
     let certificates = archive.certs.iter();
@@ -58,7 +58,7 @@ fn mistake(error: &Error, has_password: bool) -> Mistake {
         }
         (Error::UnsupportedEncryptionScheme | Error::UnsupportedMacAlgorithm, _) => {
             Mistake::Archive(
-                "the cipher is not supported; export it anew with `openssl pkcs12 -export`",
+                "the archive's cipher is not supported; export it anew with `openssl pkcs12 -export`",
             )
         }
         _ => Mistake::Archive("the archive is damaged, or is not PKCS #12"),

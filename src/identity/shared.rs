@@ -109,7 +109,7 @@ impl Shared {
             Ok((_, fingerprint)) if same(fingerprint) => Found::Same,
             Ok((pair, _)) if !pair.is_valid_yet(now) && !current.pair.has_expired(now) => {
                 Found::Broken(self.material.wrong_certificate(format!(
-                    "is not valid before {}; the one in use stays until then",
+                    "the certificate is not valid before {}; the one in use stays until then",
                     text::moment(pair.status.not_before)
                 )))
             }

@@ -4,6 +4,7 @@ mod tool;
 
 mod advice;
 mod banks;
+mod certificates;
 mod fifth_bank;
 mod load;
 mod rejections;
