@@ -68,9 +68,7 @@ pub struct Status {
     /// When the token endpoint may be asked again, while the source backs off.
     #[serde(serialize_with = "as_timestamp")]
     pub retry_at: Option<SystemTime>,
-    /// The client certificate that fetches show; `None` if the source was given no
-    #[cfg_attr(feature = "rustls", doc = "[`Identity`](crate::identity::Identity).")]
-    #[cfg_attr(not(feature = "rustls"), doc = "`Identity` (feature `rustls`).")]
+    /// The client certificate that fetches show; `None` if the source was given no `Identity` (feature `rustls`).
     pub certificate: Option<CertificateStatus>,
     /// Counts since the source was built.
     pub counters: Counters,
