@@ -62,7 +62,7 @@ mod tests {
     use super::{super::transport_error::classify, *};
     use crate::{BoxError, error::CHECK_NETWORK};
 
-    /// Some servers close the connection in place of an alert, and some clients see no more than that of one.
+    /// Some servers close the connection in place of an alert, and some clients see only that.
     #[test]
     fn a_connection_that_breaks_under_tls_points_to_the_certificate() {
         let dialect = |credentials| {
@@ -73,17 +73,19 @@ mod tests {
         let id_only = CredentialPlacement::IdOnly { id: "id".into() };
         let advice = |credentials, url: &'static str, error: BoxError| {
             let endpoint = Endpoint::of(&dialect(credentials), &Uri::from_static(url));
-            endpoint.locate(classify(error)).advice()
+            let error = endpoint.locate(classify(error));
+            error.advice().map(str::to_owned)
         };
         let reset = || BoxError::from(io::Error::from(io::ErrorKind::ConnectionReset));
         let (https, http) = ("https://login.example/token", "http://127.0.0.1:1/token");
         let basic = CredentialPlacement::default;
-        assert_eq!(advice(id_only, https, reset()), Some(CHECK_CERTIFICATE));
+        let certificate = advice(id_only, https, reset());
+        assert_eq!(certificate.as_deref(), Some(CHECK_CERTIFICATE));
         let hint = advice(basic(), https, reset()).unwrap();
         assert!(hint.starts_with("If it stays, check the client certificate"));
         assert_eq!(advice(basic(), http, reset()), None);
         let dns = advice(basic(), https, "dns error".into());
-        assert_eq!(dns, Some(CHECK_NETWORK));
+        assert_eq!(dns.as_deref(), Some(CHECK_NETWORK));
     }
 
     #[test]

@@ -4,6 +4,6 @@
 mod stack;
 
 mod banks;
-mod nothing_told;
+mod nothing_shown;
 mod rejections;
 mod renewal;
