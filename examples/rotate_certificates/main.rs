@@ -26,8 +26,8 @@ use crate::{
     stack::{CLIENTS, Client, Stack},
 };
 
-/// Before the replacement, and after the new certificate was seen.
-const HALF: Duration = Duration::from_secs(2);
+/// Before the replacement; as long again until the bank accepts only the new certificate; and as long after that.
+const PART: Duration = Duration::from_secs(1);
 /// In production 30 s, the default.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// More than two intervals.
@@ -38,7 +38,7 @@ struct Outcome {
     /// From the replacement on disk to the first handshake with the new certificate.
     seen_after: Option<Duration>,
     tally: Tally,
-    /// Requests with the old certificate, after the new one was in use and those under way had ended.
+    /// Requests with the old certificate that came a second and more after the first with the new one.
     late: u64,
     fetches: u64,
 }
@@ -105,14 +105,14 @@ async fn replace_under_load(client: Client) -> Result<Outcome, BoxError> {
     stack.source.ready().await?;
 
     let load = Load::start(stack.api.clone(), bank.api_url());
-    time::sleep(HALF).await;
+    time::sleep(PART).await;
     files.replace(&new)?;
     let replaced = Instant::now();
     let seen_after = seen(&bank, &new, replaced).await;
+    time::sleep(PART).await;
     bank.accept_only(&[&new])?;
-    time::sleep(HALF / 2).await;
     let before = bank.certificate_use(&old).requests;
-    time::sleep(HALF / 2).await;
+    time::sleep(PART).await;
     let tally = load.end().await;
     Ok(Outcome {
         serial: identity.certificate().serial,

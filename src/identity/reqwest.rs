@@ -64,10 +64,17 @@ fn pem(pair: &Pair) -> Zeroizing<String> {
     Zeroizing::new([&chain, &**key].concat())
 }
 
+/// It is allocated once, so that no copy of a key is left behind.
 fn section(label: &str, der: &[u8]) -> String {
     let base64 = Zeroizing::new(STANDARD.encode(der));
-    format!(
-        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-        *base64
-    )
+    let (begin, end) = (["-----BEGIN ", label], ["-----END ", label]);
+    [
+        &*begin.concat(),
+        "-----\n",
+        &base64,
+        "\n",
+        &*end.concat(),
+        "-----\n",
+    ]
+    .concat()
 }

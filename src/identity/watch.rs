@@ -4,7 +4,7 @@
 //!
 //! At most one task watches an identity. Whoever turns `watched` to true spawns it, and the task turns it back whenever it
 //! ends: with its runtime, by a panic, or because the last handle is gone. The next use then spawns another, on its own
-//! runtime. `tests/one_task.rs` shows it.
+//! runtime. `tests/identity/task.rs` shows it.
 
 use std::sync::{Arc, Weak, atomic::Ordering};
 

@@ -71,7 +71,7 @@ pub(crate) trait CertificateInUse: Send + Sync {
 
     fn status(&self) -> CertificateStatus;
 
-    /// Sees to it that changes are noticed, on the runtime of the caller.
+    /// Starts the task that notices changes, if none runs, on the runtime of the caller.
     fn watch(&self);
 
     /// Calls [`WeakTokenSource::refresh_outdated`] after each change, for as long as the source lives.

@@ -2,6 +2,7 @@
 //! tested in `wire/mtls`.
 
 mod changes;
+mod damage;
 mod fixtures;
 mod folder;
 mod forms;

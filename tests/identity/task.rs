@@ -3,7 +3,7 @@
 use std::{
     future::ready,
     sync::{
-        Arc,
+        Arc, Barrier,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -118,4 +118,64 @@ async fn a_client_is_built_once_for_each_certificate() {
         assert_eq!(identity.reload(), Ok(true));
     }
     assert_eq!(built.load(Ordering::Relaxed), 3);
+}
+
+/// A client is labelled with the version before it was built. Labelled with the one after, it would stay for good.
+#[test]
+fn a_change_while_a_client_is_built_leads_to_another() {
+    let folder = Folder::new();
+    let authority = Authority::new().unwrap();
+    let renew = || folder.write_pair(&authority.client("me").unwrap());
+    renew();
+    let identity = folder.pair().build().unwrap();
+    let built = Arc::new(AtomicUsize::new(0));
+    let (count, changing) = (built.clone(), authority.client("me").unwrap());
+    let path = folder.path("");
+    let client = RenewingClient::new(&identity, move |identity| {
+        let number = count.fetch_add(1, Ordering::Relaxed) + 1;
+        if number == 2 {
+            std::fs::write(path.join("tls.crt"), changing.certificate_pem()).unwrap();
+            std::fs::write(path.join("tls.key"), changing.key_pem()).unwrap();
+            assert_eq!(identity.reload(), Ok(true));
+        }
+        Ok(number)
+    });
+    let client = client.unwrap();
+    renew();
+    assert_eq!(identity.reload(), Ok(true));
+    assert_eq!(
+        (client.client(), client.client(), client.client()),
+        (2, 3, 3)
+    );
+}
+
+/// Each would drop the connections of the one before it.
+#[test]
+fn threads_that_find_a_change_at_once_build_one_client() {
+    const THREADS: usize = 8;
+    let folder = Folder::new();
+    let authority = Authority::new().unwrap();
+    folder.write_pair(&authority.client("me").unwrap());
+    let identity = folder.pair().build().unwrap();
+    let built = Arc::new(AtomicUsize::new(0));
+    let count = built.clone();
+    let client = RenewingClient::new(&identity, move |_| {
+        std::thread::yield_now();
+        Ok(count.fetch_add(1, Ordering::Relaxed) + 1)
+    });
+    let client = client.unwrap();
+    for number in 2..50 {
+        folder.write_pair(&authority.client("me").unwrap());
+        assert_eq!(identity.reload(), Ok(true));
+        let start = Barrier::new(THREADS);
+        std::thread::scope(|threads| {
+            for _ in 0..THREADS {
+                threads.spawn(|| {
+                    start.wait();
+                    assert_eq!(client.client(), number);
+                });
+            }
+        });
+    }
+    assert_eq!(built.load(Ordering::Relaxed), 49);
 }

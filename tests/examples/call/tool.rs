@@ -93,7 +93,7 @@ impl Call {
 
     /// Runs it to its end; whatever it says, it does not say a secret.
     pub(crate) async fn run(self) -> Outcome {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(binary("call"));
         command.args(&self.args);
         command.env_remove(SECRET).env_remove(CERT_PASSWORD);
         if let Some(password) = &self.cert_password {
@@ -118,12 +118,12 @@ impl Call {
 }
 
 /// Cargo builds examples beside the folder of the tests.
-fn binary() -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
     profile
         .join("examples")
-        .join(format!("call{}", env::consts::EXE_SUFFIX))
+        .join(format!("{name}{}", env::consts::EXE_SUFFIX))
 }
 
 impl Outcome {

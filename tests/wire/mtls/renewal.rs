@@ -1,129 +1,20 @@
 //! A certificate that is renewed while requests run: new connections show it, the old ones are not used again, and the
 //! token that was bound to the old one is refreshed.
 
-use std::{env, fs, path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::Full;
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::{client::legacy, rt::TokioExecutor};
-use tower::{Layer, ServiceExt};
+use http::StatusCode;
 use tower_oauth::{
-    BoxError, ClientId, Clock, OAuth, OAuthError, OAuthLayer, RetryRejected, TokenSource,
-    client_credentials::ClientCredentialsBuilder,
-    identity::{Identity, IdentityBuilder, RenewingClient},
-    provider::bankly,
-    testing::{self, Authority, Bank, BankCounters, Tls},
+    Clock, OAuthError,
+    identity::Identity,
+    testing::{Authority, Bank, BankCounters, Tls},
 };
 
-use crate::{
-    mtls::stack::{CLIENTS, Client, Credentials, open},
-    support::presets::{Http, at, preset, read_to_end},
-    support::tls::rustls_config,
+use super::{
+    renewed::{Files, Renewed, by_certificate, issue},
+    stack::{CLIENTS, Client, Credentials, open},
 };
-
-/// Two files of its own for each test.
-struct Files(PathBuf);
-
-impl Files {
-    fn new(name: &str, pair: &testing::Identity) -> Self {
-        let name = format!("tower-oauth-renewal-{}-{name}", std::process::id());
-        let folder = env::temp_dir().join(name);
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir(&folder).unwrap();
-        let files = Self(folder);
-        files.write(pair);
-        files
-    }
-
-    fn write(&self, pair: &testing::Identity) {
-        fs::write(self.0.join("tls.crt"), pair.certificate_pem()).unwrap();
-        fs::write(self.0.join("tls.key"), pair.key_pem()).unwrap();
-    }
-
-    fn identity(&self) -> IdentityBuilder {
-        Identity::pem_files(self.0.join("tls.crt"), self.0.join("tls.key"))
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Token endpoint and API through one kind of client, both with one identity.
-struct Renewed {
-    source: TokenSource,
-    api: OAuth<Http, RetryRejected>,
-}
-
-impl Renewed {
-    fn new(
-        client: Client,
-        authority: &Authority,
-        identity: &Identity,
-        builder: ClientCredentialsBuilder,
-    ) -> Self {
-        let builder = builder.identity(identity.clone());
-        let trusted = Credentials::showing(authority, None);
-        let (source, http) = match client {
-            Client::Hyper12 | Client::Hyper13 => {
-                let client = hyper(client, authority, identity);
-                (builder.build(client.clone()), read_to_end(client))
-            }
-            Client::Reqwest12 | Client::Reqwest13 => {
-                let local = "https://127.0.0.1".parse().unwrap();
-                let make = move || trusted.reqwest(client);
-                let api = identity.reqwest_service(make.clone(), &local).unwrap();
-                (builder.build_reqwest_with(make), read_to_end(api))
-            }
-        };
-        let source = source.unwrap();
-        Self {
-            api: OAuthLayer::new(source.clone()).retry_rejected().layer(http),
-            source,
-        }
-    }
-
-    async fn post(&self, url: &str) -> Result<Response<Bytes>, BoxError> {
-        let request = Request::post(url).body("a payment".into()).unwrap();
-        self.api.clone().oneshot(request).await
-    }
-}
-
-fn hyper(
-    client: Client,
-    authority: &Authority,
-    identity: &Identity,
-) -> RenewingClient<super::stack::Hyper> {
-    let authority = authority.clone();
-    let make = move |identity: &Identity| {
-        let mut config = rustls_config(&authority, None, client.versions());
-        config.client_auth_cert_resolver = identity.resolver();
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(config)
-            .https_only()
-            .enable_http1()
-            .build();
-        let client = legacy::Client::builder(TokioExecutor::new());
-        Ok(client.build::<_, Full<Bytes>>(connector))
-    };
-    RenewingClient::new(identity, make).unwrap()
-}
-
-fn issue(authority: &Authority, serial: u64) -> testing::Identity {
-    let builder = authority.client_certificate("me").serial(serial);
-    builder.issue().unwrap()
-}
-
-/// Its tokens are bound to the certificate.
-fn by_certificate(bank: &Bank) -> ClientCredentialsBuilder {
-    let id = ClientId::new(bank.client_id()).unwrap();
-    let builder = bankly::mtls_sandbox(id).scopes(["boleto.read"]);
-    at(bank, builder).token_url(bank.mtls_token_url().unwrap())
-}
+use crate::support::presets::preset;
 
 #[tokio::test]
 async fn a_renewed_certificate_is_shown_at_once_and_costs_one_fetch_and_no_request() {
