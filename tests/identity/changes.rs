@@ -194,6 +194,40 @@ async fn a_swapped_link_is_noticed() {
     assert_eq!(first.certificate().serial, "03");
 }
 
+/// The old certificate has been read when the new pair comes, and the key is read after it.
+#[cfg(unix)]
+#[test]
+fn a_pair_that_is_replaced_while_it_is_read_is_read_again() {
+    use std::process::Command;
+    let (authority, folder) = (Authority::new().unwrap(), Folder::new());
+    let [old, new] = [1, 2].map(|serial| {
+        let builder = authority.client_certificate("me").serial(serial);
+        builder.issue().unwrap()
+    });
+    folder.write("tls.crt", old.certificate_pem());
+    let pipe = folder.path("tls.key");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let identity = std::thread::scope(|threads| {
+        threads.spawn(|| {
+            // Opened once the other end is read.
+            let mut opened = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+            for (name, content) in [("crt", new.certificate_pem()), ("key", new.key_pem())] {
+                let written = folder.write("written", content);
+                fs::rename(written, folder.path(&format!("tls.{name}"))).unwrap();
+            }
+            std::io::Write::write_all(&mut opened, new.key_pem().as_bytes()).unwrap();
+        });
+        folder.pair().build()
+    });
+    assert_eq!(identity.unwrap().certificate().serial, "02");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_archive_with_a_new_password_beside_it_is_followed() {
     use crate::fixtures::{PASSWORD, SERIAL, legacy, modern};

@@ -3,10 +3,15 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::StatusCode;
+use http_body_util::Full;
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::{client::legacy, rt::TokioExecutor};
+use rustls::client::Resumption;
 use tower_oauth::{
     Clock, OAuthError,
-    identity::Identity,
+    identity::{Identity, roots_from_pem},
     testing::{Authority, Bank, BankCounters, Tls},
 };
 
@@ -147,4 +152,32 @@ async fn an_authority_is_replaced_while_the_bank_runs() {
     assert_eq!(identity.reload(), Ok(true));
     let response = stack.post(&bank.api_url()).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
+}
+
+/// Each handshake asks for the certificate anew. A client that keeps neither connections nor TLS sessions needs no more.
+#[tokio::test]
+async fn a_resolver_shows_the_certificate_in_use_at_each_handshake() {
+    let authority = Authority::new().unwrap();
+    let (old, new) = (issue(&authority, 1), issue(&authority, 2));
+    let files = Files::new("resolver", &old);
+    let bank = open(Bank::bankly(), &authority).await;
+    let identity = files.identity().build().unwrap();
+    let roots = roots_from_pem(authority.certificate_pem().as_bytes()).unwrap();
+    let mut config = identity.client_config(roots);
+    config.resumption = Resumption::disabled();
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(config)
+        .https_only()
+        .enable_http1()
+        .build();
+    let client = legacy::Client::builder(TokioExecutor::new())
+        .pool_max_idle_per_host(0)
+        .build::<_, Full<Bytes>>(connector);
+    let request = async || client.get(bank.api_url().parse().unwrap()).await.unwrap();
+    request().await;
+    files.write(&new);
+    assert_eq!(identity.reload(), Ok(true));
+    request().await;
+    let used = [&old, &new].map(|it| bank.certificate_use(it).handshakes);
+    assert_eq!(used, [1, 1]);
 }
