@@ -36,7 +36,7 @@ pub(crate) struct Api {
 impl Api {
     pub(crate) fn open(args: &Args) -> Result<Self, BoxError> {
         let origin = Origin::of(&args.url).map_err(|error| format!("the URL: {}", error.rule()))?;
-        let builder = source::builder(&args.bank, args.tls.cert.is_some())?;
+        let builder = source::builder(args)?;
         let builder = match args.verbose {
             true => builder.on_attempt(|record| say(record.to_string().trim_end())),
             false => builder,
@@ -65,7 +65,7 @@ fn connect(
     origin: &Origin,
 ) -> Result<(TokenSource, Client), BoxError> {
     let named = |error| source::named(error, &args.bank);
-    let identity = tls::identity(&args.tls)?;
+    let identity = tls::identity(&args.tls, args.signing.alg.is_some())?;
     let trust = Trust::of(&args.tls, needs_tls(args))?;
     let builder = match &identity {
         Some(identity) => builder.identity(identity.clone()),

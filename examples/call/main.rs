@@ -15,6 +15,7 @@ mod dialect;
 mod pace;
 mod report;
 mod run;
+mod signing;
 mod source;
 mod tally;
 mod terminal;

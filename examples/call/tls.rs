@@ -12,18 +12,21 @@ use tower_oauth::{
     identity::{Identity, roots_from_pem},
 };
 
+use zeroize::Zeroizing;
+
 use crate::args::TlsArgs;
 
 /// The variable that holds the password of the certificate's key.
 pub(crate) const PASSWORD: &str = "OAUTH_CERT_PASSWORD";
 
-/// The client certificate, if one was named.
-pub(crate) fn identity(args: &TlsArgs) -> Result<Option<Identity>, BoxError> {
+/// The client certificate, if one was named. With `signs` the key of `--key` signs an assertion. It is the certificate's
+/// too if the certificate's file has none.
+pub(crate) fn identity(args: &TlsArgs, signs: bool) -> Result<Option<Identity>, BoxError> {
     let builder = match (&args.cert, &args.key) {
         (None, _) => return Ok(None),
-        (Some(cert), Some(key)) => Identity::pem_files(cert, key),
-        (Some(cert), None) if is_pkcs12(cert) => Identity::pkcs12_file(cert),
-        (Some(cert), None) => Identity::pem_file(cert),
+        (Some(cert), Some(key)) if !(signs && has_key(cert)) => Identity::pem_files(cert, key),
+        (Some(cert), _) if is_pkcs12(cert) => Identity::pkcs12_file(cert),
+        (Some(cert), _) => Identity::pem_file(cert),
     };
     let builder = match env::var_os(PASSWORD) {
         Some(_) => builder.password_from(SecretRef::Env(PASSWORD.into())),
@@ -33,6 +36,16 @@ pub(crate) fn identity(args: &TlsArgs) -> Result<Option<Identity>, BoxError> {
         .build()
         .map(Some)
         .map_err(|error| named(&error, args))
+}
+
+/// A file that cannot be read has none; `Identity` then says why it cannot be read.
+fn has_key(cert: &Path) -> bool {
+    let marker = b"PRIVATE KEY-----";
+    let contains = |bytes: Vec<u8>| {
+        let bytes = Zeroizing::new(bytes);
+        bytes.windows(marker.len()).any(|it| it == marker)
+    };
+    is_pkcs12(cert) || fs::read(cert).is_ok_and(contains)
 }
 
 pub(crate) fn is_pkcs12(path: &Path) -> bool {

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{BoxError, FetchErrorKind, text};
 
-/// The longest part of an RFC 6749 `error` code that is ever shown.
-const LONGEST_CODE: usize = 64;
+#[cfg(feature = "client-credentials")]
+mod answer;
 
 /// The advice for an endpoint that could not be reached, or did not answer.
 pub(crate) const CHECK_NETWORK: &str =
@@ -174,11 +174,6 @@ impl FetchError {
         Self::new(FailureClass::Unclear, FetchErrorKind::Malformed, what)
     }
 
-    /// The answer ended before it held a token. This seldom happens twice, so it is tried again within the fetch.
-    pub(crate) fn cut_short(what: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(FailureClass::Transient, FetchErrorKind::Malformed, what)
-    }
-
     /// The answer holds a token and says that it has expired.
     pub(crate) fn without_life(what: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -191,27 +186,15 @@ impl FetchError {
         Self::new(FailureClass::Transient, FetchErrorKind::TimedOut, what)
     }
 
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
-
-    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
-        self.status = Some(status);
-        self
-    }
-
-    /// Takes a scrubbed code, and cuts it to the longest allowed length.
-    pub(crate) fn with_code(mut self, code: &str) -> Self {
-        let shown: String = code.chars().take(LONGEST_CODE).collect();
-        self.code = (!shown.is_empty()).then(|| shown.into());
-        self
-    }
-
-    /// Takes a description without the client's own secrets.
-    pub(crate) fn with_description(mut self, description: &str) -> Self {
-        let shown = text::description(description);
-        self.description = (!shown.is_empty()).then(|| shown.into());
-        self
+    /// The client's assertion could not be signed. The signer's own `FetchError` keeps its class and its wait.
+    #[cfg(feature = "jwt")]
+    pub(crate) fn unsigned(error: BoxError) -> Self {
+        let signers = Self::from_fetcher(error);
+        Self {
+            kind: FetchErrorKind::Signer,
+            message: "the assertion could not be signed".into(),
+            ..signers
+        }
     }
 
     pub(crate) fn with_advice(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
@@ -221,11 +204,6 @@ impl FetchError {
 
     pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
-        self
-    }
-
-    pub(crate) fn for_certificate(mut self) -> Self {
-        self.certificate_rejected = true;
         self
     }
 
@@ -239,10 +217,21 @@ impl FetchError {
         self
     }
 
-    /// Ends the fetch whatever the class. Used for a 429 that does not say how long to wait.
-    pub(crate) fn not_within_fetch(mut self) -> Self {
-        self.retry_within_fetch = false;
+    /// Says first what was being done. A fetcher's own error has no message of its own.
+    #[cfg(feature = "client-credentials")]
+    pub(crate) fn during(mut self, step: &'static str) -> Self {
+        self.message = match self.kind {
+            FetchErrorKind::Fetcher => step.into(),
+            _ => format!("{step}: {}", self.message).into(),
+        };
         self
+    }
+
+    /// Whether the token endpoint denied the credential, or may have, so that another one may be accepted at once. A wait
+    /// that it asked for is honoured with any credential.
+    pub(crate) fn is_denial(&self) -> bool {
+        let may_be_one = self.kind == FetchErrorKind::Denied && self.class == FailureClass::Unclear;
+        self.retry_after.is_none() && (self.class == FailureClass::Permanent || may_be_one)
     }
 
     /// Whether the answer was a token that has expired: see [`without_life`](Self::without_life).
@@ -258,7 +247,7 @@ impl FetchError {
     pub(crate) fn cause(&self) -> Option<String> {
         let source = self.source.as_deref()?;
         Some(match self.kind {
-            FetchErrorKind::Fetcher => text::chain(source),
+            FetchErrorKind::Fetcher | FetchErrorKind::Signer => text::chain(source),
             _ => text::root(source),
         })
     }

@@ -8,6 +8,7 @@ use super::{
     bound::{Bound, WAITER_GRACE},
     cell::{Cell, Issued, Phase, TokenState},
     clock::{Clock, Now},
+    credential::CredentialCheck,
     fetch::{Driver, Fetcher, Outcome},
     prepared::PreparedToken,
     source::WeakTokenSource,
@@ -62,6 +63,8 @@ pub(crate) struct Config {
     pub(crate) rejection: RejectionRule,
     /// What the client shows when it fetches, if the source knows it.
     pub(crate) certificate: Option<Arc<dyn CertificateInUse>>,
+    /// How to find out that a denied credential was replaced, if the fetcher knows.
+    pub(crate) credential: Option<CredentialCheck>,
 }
 
 /// A client certificate that tokens may be bound to (RFC 8705), and that can change while the source runs.
@@ -108,6 +111,7 @@ impl Default for Config {
             origins: AllowedOrigins::default(),
             rejection: RejectionRule::default(),
             certificate: None,
+            credential: None,
         }
     }
 }

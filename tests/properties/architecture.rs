@@ -24,13 +24,14 @@ const ROOMS: [(&str, &[&str]); 10] = [
     (
         "client_credentials",
         &[
+            "identity",
             "client_credentials/dialect",
             "client_credentials/request",
             "client_credentials/response",
             "identity",
         ],
     ),
-    ("provider", &["client_credentials"]),
+    ("provider", &["client_credentials", "identity"]),
     ("testing", &[]),
 ];
 
