@@ -13,7 +13,6 @@ mod args;
 mod cause;
 mod dialect;
 mod pace;
-mod pem;
 mod report;
 mod run;
 mod signing;
