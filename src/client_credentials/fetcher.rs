@@ -11,6 +11,7 @@ use std::{
 use bytes::Bytes;
 use http::Request;
 use tower::Service;
+use zeroize::Zeroizing;
 
 use super::{
     attempt_record::{Observer, Recorder},
@@ -47,7 +48,12 @@ impl ClientCredentials {
         lifetimes: Lifetimes,
     ) -> Result<Self, ConfigError> {
         let Prepared { request, secrets } = request::prepare(&dialect, client)?;
-        let reader = Reader::new(dialect, Scrubber::new(secrets), lifetimes);
+        let values = request::header_values(&dialect)?;
+        let copies = values
+            .iter()
+            .map(|(_, it)| Zeroizing::new(it.expose().to_owned()));
+        let scrubber = Scrubber::new(secrets.into_iter().chain(copies));
+        let reader = Reader::new(dialect, scrubber, lifetimes, values, &client.scopes);
         let reader = Arc::new(reader);
         let record = |observer| Recorder::new(observer, &request, Arc::clone(&reader));
         Ok(Self {
@@ -79,7 +85,8 @@ impl Service<TokenRequest> for ClientCredentials {
             if let Some(recording) = recording {
                 recording.end(&answer);
             }
-            let token = answer.and_then(|answer| reader.read(answer, attempt.started_at()));
+            let token = answer
+                .and_then(|answer| reader.read(answer, attempt.started_at(), attempt.attempt()));
             token.map_err(|error| endpoint.locate(error))
         })
     }

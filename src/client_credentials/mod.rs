@@ -22,8 +22,8 @@ mod transport_error;
 pub use attempt_record::{AttemptRecord, RecordedValue};
 pub use build::ClientCredentialsBuilder;
 pub use dialect::{
-    BodyEncoding, CredentialPlacement, Dialect, ExpiryFormat, FailureRow, Grant, ParamValue,
-    RejectionStatuses, ResponseFields, ScopeFormat, ScopeRule, SecretLength,
+    Blocked, BodyEncoding, CredentialPlacement, Dialect, ExpiryFormat, FailureRow, Grant,
+    ParamValue, RejectionStatuses, ResponseFields, ScopeFormat, ScopeRule, SecretLength,
 };
 pub use exchange::HttpService;
 pub use fetcher::ClientCredentials;

@@ -1,5 +1,5 @@
-//! The providers that are known by name: each is one [`Dialect`], with the link to the document it is taken from, and
-//! the ways to begin with it.
+//! The providers that are known by name. Each is one data file in `src/provider/data/`, with the documents that its facts
+//! are taken from. [`all`] returns every one, [`find`] one by its name. Four have constructors of their own.
 //!
 //! Facts are marked with where they come from: `(doc)` the provider's page on authentication, `(docs)` other pages of
 //! the provider, `(client)` clients seen at work, `(?)` disputed, and therefore easy to change. Every URL can be
@@ -11,25 +11,22 @@
 pub mod anbima;
 pub mod avista;
 pub mod bankly;
+mod catalogue;
 pub mod conta_simples;
+mod data_file;
+mod nearest;
 #[cfg(test)]
 mod tests;
 
-use crate::{Origin, client_credentials::Dialect};
+pub use self::{
+    catalogue::{all, find},
+    data_file::{Confidence, Provider},
+};
+use crate::client_credentials::Dialect;
 
-/// The same dialect in another environment.
-fn moved(dialect: Dialect, token_url: &str, origin: &'static str) -> Dialect {
-    Dialect {
-        token_url: token_url.into(),
-        origins: origins(origin),
-        ..dialect
-    }
-}
-
-fn origins(origin: &'static str) -> Vec<Origin> {
-    vec![
-        origin
-            .parse()
-            .expect("a provider's own origin is well-formed"),
-    ]
+/// A dialect of the crate's own files. Tests read each of those that are asked for here.
+fn preset(name: &str, environment: &str) -> Dialect {
+    find(name)
+        .and_then(|provider| provider.dialect(environment))
+        .expect("the crate has the data files of its own presets")
 }

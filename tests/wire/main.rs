@@ -5,6 +5,7 @@
 mod support;
 
 mod catalogue;
+mod exchanges;
 mod fifth_bank;
 mod mtls;
 mod stack;

@@ -82,7 +82,9 @@ fn plain_fields(dialect: &Dialect) -> HashSet<&str> {
 fn id_field(dialect: &Dialect) -> Option<&str> {
     match &dialect.credentials {
         CredentialPlacement::Body { id, .. } | CredentialPlacement::IdOnly { id } => Some(id),
-        CredentialPlacement::BasicEncoded | CredentialPlacement::BasicRaw => None,
+        CredentialPlacement::BasicEncoded
+        | CredentialPlacement::BasicRaw
+        | CredentialPlacement::Headers { .. } => None,
     }
 }
 

@@ -46,6 +46,14 @@ pub enum CredentialPlacement {
         /// The name of the id's field.
         id: String,
     },
+    /// Two headers of the token request (Siscomex). In configuration:
+    /// `{ headers = { id = "Client-Id", secret = "Client-Secret" } }`.
+    Headers {
+        /// The name of the id's header.
+        id: String,
+        /// The name of the secret's header.
+        secret: String,
+    },
 }
 
 impl CredentialPlacement {
@@ -53,10 +61,15 @@ impl CredentialPlacement {
         matches!(self, Self::BasicEncoded | Self::BasicRaw)
     }
 
+    /// Whether the credentials need no body.
+    pub(in crate::client_credentials) fn in_headers(&self) -> bool {
+        self.is_basic() || matches!(self, Self::Headers { .. })
+    }
+
     /// The names of the body's fields that it fills.
     pub(in crate::client_credentials) fn field_names(&self) -> Vec<&str> {
         match self {
-            Self::BasicEncoded | Self::BasicRaw => Vec::new(),
+            Self::BasicEncoded | Self::BasicRaw | Self::Headers { .. } => Vec::new(),
             Self::Body { id, secret } => vec![id, secret],
             Self::IdOnly { id } => vec![id],
         }

@@ -34,6 +34,14 @@ pub struct ResponseFields {
     pub error: String,
     /// The member that holds an error's text. Default: `error_description`.
     pub error_description: String,
+    /// Other names for `token`, in the order in which they are tried. Default: none. Use them where environments differ
+    /// (Serasa).
+    pub other_token: Vec<String>,
+    /// Other names for `expiry`, in the order in which they are tried. Default: none.
+    pub other_expiry: Vec<String>,
+    /// Whether a good answer has token, expiry and extras in its headers (Siscomex). Its body is then not read. The
+    /// members of an error are in the body all the same. Default: `false`.
+    pub in_headers: bool,
 }
 
 impl Default for ResponseFields {
@@ -45,6 +53,9 @@ impl Default for ResponseFields {
             extras: Vec::new(),
             error: "error".into(),
             error_description: "error_description".into(),
+            other_token: Vec::new(),
+            other_expiry: Vec::new(),
+            in_headers: false,
         }
     }
 }

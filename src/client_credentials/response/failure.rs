@@ -46,8 +46,13 @@ enum Blame {
 }
 
 /// The error for an answer that is no token, without its code, its description and its `Retry-After`.
-pub(super) fn denial(dialect: &Dialect, status: StatusCode, code: Option<&str>) -> FetchError {
-    let class = classify(&dialect.failures, status, code);
+pub(super) fn denial(
+    dialect: &Dialect,
+    status: StatusCode,
+    code: Option<&str>,
+    attempt: u32,
+) -> FetchError {
+    let class = classify(&dialect.failures, status, code, attempt);
     let blame = blame(status, code);
     let (kind, what) = match blame {
         Blame::Request => (FetchErrorKind::Denied, "token request denied"),
@@ -65,6 +70,9 @@ pub(super) fn denial(dialect: &Dialect, status: StatusCode, code: Option<&str>) 
         ),
     };
     let advice = match blame {
+        Blame::Request if dialect.client_certificate && may_be_the_certificate(status, code) => {
+            CHECK_CERTIFICATE
+        }
         Blame::Request => what_to_check(&dialect.credentials, status, code, class),
         Blame::Url => CHECK_URL,
         Blame::TooMany => "If it stays, look for other processes that use the same client id",
@@ -75,6 +83,14 @@ pub(super) fn denial(dialect: &Dialect, status: StatusCode, code: Option<&str>) 
         Blame::TooMany if status != StatusCode::TOO_MANY_REQUESTS => error.with_retry_after(SLOWER),
         _ => error,
     }
+}
+
+const CHECK_CERTIFICATE: &str = "Check the client certificate first: that it is sent, is this environment's and has not \
+     expired. This endpoint wants mTLS, and answers so without it. Then check client id, secret and environment";
+
+/// Itaú answers 401 and Bradesco 403 without a code to a missing or wrong certificate.
+fn may_be_the_certificate(status: StatusCode, code: Option<&str>) -> bool {
+    code.is_none() && [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status)
 }
 
 fn blame(status: StatusCode, code: Option<&str>) -> Blame {
@@ -128,8 +144,13 @@ fn what_to_check(
     }
 }
 
-fn classify(rows: &[FailureRow], status: StatusCode, code: Option<&str>) -> FailureClass {
-    if let Some(row) = rows.iter().find(|row| row.fits(status, code)) {
+fn classify(
+    rows: &[FailureRow],
+    status: StatusCode,
+    code: Option<&str>,
+    attempt: u32,
+) -> FailureClass {
+    if let Some(row) = rows.iter().find(|row| row.fits(status, code, attempt)) {
         return row.class;
     }
     let says = |codes: &[&str]| code.is_some_and(|code| codes.contains(&code));
@@ -147,7 +168,7 @@ mod tests {
     use super::{FailureClass::*, *};
 
     fn class(rows: &[FailureRow], status: u16, code: Option<&str>) -> FailureClass {
-        classify(rows, StatusCode::from_u16(status).unwrap(), code)
+        classify(rows, StatusCode::from_u16(status).unwrap(), code, 1)
     }
 
     #[test]
@@ -191,6 +212,7 @@ mod tests {
             status,
             error: error.map(Into::into),
             class,
+            attempts: None,
         };
         let rows = [
             row(400, Some("LIMIT"), Transient),
@@ -206,7 +228,7 @@ mod tests {
     fn a_code_that_a_row_classes_is_not_asked_about() {
         let mut dialect = Dialect::new("bank", "https://login.example/token");
         let advice = |dialect: &Dialect| {
-            let error = denial(dialect, StatusCode::UNAUTHORIZED, Some("CREDENCIAL"));
+            let error = denial(dialect, StatusCode::UNAUTHORIZED, Some("CREDENCIAL"), 1);
             error.advice().unwrap()
         };
         assert!(advice(&dialect).contains("say in `failures`"));
@@ -214,6 +236,7 @@ mod tests {
             status: 401,
             error: Some("CREDENCIAL".into()),
             class: Permanent,
+            attempts: None,
         }];
         assert!(!advice(&dialect).contains("`failures`"));
     }

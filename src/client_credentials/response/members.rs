@@ -1,7 +1,8 @@
 //! The members of an answer, which must be one JSON object.
 
-use std::mem;
+use std::{collections::BTreeMap, mem};
 
+use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
@@ -38,6 +39,17 @@ impl Members {
                 End::TooLong => FetchError::malformed("the answer is longer than 64 KiB"),
             }),
         }
+    }
+
+    /// The headers of an answer, as texts. Written as JSON, so that one reader reads both.
+    pub(super) fn of_headers(headers: &HeaderMap) -> Self {
+        let texts = headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let texts: BTreeMap<&str, &str> = texts.collect();
+        let body = Zeroizing::new(serde_json::to_vec(&texts).unwrap_or_default());
+        let spans = json::members(&body).unwrap_or_default();
+        Self { body, spans }
     }
 
     /// A member that is there and not `null`.

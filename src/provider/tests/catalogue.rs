@@ -1,0 +1,100 @@
+//! The data files.
+
+use std::{collections::BTreeSet, fs};
+
+use crate::provider::{self, Provider, catalogue::FILES};
+
+#[test]
+fn every_file_is_read_and_listed() {
+    for (name, text) in FILES {
+        let provider = Provider::from_toml(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(provider.name(), *name);
+        let is_official = provider.confidence() == provider::Confidence::Official;
+        assert!(!is_official || !provider.documents().is_empty(), "{name}");
+    }
+    let folder = fs::read_dir("src/provider/data").unwrap();
+    let files: BTreeSet<_> = folder
+        .map(|it| it.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let listed: BTreeSet<_> = FILES
+        .iter()
+        .map(|(name, _)| format!("{name}.toml"))
+        .collect();
+    assert_eq!(files, listed);
+    assert_eq!(provider::all().len(), FILES.len());
+}
+
+#[test]
+fn what_is_not_there_is_named_with_what_is() {
+    let error = provider::find("sicob").unwrap_err().to_string();
+    assert!(error.contains("did you mean `sicoob`?"), "{error}");
+    assert!(error.contains("anbima, avista"), "{error}");
+    let inter = provider::find("inter").unwrap();
+    let error = inter.dialect("sandbx").unwrap_err().to_string();
+    assert!(
+        error.contains("inter") && error.contains("did you mean `sandbox`?"),
+        "{error}"
+    );
+    assert!(error.contains("production, sandbox"), "{error}");
+}
+
+#[test]
+fn a_file_that_contradicts_itself_names_the_key() {
+    let file = |dialect: &str| {
+        let text = format!(
+            "name = 'x'\ntitle = 'X'\nconfidence = 'official'\ndocuments = []\n[dialect]\n{dialect}\n[environments.production]\ntoken_url = 'https://x.example/token'\n"
+        );
+        Provider::from_toml(&text).unwrap_err().to_string()
+    };
+    for (dialect, expected) in [
+        ("body = 'empty'", "grant"),
+        ("grantt = 'absent'", "grantt"),
+        (
+            "default_lifetime = '2h'\nmax_lifetime = '1h'",
+            "max_lifetime",
+        ),
+        (
+            "headers = { key = '{key}', Authorization = 'Bearer {token}' }",
+            "header_values",
+        ),
+        ("token_params = { dr = 10 }", "token_params.dr"),
+        ("header_values = { key = 1 }", "header_values.key"),
+        ("min_fetch_interval = '2h'", "min_fetch_interval"),
+        (
+            "blocked = { statuses = [200], wait = '1m' }",
+            "blocked.statuses",
+        ),
+        ("content_type = ''", "content_type"),
+        (
+            "credentials = { headers = { id = 'Accept', secret = 'S' } }",
+            "credentials.headers",
+        ),
+        (
+            "failures = [{ status = 401, class = 'transient', attempts = 0 }]",
+            "failures.attempts",
+        ),
+        (
+            "response = { in_headers = true, token = 'Set-Token' }",
+            "response",
+        ),
+    ] {
+        let error = file(dialect);
+        assert!(error.contains(expected), "{dialect}: {error}");
+    }
+}
+
+#[test]
+fn an_address_that_no_document_names_must_be_given() {
+    let id = crate::ClientId::new("me").unwrap();
+    let builder = provider::find("bs2")
+        .unwrap()
+        .builder("production", id)
+        .unwrap();
+    let error = super::rejected(
+        builder
+            .secret(crate::ClientSecret::new("shh"))
+            .scopes(["cob.read"]),
+    );
+    assert_eq!(error.field(), "token_url");
+    assert!(error.rule().contains("must be given"), "{error}");
+}
