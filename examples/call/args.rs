@@ -3,11 +3,16 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{
-    ArgGroup, Parser, ValueEnum,
+    ArgGroup, CommandFactory, FromArgMatches, Parser, ValueEnum,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use http::{HeaderName, HeaderValue, Method, Uri};
-use tower_oauth::Origin;
+use tower_oauth::{
+    Origin,
+    provider::{self, Provider},
+};
+
+use crate::list;
 
 /// Calls an API with a token that the crate fetches and keeps alive. The client's secret is read from the variable
 /// OAUTH_CLIENT_SECRET.
@@ -33,6 +38,9 @@ pub(crate) struct Args {
     /// The HTTP client, for the token and for the API
     #[arg(long, value_enum, default_value_t = ClientKind::Hyper)]
     pub(crate) client: ClientKind,
+    /// List the providers on standard output, as one JSON array, and end
+    #[arg(long, exclusive = true)]
+    pub(crate) list: bool,
     /// Show the token requests and their answers on standard error, secrets and tokens struck out
     #[arg(short, long)]
     pub(crate) verbose: bool,
@@ -41,7 +49,12 @@ pub(crate) struct Args {
 impl Args {
     /// Ends the process when the command line cannot work, or asks for help.
     pub(crate) fn from_command_line() -> Self {
-        Self::try_parse().unwrap_or_else(|error| without_values(error).exit())
+        let matches = Self::command().try_get_matches();
+        let matches = matches.unwrap_or_else(|error| without_values(error).exit());
+        if matches.get_flag("list") {
+            list::show_and_exit();
+        }
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| without_values(error).exit())
     }
 }
 
@@ -66,14 +79,14 @@ fn without_values(mut error: clap::Error) -> clap::Error {
 #[derive(Debug, clap::Args)]
 pub(crate) struct BankArgs {
     /// A provider that the crate knows
-    #[arg(long, value_enum)]
-    pub(crate) provider: Option<Provider>,
+    #[arg(long, value_name = "NAME", value_parser = provider)]
+    pub(crate) provider: Option<&'static Provider>,
     /// A provider of your own: its dialect, as TOML
     #[arg(long, value_name = "FILE")]
     pub(crate) dialect: Option<PathBuf>,
-    /// The provider's environment [default: sandbox, where the provider has one; avista has only production]
-    #[arg(long, value_enum, conflicts_with = "dialect")]
-    pub(crate) env: Option<Env>,
+    /// The provider's environment [default: sandbox, else homologation, else its first; see --list]
+    #[arg(long, conflicts_with = "dialect")]
+    pub(crate) env: Option<String>,
     /// Another token endpoint than the provider's
     #[arg(long, value_name = "URL")]
     pub(crate) token_url: Option<String>,
@@ -141,20 +154,6 @@ pub(crate) struct LoadArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Provider {
-    Anbima,
-    Avista,
-    ContaSimples,
-    Bankly,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Env {
-    Sandbox,
-    Production,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ClientKind {
     Hyper,
     Reqwest,
@@ -173,6 +172,11 @@ impl LoadArgs {
     pub(crate) fn is_single(&self) -> bool {
         self.requests.is_none() && self.duration.is_none()
     }
+}
+
+/// The error lists those there are and names the nearest.
+fn provider(name: &str) -> Result<&'static Provider, String> {
+    provider::find(name).map_err(|error| error.rule().to_owned())
 }
 
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {

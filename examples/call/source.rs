@@ -4,20 +4,14 @@ use std::{env, path::Path};
 
 use tower_oauth::{
     BoxError, ClientId, ClientSecret, ConfigError,
-    client_credentials::ClientCredentialsBuilder,
-    provider::{anbima, avista, bankly, conta_simples},
+    client_credentials::{ClientCredentialsBuilder, CredentialPlacement},
+    provider::{self, Provider, bankly},
 };
 
-use crate::{
-    args::{BankArgs, Env, Provider},
-    dialect,
-};
+use crate::{args::BankArgs, dialect};
 
 /// The variable that holds the client's secret.
 pub(crate) const SECRET: &str = "OAUTH_CLIENT_SECRET";
-
-/// A preset: what a provider's module offers for one environment.
-type Preset = fn(ClientId, ClientSecret) -> ClientCredentialsBuilder;
 
 /// The source without its transport. `by_certificate`: the client has a certificate to show.
 pub(crate) fn builder(
@@ -26,10 +20,12 @@ pub(crate) fn builder(
 ) -> Result<ClientCredentialsBuilder, BoxError> {
     let id = ClientId::new(&args.client_id).map_err(|error| named(error, args))?;
     let mut builder = match (args.provider, &args.dialect) {
-        (Some(Provider::Bankly), _) if by_certificate && env::var_os(SECRET).is_none() => {
+        (Some(provider), _)
+            if provider.name() == "bankly" && by_certificate && env::var_os(SECRET).is_none() =>
+        {
             bankly_by_certificate(id, args)?
         }
-        (Some(provider), _) => preset(provider, args.env)?(id, secret()?),
+        (Some(provider), _) => preset(provider, args.env.as_deref(), id)?,
         (None, Some(file)) => from_file(file, id)?,
         (None, None) => return Err("name a --provider or a --dialect".into()),
     };
@@ -41,26 +37,31 @@ pub(crate) fn builder(
     Ok(origins.fold(builder, ClientCredentialsBuilder::origin))
 }
 
-fn preset(provider: Provider, env: Option<Env>) -> Result<Preset, BoxError> {
-    Ok(match (provider, env.unwrap_or(default_env(provider))) {
-        (Provider::Anbima, Env::Sandbox) => anbima::sandbox,
-        (Provider::Anbima, Env::Production) => anbima::production,
-        (Provider::Avista, Env::Production) => avista::production,
-        (Provider::Avista, Env::Sandbox) => {
-            return Err("avista has no sandbox: leave --env out, or say --env production".into());
-        }
-        (Provider::ContaSimples, Env::Sandbox) => conta_simples::sandbox,
-        (Provider::ContaSimples, Env::Production) => conta_simples::production,
-        (Provider::Bankly, Env::Sandbox) => bankly::sandbox,
-        (Provider::Bankly, Env::Production) => bankly::production,
-    })
+fn preset(
+    provider: &Provider,
+    env: Option<&str>,
+    id: ClientId,
+) -> Result<ClientCredentialsBuilder, BoxError> {
+    let env = env.unwrap_or_else(|| default_env(provider));
+    let by_certificate = matches!(
+        provider.dialect(env)?.credentials,
+        CredentialPlacement::IdOnly { .. }
+    );
+    let builder = provider.builder(env, id)?;
+    // A client that its certificate alone proves has no secret.
+    match by_certificate && env::var_os(SECRET).is_none() {
+        true => Ok(builder),
+        false => Ok(builder.secret(secret()?)),
+    }
 }
 
-pub(crate) fn default_env(provider: Provider) -> Env {
-    match provider {
-        Provider::Avista => Env::Production,
-        Provider::Anbima | Provider::ContaSimples | Provider::Bankly => Env::Sandbox,
-    }
+/// Tests come first: the sandbox, else homologation, else whatever the provider has.
+pub(crate) fn default_env(provider: &Provider) -> &str {
+    let has = |env: &&&str| provider.environments().any(|it| it == **env);
+    let known = ["sandbox", "homologation"].iter().find(has).copied();
+    known
+        .or_else(|| provider.environments().next())
+        .unwrap_or("production")
 }
 
 /// Bankly's other token endpoint, which takes the certificate in place of a secret.
@@ -68,12 +69,13 @@ fn bankly_by_certificate(
     id: ClientId,
     args: &BankArgs,
 ) -> Result<ClientCredentialsBuilder, BoxError> {
-    match (args.env, &args.token_url) {
-        (Some(Env::Production), Some(url)) => Ok(bankly::mtls(id, url)),
-        (Some(Env::Production), None) => Err(
+    match (args.env.as_deref(), &args.token_url) {
+        (Some("production"), Some(url)) => Ok(bankly::mtls(id, url)),
+        (Some("production"), None) => Err(
             "which host bankly's production hands out tokens at by mTLS is disputed: name it with --token-url".into(),
         ),
-        (Some(Env::Sandbox) | None, _) => Ok(bankly::mtls_sandbox(id)),
+        (Some("sandbox" | "sandbox-mtls") | None, _) => Ok(bankly::mtls_sandbox(id)),
+        (Some(env), _) => preset(provider::find("bankly")?, Some(env), id),
     }
 }
 

@@ -98,3 +98,35 @@ fn an_address_that_no_document_names_must_be_given() {
     assert_eq!(error.field(), "token_url");
     assert!(error.rule().contains("must be given"), "{error}");
 }
+
+/// Run it with `ACCEPT=1` to write the page anew.
+#[test]
+fn the_table_of_providers_is_in_step() {
+    let mut page = String::from(
+        "# Providers\n\nGenerated from `src/provider/data/`; a test compares the two. \
+         Select one with `provider::find(\"inter\")` or `call --provider inter`.\n\n\
+         `official`: the provider's own documents or client say it. `several_clients`: independent clients agree, and no \
+         document\nof the provider was read. `one_client`: one source; check every setting against your contract. Doubts are \
+         comments in the\ndata file, marked (?).\n\n\
+         | name | title | environments | confidence | sources |\n|---|---|---|---|---|\n",
+    );
+    for it in provider::all() {
+        let environments: Vec<_> = it.environments().collect();
+        let documents = it.documents().iter().zip(1..);
+        let documents: Vec<_> = documents
+            .map(|(url, n)| format!("[{n}](<{url}>)"))
+            .collect();
+        page.push_str(&format!(
+            "| `{}` | {} | {} | `{}` | {} |\n",
+            it.name(),
+            it.title(),
+            environments.join(", "),
+            it.confidence(),
+            documents.join(" ")
+        ));
+    }
+    if std::env::var_os("ACCEPT").is_some() {
+        fs::write("docs/providers.md", &page).unwrap();
+    }
+    assert_eq!(fs::read_to_string("docs/providers.md").unwrap(), page);
+}

@@ -4,6 +4,7 @@ mod tool;
 
 mod advice;
 mod banks;
+mod catalogue;
 mod fifth_bank;
 mod load;
 mod rejections;

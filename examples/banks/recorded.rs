@@ -1,0 +1,86 @@
+//! One provider of the catalogue, served from its recorded exchange.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use tower_oauth::{
+    SecretRef,
+    client_credentials::{Dialect, ParamValue},
+    provider::{self, Provider},
+    testing::{Bank, Exchange, RecordedBank},
+};
+
+/// Serves the provider until ctrl-c, and prints how to call it.
+pub(crate) async fn serve(name: &str, port: u16) -> io::Result<()> {
+    let provider = provider::find(name).map_err(|error| wrong(error.rule()))?;
+    let exchange = exchange(&file_of(name))?;
+    let bank = Bank::from_exchange(exchange.clone(), port).await?;
+    println!(
+        "{}\n\nOpen until ctrl-c.",
+        call_line(provider, &exchange, &bank)?
+    );
+    tokio::signal::ctrl_c().await?;
+    for difference in bank.differences() {
+        eprintln!("{name}: {difference}");
+    }
+    Ok(())
+}
+
+fn file_of(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/provider/exchanges");
+    folder.join(format!("{name}.txt"))
+}
+
+fn exchange(file: &Path) -> io::Result<Exchange> {
+    let text = fs::read_to_string(file)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))?;
+    Exchange::from_text(&text).map_err(|error| wrong(&format!("{}: {error}", file.display())))
+}
+
+fn wrong(text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text.to_owned())
+}
+
+/// Ready to be pasted into a shell.
+fn call_line(provider: &Provider, exchange: &Exchange, bank: &RecordedBank) -> io::Result<String> {
+    let environment = exchange.setting("environment").unwrap_or("production");
+    let dialect = provider.dialect(environment);
+    let dialect = dialect.map_err(|error| wrong(error.rule()))?;
+    let secret = exchange.setting("client_secret");
+    let secret = secret.map(|it| format!("OAUTH_CLIENT_SECRET={it} "));
+    let scopes = exchange.setting("scopes").unwrap_or_default();
+    let scopes = scopes.split_whitespace().map(|it| format!(" --scope {it}"));
+    Ok(format!(
+        "{}{}cargo run --example call -- --provider {} --env {environment} --token-url '{}' --origin {} --client-id {}{} {}",
+        secret.unwrap_or_default(),
+        variables(exchange, &dialect),
+        provider.name(),
+        bank.token_url(),
+        bank.origin(),
+        exchange.setting("client_id").unwrap_or("me"),
+        scopes.collect::<String>(),
+        bank.api_url(),
+    ))
+}
+
+/// The variables that the data file refers to, with the values of the exchange.
+fn variables(exchange: &Exchange, dialect: &Dialect) -> String {
+    let kinds = [
+        ("token_header", &dialect.token_headers),
+        ("token_param", &dialect.token_params),
+        ("header_value", &dialect.header_values),
+    ];
+    let mut variables: Vec<String> = Vec::new();
+    for (kind, known) in kinds {
+        for (name, value) in exchange.settings(kind).filter_map(|it| it.split_once('=')) {
+            if let Some(ParamValue::Reference(SecretRef::Env(variable))) = known.get(name) {
+                variables.push(format!("{variable}='{value}' "));
+            }
+        }
+    }
+    variables.sort();
+    variables.dedup();
+    variables.concat()
+}
