@@ -1,9 +1,9 @@
 //! The command line.
 
-use std::{path::PathBuf, time::Duration};
+use std::{env, path::PathBuf, time::Duration};
 
 use clap::{
-    ArgGroup, CommandFactory, FromArgMatches, Parser, ValueEnum,
+    ArgGroup, Parser, ValueEnum,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use http::{HeaderName, HeaderValue, Method, Uri};
@@ -40,7 +40,7 @@ pub(crate) struct Args {
     pub(crate) client: ClientKind,
     /// List the providers on standard output, as one JSON array, and end
     #[arg(long, exclusive = true)]
-    pub(crate) list: bool,
+    list: bool,
     /// Show the token requests and their answers on standard error, secrets and tokens struck out
     #[arg(short, long)]
     pub(crate) verbose: bool,
@@ -49,12 +49,11 @@ pub(crate) struct Args {
 impl Args {
     /// Ends the process when the command line cannot work, or asks for help.
     pub(crate) fn from_command_line() -> Self {
-        let matches = Self::command().try_get_matches();
-        let matches = matches.unwrap_or_else(|error| without_values(error).exit());
-        if matches.get_flag("list") {
+        // Alone it needs no address and no client, which everything else does.
+        if env::args_os().skip(1).eq(["--list"]) {
             list::show_and_exit();
         }
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| without_values(error).exit())
+        Self::try_parse().unwrap_or_else(|error| without_values(error).exit())
     }
 }
 

@@ -7,6 +7,7 @@ mod support;
 mod catalogue;
 mod exchanges;
 mod fifth_bank;
+mod knobs;
 mod mtls;
 mod stack;
 
