@@ -17,7 +17,7 @@ use tower::{Layer, Service, ServiceExt};
 use tower_oauth::{
     BoxError, ClientId, ClientSecret, FailureClass, OAuthLayer, TokenRequest, TokenSource,
     client_credentials::ClientCredentialsBuilder,
-    provider,
+    provider::{self, Provider},
     testing::{Bank, Exchange, RecordedBank},
     transport::ReqwestService,
 };
@@ -38,6 +38,15 @@ fn exchanges() -> Vec<(String, Exchange)> {
 fn builder(exchange: &Exchange, bank: &RecordedBank) -> ClientCredentialsBuilder {
     let setting = |name| exchange.setting(name).unwrap();
     let provider = provider::find(setting("provider")).unwrap();
+    builder_of(provider, exchange, bank)
+}
+
+fn builder_of(
+    provider: &Provider,
+    exchange: &Exchange,
+    bank: &RecordedBank,
+) -> ClientCredentialsBuilder {
+    let setting = |name| exchange.setting(name).unwrap();
     let id = ClientId::new(setting("client_id")).unwrap();
     let mut builder = provider.builder(setting("environment"), id).unwrap();
     if let Some(secret) = exchange.setting("client_secret") {
@@ -175,4 +184,25 @@ async fn what_differs_is_named_member_by_member() {
             "field `audience`: the document does not have it",
         ]
     );
+}
+
+/// The bank that the guide makes up, as its reader copies it.
+#[tokio::test]
+async fn the_guides_bank_passes() {
+    let page = fs::read_to_string("docs/add_a_bank.md").unwrap();
+    let block = |fence: &str, with: &str| {
+        let fence = format!("```{fence}\n");
+        let mut blocks = page.split(fence.as_str()).skip(1);
+        let block = blocks.find(|it| it.split("```").next().unwrap().contains(with));
+        block.unwrap().split("```").next().unwrap().to_owned()
+    };
+    let aurora = Provider::from_toml(&block("toml", "Banco Aurora")).unwrap();
+    let exchange = Exchange::from_text(&block("text", "provider: aurora")).unwrap();
+    let bank = Bank::from_exchange(exchange.clone(), 0).await.unwrap();
+    let source = builder_of(&aurora, &exchange, &bank)
+        .build(hyper())
+        .unwrap();
+    assert_eq!(call(&source, hyper(), &bank).await, StatusCode::OK);
+    assert_eq!(bank.differences(), Vec::<String>::new());
+    assert_eq!(source.status().lifetime, Some(Duration::from_secs(600)));
 }

@@ -59,8 +59,7 @@ impl Members {
 
     /// A member that is there, and may be `null`.
     pub(super) fn any(&self, name: &str) -> Option<Value<'_>> {
-        let span = self.spans.get(name)?.clone();
-        Some(Value::of(&json_text(&self.body)[span]))
+        at_path(json_text(&self.body), &self.spans, name)
     }
 
     /// A member, if it is a string.
@@ -91,6 +90,16 @@ impl Members {
             Some(value @ Value::Bare(_)) => value.number() != Some(0.0),
         }
     }
+}
+
+/// A member by its name, else by a path such as `data.token`.
+fn at_path<'a>(text: &'a [u8], spans: &json::Members, path: &str) -> Option<Value<'a>> {
+    if let Some(span) = spans.get(path) {
+        return Some(Value::of(&text[span.clone()]));
+    }
+    let (outer, rest) = path.split_once('.')?;
+    let inner = &text[spans.get(outer)?.clone()];
+    at_path(inner, &json::members(inner).ok()?, rest)
 }
 
 fn json_text(body: &[u8]) -> &[u8] {

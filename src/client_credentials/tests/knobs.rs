@@ -178,3 +178,35 @@ fn an_interval_between_token_requests_spaces_attempts_and_back_offs() {
         assert!(back_off.first >= minute && back_off.max >= back_off.first);
     }
 }
+
+#[tokio::test]
+async fn a_path_leads_into_nested_objects() {
+    let mut it = dialect();
+    it.response.token = "data.auth.token".into();
+    it.response.expiry = "data.ttl".into();
+    it.response.error = "fault.code".into();
+    let nested = answer(200, r#"{"data":{"auth":{"token":"abc"},"ttl":60}}"#);
+    let token = ask(builder(it.clone()), nested).await.unwrap();
+    assert_eq!(
+        (token.expose(), token.lifetime()),
+        ("abc", Some(Duration::from_secs(60)))
+    );
+    // A member of that whole name comes first.
+    let whole = answer(
+        200,
+        r#"{"data.auth.token":"whole","data":{"auth":{"token":"abc"}}}"#,
+    );
+    assert_eq!(
+        ask(builder(it.clone()), whole).await.unwrap().expose(),
+        "whole"
+    );
+    let broken = answer(200, r#"{"data":{"auth":"abc"}}"#);
+    let error = ask(builder(it.clone()), broken).await.unwrap_err();
+    assert!(
+        error.to_string().contains("`data.auth.token` is missing"),
+        "{error}"
+    );
+    let denied = answer(400, r#"{"fault":{"code":"invalid_client"}}"#);
+    let error = ask(builder(it), denied).await.unwrap_err();
+    assert_eq!(error.code(), Some("invalid_client"));
+}
