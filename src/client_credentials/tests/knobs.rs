@@ -210,3 +210,24 @@ async fn a_path_leads_into_nested_objects() {
     let error = ask(builder(it), denied).await.unwrap_err();
     assert_eq!(error.code(), Some("invalid_client"));
 }
+
+#[tokio::test]
+async fn a_record_shows_no_token_that_a_header_brings() {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let record = std::sync::Arc::clone(&seen);
+    let mut it = dialect();
+    it.response.in_headers = true;
+    it.response.token = "x-first".into();
+    it.response.extras = vec!["x-second".into()];
+    let good = with_header(answer(200, ""), "x-first", "qwertyuiop-1");
+    let good = with_header(good, "x-second", "asdfghjkl-2");
+    let builder = builder(it)
+        .header_value("key", secret("zxcvbnm-345"))
+        .on_attempt(move |attempt| record.lock().unwrap().push_str(&attempt.to_string()));
+    ask(builder, good).await.unwrap();
+    let seen = seen.lock().unwrap();
+    assert!(seen.contains("x-first"), "{seen}");
+    for secret in ["qwertyuiop-1", "asdfghjkl-2", "zxcvbnm-345"] {
+        assert!(!seen.contains(secret), "{seen}");
+    }
+}

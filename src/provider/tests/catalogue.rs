@@ -130,3 +130,31 @@ fn the_table_of_providers_is_in_step() {
     }
     assert_eq!(fs::read_to_string("docs/providers.md").unwrap(), page);
 }
+
+/// As above, with `ACCEPT=1`.
+#[test]
+fn the_readme_has_the_table_of_providers() {
+    const BEGIN: &str = "<!-- providers: begin -->\n";
+    const END: &str = "<!-- providers: end -->";
+    let mut table =
+        String::from("| name | provider | environments | confidence |\n|---|---|---|---|\n");
+    for it in provider::all() {
+        let environments: Vec<_> = it.environments().collect();
+        let (name, title, environments) = (it.name(), it.title(), environments.join(", "));
+        table.push_str(&format!(
+            "| `{name}` | {title} | {environments} | {} |\n",
+            it.confidence()
+        ));
+    }
+    let readme = fs::read_to_string("README.md").unwrap();
+    let (before, rest) = readme.split_once(BEGIN).unwrap();
+    let (_, after) = rest.split_once(END).unwrap();
+    let expected = format!("{before}{BEGIN}{table}{END}{after}");
+    if std::env::var_os("ACCEPT").is_some() {
+        fs::write("README.md", &expected).unwrap();
+    } else {
+        assert_eq!(readme, expected);
+    }
+    let count = format!("{} providers", provider::all().len());
+    assert!(readme.contains(&count), "the README does not say {count}");
+}
