@@ -71,8 +71,8 @@
 //!
 //! # Errors
 //!
-//! A wrong setting is a [`ConfigError`] when you build. A request that gets no token fails with a [`BoxError`], in which
-//! [`OAuthError::find`] finds the reason. Errors of the inner service pass through unchanged.
+//! A wrong setting is a [`ConfigError`] when you build. A request that gets no token fails with a [`BoxError`], in
+//! which [`OAuthError::find`] finds the reason. Errors of the inner service pass through unchanged.
 //!
 //! If your service calls a bank for its own callers, answer them as follows. [`OAuthError::suggested_status`] returns
 //! the status of the first four rows.
@@ -136,7 +136,8 @@ pub use lifecycle::{
 #[cfg(feature = "reqwest-middleware")]
 pub use middleware::OAuthMiddleware;
 pub use middleware::{
-    InnerService, NoRetry, OAuth, OAuthLayer, ResponseFuture, RetryMode, RetryRejected,
+    FromExtension, InnerService, NoRetry, OAuth, OAuthLayer, PickSource, ResponseFuture, RetryMode,
+    RetryRejected,
 };
 pub use origin::Origin;
 pub use policy::{

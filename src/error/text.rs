@@ -1,4 +1,4 @@
-//! What may be shown of texts that come from outside.
+//! Decides what may be shown of texts that come from outside.
 
 use std::error::Error;
 
@@ -11,23 +11,23 @@ const LONGEST_DESCRIPTION: usize = 200;
 /// The longest part of an error's causes that is shown, in characters.
 const LONGEST_CAUSE: usize = 500;
 
-/// A word of so many characters, without a blank, may be a token.
+/// A word of at least this many characters may be a token.
 const SHORTEST_TOKEN: usize = 20;
 
-/// One line without control and invisible characters: what stands in a log or on a terminal is what was said.
+/// One line without control and invisible characters, safe for a log or a terminal.
 pub(crate) fn one_line(text: &str) -> String {
     let visible: String = text.chars().filter(|it| !is_invisible(*it)).collect();
     let words: Vec<_> = visible.split_whitespace().collect();
     words.join(" ")
 }
 
-/// What may be shown of a server's description: one line of it, without anything that could be a token.
+/// The shown part of a server's description: one line, without anything that could be a token.
 pub(crate) fn description(text: &str) -> String {
     let text = without_tokens(&one_line(text)).replace('"', "'");
     cut(&text, LONGEST_DESCRIPTION)
 }
 
-/// An error and its causes in one line, without those whose words the one before them repeats.
+/// An error and its causes in one line. A cause whose text the error before it repeats is left out.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut texts: Vec<String> = Vec::new();
     for cause in causes(error) {
@@ -39,7 +39,7 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     cut(&texts.join(": "), LONGEST_CAUSE)
 }
 
-/// The innermost cause: what HTTP and TLS clients wrap around it says no more than where they were.
+/// The innermost cause: the errors of HTTP and TLS clients around it name only the step.
 pub(crate) fn root(error: &(dyn Error + 'static)) -> String {
     let root = causes(error).last().unwrap_or(error);
     cut(&one_line(&root.to_string()), LONGEST_CAUSE)
@@ -110,7 +110,7 @@ mod tests {
                 "bad token [elided], sorry",
             ),
             (format!("t={token}"), "[elided]"),
-            // What is invisible does not hide one.
+            // Invisible characters do not hide a token.
             ("abcdefghij\u{200b}klmnopqrstuv\u{0}wxyz".into(), "[elided]"),
             ("a".repeat(19), &"a".repeat(19)),
             ("a".repeat(20), "[elided]"),

@@ -1,9 +1,9 @@
-//! The providers that are known by name. Each is one data file in `src/provider/data/`, with the documents that its facts
-//! are taken from. [`all`] returns every one, [`find`] one by its name. Four have constructors of their own.
+//! The built-in providers. Each is one data file in `src/provider/data/`, with links to the documents that its facts are
+//! taken from. [`all`] returns every provider, [`find`] one by its name. Four have constructors of their own.
 //!
-//! Facts are marked with where they come from: `(doc)` the provider's page on authentication, `(docs)` other pages of
-//! the provider, `(client)` clients seen at work, `(?)` disputed, and therefore easy to change. Every URL can be
-//! replaced: see [`ClientCredentialsBuilder::token_url`] and [`ClientCredentialsBuilder::origin`].
+//! Each fact names its source: `(doc)` the provider's page on authentication, `(docs)` other pages of the provider,
+//! `(client)` the code of existing clients, `(?)` sources that disagree. Every URL can be replaced: see
+//! [`ClientCredentialsBuilder::token_url`] and [`ClientCredentialsBuilder::origin`].
 //!
 //! [`ClientCredentialsBuilder::token_url`]: crate::client_credentials::ClientCredentialsBuilder::token_url
 //! [`ClientCredentialsBuilder::origin`]: crate::client_credentials::ClientCredentialsBuilder::origin
