@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use tower_oauth::{
@@ -21,11 +22,24 @@ pub(crate) async fn serve(name: &str, port: u16) -> io::Result<()> {
         "{}\n\nOpen until ctrl-c.",
         call_line(provider, &exchange, &bank)?
     );
-    tokio::signal::ctrl_c().await?;
-    for difference in bank.differences() {
-        eprintln!("{name}: {difference}");
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        () = report_differences(name, &bank) => Ok(()),
     }
-    Ok(())
+}
+
+/// Prints what differs from the exchange, soon after the request.
+async fn report_differences(name: &str, bank: &RecordedBank) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    let mut shown = 0;
+    loop {
+        ticks.tick().await;
+        let differences = bank.differences();
+        for difference in &differences[shown..] {
+            eprintln!("{name}: {difference}");
+        }
+        shown = differences.len();
+    }
 }
 
 fn file_of(name: &str) -> PathBuf {

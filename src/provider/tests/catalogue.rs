@@ -24,6 +24,45 @@ fn every_file_is_read_and_listed() {
     assert_eq!(provider::all().len(), FILES.len());
 }
 
+/// The marks of sources, such as `[D1]`, in a comment or an exchange's note. Other words in brackets are no marks.
+fn marks(text: &str) -> impl Iterator<Item = &str> {
+    let bracketed = text.split('[').skip(1).filter_map(|it| it.split_once(']'));
+    bracketed
+        .map(|(mark, _)| mark)
+        .filter(|it| it.starts_with(|first: char| first.is_ascii_alphabetic()))
+}
+
+/// The marks that a data file explains: behind each document stands `# D1`, `# D1, D2` or `# D1: a note`.
+fn explained(file: &str) -> BTreeSet<&str> {
+    let (_, documents) = file.split_once("documents = [").unwrap();
+    let lines = documents.split("\n]").next().unwrap().lines();
+    let notes = lines.filter_map(|line| line.split_once("\",   # "));
+    let named = notes.flat_map(|(_, note)| note.split(':').next().unwrap().split(", "));
+    named.chain(["docs", "client", "note"]).collect()
+}
+
+#[test]
+fn every_source_that_is_named_is_explained() {
+    for (name, file) in FILES {
+        let explained = explained(file);
+        let comments = file.lines().filter_map(|line| line.split_once('#'));
+        for mark in comments.flat_map(|(_, comment)| marks(comment)) {
+            assert!(explained.contains(mark), "{name}.toml: [{mark}]");
+        }
+    }
+    for exchange in fs::read_dir("src/provider/exchanges").unwrap() {
+        let path = exchange.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let provider = text.lines().find_map(|it| it.strip_prefix("provider: "));
+        let file = FILES.iter().find(|(name, _)| Some(*name) == provider);
+        let explained = explained(file.unwrap().1);
+        let notes = text.lines().filter(|it| !it.starts_with(['<', '>']));
+        for mark in notes.flat_map(marks) {
+            assert!(explained.contains(mark), "{}: [{mark}]", path.display());
+        }
+    }
+}
+
 #[test]
 fn what_is_not_there_is_named_with_what_is() {
     let error = provider::find("sicob").unwrap_err().to_string();

@@ -1,16 +1,26 @@
-//! The providers of the catalogue, by `--list` and by name.
+//! The providers of the catalogue: `call --list`, `call --provider` and `banks --provider`.
 
-use serde_json::Value;
-use tower_oauth::testing::{Bank, Exchange};
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
 
-use super::tool::Call;
+use serde_json::{Value, json};
+use tower_oauth::{
+    provider,
+    testing::{Bank, Exchange},
+};
+
+use super::tool::{CLIENTS, Call, binary};
 
 #[tokio::test]
 async fn a_list_of_every_provider_is_one_json_array() {
     let outcome = Call::bare(&["--list"]).run().await;
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     let list: Vec<Value> = serde_json::from_str(&outcome.stdout).unwrap();
-    assert!(list.len() >= 34, "{}", list.len());
+    let names: Vec<_> = list.iter().map(|it| it["name"].as_str().unwrap()).collect();
+    let known: Vec<_> = provider::all().iter().map(|it| it.name()).collect();
+    assert_eq!(names, known);
     let inter = list.iter().find(|it| it["name"] == "inter").unwrap();
     assert_eq!(inter["title"], "Banco Inter");
     assert_eq!(
@@ -40,4 +50,127 @@ async fn a_provider_is_called_by_its_name() {
     let outcome = call.url(bank.api_url()).run().await;
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     assert_eq!(bank.differences(), Vec::<String>::new());
+}
+
+/// `banks` serving one provider, until it is dropped.
+struct Served {
+    process: Child,
+    call_line: String,
+}
+
+impl Served {
+    fn start(provider: &str) -> Self {
+        let mut command = Command::new(binary("banks"));
+        command.args(["--port", "0", "--provider", provider]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("`cargo build --example banks`");
+        let mut call_line = String::new();
+        let output = process.stdout.as_mut().unwrap();
+        BufReader::new(output).read_line(&mut call_line).unwrap();
+        Self { process, call_line }
+    }
+
+    /// Runs the command line that it printed: variables, `cargo run … --`, and arguments.
+    fn call(&self) -> Call {
+        let (variables, args) = self.call_line.split_once("cargo run").unwrap();
+        let (_, args) = args.split_once(" -- ").unwrap();
+        let args = shell_words(args);
+        let args: Vec<_> = args.iter().map(String::as_str).collect();
+        let mut call = Call::bare(&args);
+        for variable in shell_words(variables) {
+            let (name, value) = variable.split_once('=').unwrap();
+            call = call.variable(name, value);
+        }
+        call
+    }
+
+    /// The first line of its standard error.
+    fn complaint(&mut self) -> String {
+        let mut line = String::new();
+        let output = self.process.stderr.as_mut().unwrap();
+        BufReader::new(output).read_line(&mut line).unwrap();
+        line
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Splits at white space outside of single quotes.
+fn shell_words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    for (number, part) in line.trim().split('\'').enumerate() {
+        let is_quoted = number % 2 == 1;
+        for (nth, word) in part.split(' ').enumerate() {
+            match (is_quoted, nth) {
+                (_, 0) => {}
+                (true, _) => words.last_mut().unwrap().push(' '),
+                (false, _) => words.push(String::new()),
+            }
+            words.last_mut().unwrap().push_str(word);
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+#[tokio::test]
+async fn every_provider_is_served_and_called_by_the_line_that_banks_prints() {
+    for (number, provider) in provider::all().iter().enumerate() {
+        let name = provider.name();
+        let served = Served::start(name);
+        let call = served.call().arg("--client", CLIENTS[number % 2]);
+        let outcome = call.run().await;
+        assert_eq!(outcome.code, 0, "{name}: {}", outcome.stderr);
+        assert_eq!(outcome.report()["status"], json!({ "200": 1 }), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_differs_is_printed_by_call_and_by_banks() {
+    let mut served = Served::start("inter");
+    let outcome = served.call().arg("--scope", "pix.read").run().await;
+    assert_eq!(outcome.code, 1);
+    let difference = "field `scope`: has another value than the document's";
+    assert!(outcome.stderr.contains(difference), "{}", outcome.stderr);
+    assert_eq!(served.complaint(), format!("inter: {difference}\n"));
+}
+
+#[tokio::test]
+async fn an_unknown_provider_is_an_error_that_lists_those_there_are() {
+    let names: Vec<_> = provider::all().iter().map(|it| it.name()).collect();
+    let listed = format!("did you mean `sicoob`? Known: {}", names.join(", "));
+    let mut served = Served::start("sicob");
+    assert!(!served.process.wait().unwrap().success());
+    let complaint = served.complaint();
+    assert!(complaint.contains(&listed), "{complaint}");
+    let call = Call::bare(&["--provider", "sicob", "--client-id", "me"]).url("http://127.0.0.1:9/");
+    call.run().await.assert_usage_error(&listed);
+}
+
+#[tokio::test]
+async fn an_environment_chooses_the_providers_own_values() {
+    let call = Call::bare(&["--provider", "bs2", "--client-id", "me"])
+        .secret("shh-shh-shh")
+        .arg("--scope", "cob.read")
+        .url("https://api.bank.example/");
+    // No source names its host.
+    call.run().await.assert_usage_error("--token-url");
+    let foreign = Call::bare(&["--provider", "inter", "--client-id", "me"])
+        .secret("shh-shh-shh")
+        .arg("--scope", "cob.read")
+        .url("https://cdpj.partners.bancointer.com.br/");
+    let sandbox = "https://cdpj-sandbox.partners.uatinter.co";
+    foreign.clone().run().await.assert_usage_error(sandbox);
+    let api = Call::bare(&["--provider", "inter", "--client-id", "me"])
+        .secret("shh-shh-shh")
+        .arg("--scope", "cob.read")
+        .arg("--env", "production")
+        .url(sandbox);
+    let production = "https://cdpj.partners.bancointer.com.br";
+    api.run().await.assert_usage_error(production);
 }
