@@ -152,25 +152,27 @@ async fn an_unknown_provider_is_an_error_that_lists_those_there_are() {
     call.run().await.assert_usage_error(&listed);
 }
 
+/// A call that reaches nobody: its configuration or its address is rejected first.
+fn unsent(provider: &str) -> Call {
+    Call::bare(&["--provider", provider, "--client-id", "me"])
+        .secret("shh-shh-shh")
+        .arg("--scope", "cob.read")
+}
+
 #[tokio::test]
-async fn an_environment_chooses_the_providers_own_values() {
-    let call = Call::bare(&["--provider", "bs2", "--client-id", "me"])
-        .secret("shh-shh-shh")
-        .arg("--scope", "cob.read")
-        .url("https://api.bank.example/");
-    // No source names its host.
-    call.run().await.assert_usage_error("--token-url");
-    let foreign = Call::bare(&["--provider", "inter", "--client-id", "me"])
-        .secret("shh-shh-shh")
-        .arg("--scope", "cob.read")
-        .url("https://cdpj.partners.bancointer.com.br/");
-    let sandbox = "https://cdpj-sandbox.partners.uatinter.co";
-    foreign.clone().run().await.assert_usage_error(sandbox);
-    let api = Call::bare(&["--provider", "inter", "--client-id", "me"])
-        .secret("shh-shh-shh")
-        .arg("--scope", "cob.read")
-        .arg("--env", "production")
-        .url(sandbox);
+async fn an_environment_chooses_the_providers_addresses() {
     let production = "https://cdpj.partners.bancointer.com.br";
-    api.run().await.assert_usage_error(production);
+    let sandbox = "https://cdpj-sandbox.partners.uatinter.co";
+    let of_sandbox = unsent("inter").url(production);
+    let says = "is not among the source's origins";
+    of_sandbox.run().await.assert_usage_error(says);
+    let of_production = unsent("inter").arg("--env", "production").url(sandbox);
+    of_production.run().await.assert_usage_error(says);
+}
+
+#[tokio::test]
+async fn a_token_url_that_no_document_names_must_be_given() {
+    let call = unsent("bs2").url("https://api.bank.example/");
+    let says = "invalid `token_url` \"\": must be given";
+    call.run().await.assert_usage_error(says);
 }

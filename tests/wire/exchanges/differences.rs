@@ -17,6 +17,10 @@ fn recorded(file: &str) -> Exchange {
     exchanges.find(|(name, _)| name == file).unwrap().1
 }
 
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().build().unwrap()
+}
+
 /// What the bank found different in a token request.
 async fn differences(
     file: &str,
@@ -71,8 +75,7 @@ async fn a_field_that_is_missing_is_named() {
     );
     let exchange = recorded("efi-pix.txt");
     let bank = Bank::from_exchange(exchange.clone(), 0).await.unwrap();
-    let client = reqwest::Client::new();
-    let empty = client.post(bank.token_url()).body("{}").send().await;
+    let empty = client().post(bank.token_url()).body("{}").send().await;
     assert_eq!(empty.unwrap().status(), StatusCode::BAD_REQUEST);
     assert_eq!(
         bank.differences()[..4],
@@ -89,13 +92,12 @@ async fn a_field_that_is_missing_is_named() {
 async fn method_path_and_order_are_named() {
     let exchange = recorded("inter.txt");
     let bank = Bank::from_exchange(exchange, 0).await.unwrap();
-    let client = reqwest::Client::new();
     let url = format!("{}/another/path", bank.origin());
     let form = [
         ("accept", "application/json"),
         ("content-type", "application/x-www-form-urlencoded"),
     ];
-    let mut request = client.put(url).body(
+    let mut request = client().put(url).body(
         "client_id=client-1&grant_type=client_credentials&client_secret=s3cret-value-1\
          &scope=extrato.read%20boleto-cobranca.read%20cob.write",
     );
@@ -116,7 +118,7 @@ async fn method_path_and_order_are_named() {
 #[tokio::test]
 async fn a_header_that_the_api_misses_is_named() {
     let bank = Bank::from_exchange(recorded("itau.txt"), 0).await.unwrap();
-    let request = reqwest::Client::new().get(bank.api_url());
+    let request = client().get(bank.api_url());
     let token = "eyJhbGciOiJSUzI1NiJ9.e30.c2ln";
     let answer = request.bearer_auth(token).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
