@@ -114,20 +114,26 @@ impl Provider {
             let line = 1 + before.matches('\n').count();
             ConfigError::new("data file", format!("line {line}: {}", error.message()))
         })?;
-        let name = file.name;
+        let name = file.name.clone();
+        Self::from_file(file).map_err(|error| error.of(&name))
+    }
+
+    fn from_file(file: DataFile) -> Result<Self, ConfigError> {
+        // First alone, so that an error names the right table.
+        read(&file.name, file.dialect.clone(), "dialect")?;
         let environments = file.environments.into_iter();
         let environments = environments
             .map(|(environment, own)| {
-                let dialect = dialect(&name, &environment, &file.dialect, own)?;
+                let dialect = dialect(&file.name, &environment, &file.dialect, own)?;
                 Ok((environment, dialect))
             })
             .collect::<Result<Vec<_>, ConfigError>>()?;
         if environments.is_empty() {
             let rule = "must name at least one, such as `[environments.production]`";
-            return Err(ConfigError::new("environments", rule).of(&name));
+            return Err(ConfigError::new("environments", rule));
         }
         Ok(Self {
-            name,
+            name: file.name,
             title: file.title,
             confidence: file.confidence,
             documents: file.documents,
@@ -204,27 +210,29 @@ fn dialect(
     let place = format!("environments.{environment}");
     let Value::Table(own) = own else {
         let rule = "must be a table with `token_url` and `origins`";
-        return Err(ConfigError::new(place, rule).of(name));
+        return Err(ConfigError::new(place, rule));
     };
     let mut merged = shared.clone();
     merged.extend(own);
-    merged.insert("name".into(), name.into());
-    let has_url = merged.contains_key("token_url");
-    merged.entry("token_url").or_insert("".into());
-    let dialect: Dialect = Value::Table(merged)
+    let dialect = read(name, merged, &place)?;
+    let mut checked = dialect.clone();
+    if checked.token_url.is_empty() {
+        // Only the address is missing, and the rest can be checked.
+        checked.token_url = "https://login.example/token".into();
+    }
+    checked.check().map_err(|error| error.within(&place))?;
+    Ok(dialect)
+}
+
+/// Without `token_url`, it is empty.
+fn read(name: &str, mut table: Table, place: &str) -> Result<Dialect, ConfigError> {
+    table.insert("name".into(), name.into());
+    table.entry("token_url").or_insert("".into());
+    Value::Table(table)
         .try_into()
         .map_err(|error: toml::de::Error| {
             // With the key, which the message alone lacks.
             let rule = error.to_string().trim().replace('\n', " ");
-            ConfigError::new(place, rule).of(name)
-        })?;
-    if has_url {
-        dialect.check()?;
-    } else {
-        // Only the address is missing, and the rest can be checked.
-        let mut filled = dialect.clone();
-        filled.token_url = "https://login.example/token".into();
-        filled.check()?;
-    }
-    Ok(dialect)
+            ConfigError::new(place.to_owned(), rule)
+        })
 }

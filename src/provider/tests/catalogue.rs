@@ -77,27 +77,29 @@ fn what_is_not_there_is_named_with_what_is() {
     assert!(error.contains("production, sandbox"), "{error}");
 }
 
+/// The error of a file with these lines in `[dialect]`, and these in an environment.
+fn file_error(dialect: &str, environment: &str) -> String {
+    let text = format!(
+        "name = 'x'\ntitle = 'X'\nconfidence = 'official'\ndocuments = []\n[dialect]\n{dialect}\n\
+         [environments.production]\ntoken_url = 'https://x.example/token'\n\
+         [environments.sandbox]\ntoken_url = 'https://y.example/token'\n{environment}"
+    );
+    Provider::from_toml(&text).unwrap_err().to_string()
+}
+
 #[test]
 fn a_file_that_contradicts_itself_names_the_key() {
-    let file = |dialect: &str| {
-        let text = format!(
-            "name = 'x'\ntitle = 'X'\nconfidence = 'official'\ndocuments = []\n[dialect]\n{dialect}\n[environments.production]\ntoken_url = 'https://x.example/token'\n"
-        );
-        Provider::from_toml(&text).unwrap_err().to_string()
-    };
-    for (dialect, expected) in [
+    for (dialect, key) in [
         ("body = 'empty'", "grant"),
-        ("grantt = 'absent'", "grantt"),
         (
             "default_lifetime = '2h'\nmax_lifetime = '1h'",
-            "max_lifetime",
+            "default_lifetime",
         ),
         (
             "headers = { key = '{key}', Authorization = 'Bearer {token}' }",
-            "header_values",
+            "headers",
         ),
         ("token_params = { dr = 10 }", "token_params.dr"),
-        ("header_values = { key = 1 }", "header_values.key"),
         ("min_fetch_interval = '2h'", "min_fetch_interval"),
         (
             "blocked = { statuses = [200], wait = '1m' }",
@@ -117,8 +119,59 @@ fn a_file_that_contradicts_itself_names_the_key() {
             "response",
         ),
     ] {
-        let error = file(dialect);
-        assert!(error.contains(expected), "{dialect}: {error}");
+        let error = file_error(dialect, "");
+        let place = format!("x: invalid `environments.production.{key}");
+        assert!(error.starts_with(&place), "{dialect}: {error}");
+        // An environment's own lines are checked together with the shared ones.
+        let error = file_error("", dialect);
+        let place = format!("x: invalid `environments.sandbox.{key}");
+        assert!(error.starts_with(&place), "{dialect}: {error}");
+    }
+}
+
+#[test]
+fn a_line_that_cannot_be_read_names_its_table_and_its_key() {
+    for (line, says) in [
+        (
+            "grantt = 'absent'",
+            "unknown field `grantt`, expected one of",
+        ),
+        (
+            "body = 'emty'",
+            "unknown variant `emty`, expected one of `form`, `json`, `empty` in `body`",
+        ),
+        ("scope = { most = 'x' }", "expected usize in `scope.most`"),
+        ("header_values = { key = 1 }", "in `header_values.key`"),
+    ] {
+        let error = file_error(line, "");
+        assert!(error.starts_with("x: invalid `dialect`: "), "{error}");
+        assert!(error.contains(says), "{error}");
+        let error = file_error("", line);
+        assert!(
+            error.starts_with("x: invalid `environments.sandbox`: "),
+            "{error}"
+        );
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+#[test]
+fn a_text_that_is_no_data_file_names_the_line() {
+    for (text, says) in [
+        (
+            "nme = 'x'",
+            "line 1: unknown field `nme`, expected one of `name`",
+        ),
+        ("name = 'x'\nname = 'y'", "line 2: duplicate key"),
+        (
+            "name = 'x'\ntitle = 'X'\nconfidence = 'sure'",
+            "line 3: unknown variant `sure`, expected one of `official`",
+        ),
+        ("name = 'x'\ntitle =", "line 2: "),
+    ] {
+        let error = Provider::from_toml(text).unwrap_err().to_string();
+        assert!(error.starts_with("invalid `data file`: "), "{error}");
+        assert!(error.contains(says), "{error}");
     }
 }
 
