@@ -91,21 +91,25 @@
 //!
 //! # Features
 //!
+//! - `client-credentials` (default): the client-credentials grant, with dialects and providers as data. A fetcher of your
+//!   own does not need it.
 //! - `reqwest` (default): a `reqwest` client, configured so that it sends no secret to another origin.
 //! - `rustls` (default): TLS for that client.
 //! - `reqwest-middleware`: the token source as a `reqwest_middleware::Middleware`.
 //! - `testing`: the four banks as strict servers on loopback.
 //! - `testing-tls`: the same over TLS, with certificates made for the test.
 //!
-//! Without features, bring a Tower HTTP service of your own.
+//! Without `reqwest`, bring a Tower HTTP service of your own. [`TokenSource`] and the middleware need no feature.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "client-credentials")]
 pub mod client_credentials;
 // Not as doc tests: the examples are run instead.
 #[cfg(all(doc, not(doctest)))]
 pub mod guide;
+#[cfg(feature = "client-credentials")]
 pub mod provider;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -113,6 +117,8 @@ pub mod transport;
 
 mod duration;
 mod error;
+#[cfg(feature = "client-credentials")]
+mod form;
 mod headers;
 mod lifecycle;
 mod middleware;
@@ -149,6 +155,11 @@ pub use secret::{ClientId, ClientSecret, SecretRef};
 pub use token::{FetchCause, Generation, Token, TokenRequest};
 
 /// The README's code, compiled and run.
-#[cfg(all(doctest, feature = "testing", feature = "reqwest"))]
+#[cfg(all(
+    doctest,
+    feature = "client-credentials",
+    feature = "testing",
+    feature = "reqwest"
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;

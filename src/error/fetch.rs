@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{BoxError, FetchErrorKind, text};
 
-/// The longest part of an RFC 6749 `error` code that is ever shown.
-const LONGEST_CODE: usize = 64;
+#[cfg(feature = "client-credentials")]
+mod answer;
 
 /// The advice for an endpoint that could not be reached, or did not answer.
 pub(crate) const CHECK_NETWORK: &str =
@@ -174,11 +174,6 @@ impl FetchError {
         Self::new(FailureClass::Unclear, FetchErrorKind::Malformed, what)
     }
 
-    /// The answer ended before it held a token. This seldom happens twice, so it is tried again within the fetch.
-    pub(crate) fn cut_short(what: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(FailureClass::Transient, FetchErrorKind::Malformed, what)
-    }
-
     /// The answer holds a token and says that it has expired.
     pub(crate) fn without_life(what: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -191,29 +186,6 @@ impl FetchError {
         Self::new(FailureClass::Transient, FetchErrorKind::TimedOut, what)
     }
 
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
-
-    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
-        self.status = Some(status);
-        self
-    }
-
-    /// Takes a scrubbed code, and cuts it to the longest allowed length.
-    pub(crate) fn with_code(mut self, code: &str) -> Self {
-        let shown: String = code.chars().take(LONGEST_CODE).collect();
-        self.code = (!shown.is_empty()).then(|| shown.into());
-        self
-    }
-
-    /// Takes a description without the client's own secrets.
-    pub(crate) fn with_description(mut self, description: &str) -> Self {
-        let shown = text::description(description);
-        self.description = (!shown.is_empty()).then(|| shown.into());
-        self
-    }
-
     pub(crate) fn with_advice(mut self, advice: &'static str) -> Self {
         self.advice = Some(advice);
         self
@@ -224,11 +196,6 @@ impl FetchError {
         self
     }
 
-    pub(crate) fn for_certificate(mut self) -> Self {
-        self.certificate_rejected = true;
-        self
-    }
-
     /// Adds the token endpoint's host and port.
     pub(crate) fn at(mut self, place: &str) -> Self {
         self.message = match self.status {
@@ -236,12 +203,6 @@ impl FetchError {
             Some(_) => format!("{} of {place}", self.message),
         }
         .into();
-        self
-    }
-
-    /// Ends the fetch whatever the class. Used for a 429 that does not say how long to wait.
-    pub(crate) fn not_within_fetch(mut self) -> Self {
-        self.retry_within_fetch = false;
         self
     }
 

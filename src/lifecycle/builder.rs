@@ -138,12 +138,14 @@ impl TokenSourceBuilder {
         Ok(TokenSource::new(Core::new(config, self.fetcher, self.rng)))
     }
 
+    #[cfg(feature = "client-credentials")]
     /// Sets host and port of the token endpoint, for errors.
     pub(crate) fn endpoint(mut self, endpoint: &str) -> Self {
         self.config.endpoint = Some(endpoint.into());
         self
     }
 
+    #[cfg(feature = "client-credentials")]
     /// Replaces the origins.
     pub(crate) fn origins(mut self, origins: AllowedOrigins) -> Self {
         self.config.origins = origins;

@@ -11,7 +11,7 @@ use crate::{
     client_credentials::dialect::{
         BodyEncoding, CredentialPlacement, Dialect, ParamValue, ScopeFormat,
     },
-    text::form_urlencoded,
+    form::form_urlencoded,
 };
 
 /// The most bytes that one byte of a value becomes: `\u0000` in JSON, `%00` in a form.

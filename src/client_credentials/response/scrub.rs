@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::json;
-use crate::text::{form_urlencoded, is_hidden};
+use crate::{form::form_urlencoded, text::is_hidden};
 
 /// The longest part of a server's description that is kept, in characters.
 const LONGEST: usize = 1024;
