@@ -1,34 +1,45 @@
 //! The token source that the arguments describe.
 
-use std::{env, path::Path};
+use std::env;
 
 use tower_oauth::{
-    BoxError, ClientId, ClientSecret, ConfigError,
-    client_credentials::{ClientCredentialsBuilder, CredentialPlacement},
+    BoxError, ClientId, ClientSecret, ConfigError, Secret,
+    client_credentials::{ClientCredentialsBuilder, CredentialPlacement, Dialect},
     provider::{self, Provider, bankly},
 };
 
-use crate::{args::BankArgs, dialect};
+use crate::{
+    args::{Args, BankArgs},
+    dialect, signing,
+};
 
-/// The variable that holds the client's secret.
+/// The variable that holds the client's secret, unless a file does.
 pub(crate) const SECRET: &str = "OAUTH_CLIENT_SECRET";
 
-/// The source without its transport. `by_certificate`: the client has a certificate to show.
-pub(crate) fn builder(
-    args: &BankArgs,
-    by_certificate: bool,
-) -> Result<ClientCredentialsBuilder, BoxError> {
+/// The source without its transport.
+pub(crate) fn builder(all: &Args) -> Result<ClientCredentialsBuilder, BoxError> {
+    let args = &all.bank;
     let id = ClientId::new(&args.client_id).map_err(|error| named(error, args))?;
-    let mut builder = match (args.provider, &args.dialect) {
-        (Some(provider), _)
-            if provider.name() == "bankly" && by_certificate && env::var_os(SECRET).is_none() =>
-        {
+    let dialect = described(args)?;
+    // The assertion takes the secret's place.
+    let by_assertion = all.signing.alg.is_some() || dialect.assertion.is_some();
+    let secret = match by_assertion {
+        true => None,
+        false => secret(args)?,
+    };
+    let is_bankly = args.provider.is_some_and(|it| it.name() == "bankly");
+    let assertion = dialect.assertion.clone();
+    let mut builder = match secret {
+        None if is_bankly && all.tls.cert.is_some() && !by_assertion => {
             bankly_by_certificate(id, args)?
         }
-        (Some(provider), _) => preset(provider, args.env.as_deref(), id)?,
-        (None, Some(file)) => from_file(file, id)?,
-        (None, None) => return Err("name a --provider or a --dialect".into()),
+        None if args.provider.is_some() && !by_assertion && wants_secret(&dialect) => {
+            return Err(no_secret());
+        }
+        None => ClientCredentialsBuilder::new(dialect, id),
+        Some(secret) => ClientCredentialsBuilder::new(dialect, id).secret(secret),
     };
+    builder = signing::signed(builder, assertion, &all.signing, all.tls.key.as_deref())?;
     builder = builder.scopes(&args.scope);
     if let Some(url) = &args.token_url {
         builder = builder.token_url(url);
@@ -37,22 +48,21 @@ pub(crate) fn builder(
     Ok(origins.fold(builder, ClientCredentialsBuilder::origin))
 }
 
-fn preset(
-    provider: &Provider,
-    env: Option<&str>,
-    id: ClientId,
-) -> Result<ClientCredentialsBuilder, BoxError> {
-    let env = env.unwrap_or_else(|| default_env(provider));
-    let by_certificate = matches!(
-        provider.dialect(env)?.credentials,
-        CredentialPlacement::IdOnly { .. }
-    );
-    let builder = provider.builder(env, id)?;
-    // A client that its certificate alone proves has no secret.
-    match by_certificate && env::var_os(SECRET).is_none() {
-        true => Ok(builder),
-        false => Ok(builder.secret(secret()?)),
+fn described(args: &BankArgs) -> Result<Dialect, BoxError> {
+    match (args.provider, &args.dialect) {
+        (Some(provider), _) => {
+            let env = args.env.as_deref();
+            let env = env.unwrap_or_else(|| default_env(provider));
+            Ok(provider.dialect(env)?)
+        }
+        (None, Some(file)) => Ok(dialect::read(file)?),
+        (None, None) => Err("name a --provider or a --dialect".into()),
     }
+}
+
+/// A client that its certificate alone proves has no secret.
+fn wants_secret(dialect: &Dialect) -> bool {
+    !matches!(dialect.credentials, CredentialPlacement::IdOnly { .. })
 }
 
 /// Tests come first: the sandbox, else homologation, else whatever the provider has.
@@ -75,36 +85,43 @@ fn bankly_by_certificate(
             "which host bankly's production hands out tokens at by mTLS is disputed: name it with --token-url".into(),
         ),
         (Some("sandbox" | "sandbox-mtls") | None, _) => Ok(bankly::mtls_sandbox(id)),
-        (Some(env), _) => preset(provider::find("bankly")?, Some(env), id),
+        (Some(env), _) => Ok(provider::find("bankly")?.builder(env, id)?),
     }
 }
 
-fn from_file(file: &Path, id: ClientId) -> Result<ClientCredentialsBuilder, BoxError> {
-    let builder = ClientCredentialsBuilder::new(dialect::read(file)?, id);
-    // A dialect whose client proves itself by its certificate alone has no secret.
-    match env::var_os(SECRET) {
-        Some(_) => Ok(builder.secret(secret()?)),
-        None => Ok(builder),
-    }
-}
-
-fn secret() -> Result<ClientSecret, BoxError> {
-    match env::var(SECRET) {
-        Ok(secret) => Ok(ClientSecret::new(secret)),
-        Err(env::VarError::NotPresent) => {
-            Err(format!("put the client's secret into the variable {SECRET}").into())
-        }
-        Err(env::VarError::NotUnicode(_)) => {
+fn secret(args: &BankArgs) -> Result<Option<Secret>, BoxError> {
+    match (&args.secret_file, env::var(SECRET)) {
+        (None, Err(env::VarError::NotPresent)) => Ok(None),
+        (None, Ok(secret)) => Ok(Some(ClientSecret::new(secret).into())),
+        (None, Err(env::VarError::NotUnicode(_))) => {
             Err(format!("the variable {SECRET} must be UTF-8").into())
         }
+        (Some(file), Err(env::VarError::NotPresent)) => Ok(Some(Secret::from_file(file))),
+        (Some(_), _) => Err(format!(
+            "the client's secret is given twice: unset the variable {SECRET}, or leave --secret-file out"
+        )
+        .into()),
     }
+}
+
+fn no_secret() -> BoxError {
+    format!(
+        "put the client's secret into the variable {SECRET}, or name its file with --secret-file"
+    )
+    .into()
 }
 
 /// A setting that cannot work, by the name or the file that it has here.
 pub(crate) fn named(error: ConfigError, args: &BankArgs) -> BoxError {
+    let secret_file = args.secret_file.as_ref().map(|it| it.display());
     let place = match (error.field(), &args.dialect) {
+        ("client_secret", _) if secret_file.is_some() => "--secret-file".into(),
         ("client_secret", _) => format!("the variable {SECRET}"),
+        (field, _) if secret_file.is_some_and(|it| field == format!("file {it}")) => {
+            "--secret-file".into()
+        }
         ("client_id", _) => "--client-id".into(),
+        ("signing_key", _) => "--key with --alg".into(),
         ("scopes", _) => "--scope".into(),
         ("token_url", _) if args.token_url.is_some() => "--token-url".into(),
         (_, Some(file)) => file.display().to_string(),

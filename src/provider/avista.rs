@@ -10,7 +10,7 @@
 //! - A 401 means that the token is missing, invalid or expired. A 403 is about scopes (doc), and no new token helps.
 
 use crate::{
-    ClientId, ClientSecret,
+    ClientId, Secret,
     client_credentials::{ClientCredentialsBuilder, Dialect},
 };
 
@@ -41,6 +41,6 @@ pub fn dialect() -> Dialect {
 ///     .token_header("X-SSL-Client-Cert", SecretRef::File("/run/secrets/certificate".into()));
 /// # Ok::<(), tower_oauth::ConfigError>(())
 /// ```
-pub fn production(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+pub fn production(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsBuilder {
     ClientCredentialsBuilder::new(dialect(), id).secret(secret)
 }

@@ -15,7 +15,7 @@
 //!   (client). Your code sets them.
 
 use crate::{
-    ClientId, ClientSecret,
+    ClientId, Secret,
     client_credentials::{ClientCredentialsBuilder, CredentialPlacement, Dialect},
 };
 
@@ -32,7 +32,7 @@ pub fn dialect() -> Dialect {
 }
 
 /// Production: `https://api.bankly.com.br`.
-pub fn production(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+pub fn production(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsBuilder {
     ClientCredentialsBuilder::new(dialect(), id).secret(secret)
 }
 
@@ -48,7 +48,7 @@ pub fn production(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilde
 ///     .scopes(["boleto.read", "pix.cob.read"]);
 /// # Ok::<(), tower_oauth::ConfigError>(())
 /// ```
-pub fn sandbox(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+pub fn sandbox(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsBuilder {
     let sandbox = super::preset("bankly", "sandbox");
     ClientCredentialsBuilder::new(sandbox, id).secret(secret)
 }

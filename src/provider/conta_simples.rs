@@ -11,7 +11,7 @@
 //!   are allowed per IP address (docs).
 
 use crate::{
-    ClientId, ClientSecret,
+    ClientId, Secret,
     client_credentials::{ClientCredentialsBuilder, Dialect},
 };
 
@@ -28,7 +28,7 @@ pub fn dialect() -> Dialect {
 }
 
 /// Production: `https://api.contasimples.com`. The id is the API key, the secret the API secret.
-pub fn production(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+pub fn production(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsBuilder {
     ClientCredentialsBuilder::new(dialect(), id).secret(secret)
 }
 
@@ -44,7 +44,7 @@ pub fn production(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilde
 ///     .user_agent("my-app/1.0");
 /// # Ok::<(), tower_oauth::ConfigError>(())
 /// ```
-pub fn sandbox(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+pub fn sandbox(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsBuilder {
     let sandbox = super::preset("conta-simples", "sandbox");
     ClientCredentialsBuilder::new(sandbox, id).secret(secret)
 }

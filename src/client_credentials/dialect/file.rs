@@ -10,8 +10,8 @@ use serde::{
 
 use super::params::HeaderValue;
 use super::{
-    Blocked, BodyEncoding, CredentialPlacement, Dialect, ExpiryFormat, FailureRow, Grant,
-    ParamValue, RejectionStatuses, ResponseFields, ScopeFormat, ScopeRule, SecretLength,
+    Assertion, Blocked, BodyEncoding, CredentialPlacement, Dialect, ExpiryFormat, FailureRow,
+    Grant, ParamValue, RejectionStatuses, ResponseFields, ScopeFormat, ScopeRule, SecretLength,
 };
 use crate::{
     FailureClass, Margin, Origin, TokenHeaders, duration,
@@ -93,6 +93,8 @@ struct DialectKeys {
     blocked: Option<Blocked>,
     #[serde(default)]
     client_certificate: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    assertion: Option<Assertion>,
 }
 
 type Params = BTreeMap<String, ParamValue>;

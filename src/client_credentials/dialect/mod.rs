@@ -1,11 +1,13 @@
 //! A provider's token endpoint, as data.
 
+mod assertion;
 mod blocked;
 mod credentials;
 mod expiry;
 mod failure;
 mod file;
 mod params;
+mod proof;
 mod rejection;
 mod response;
 mod scope;
@@ -14,7 +16,11 @@ mod validate;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
+#[cfg(feature = "jwt")]
+pub(super) use self::assertion::with_id;
+pub(super) use self::proof::Proof;
 pub use self::{
+    assertion::{Assertion, AssertionUse, Audience, ClaimValue},
     blocked::Blocked,
     credentials::{BodyEncoding, CredentialPlacement, Grant, SecretLength},
     expiry::ExpiryFormat,
@@ -172,6 +178,9 @@ pub struct Dialect {
     /// Whether the token endpoint wants a client certificate (mTLS). It changes no request: the certificate belongs to the
     /// transport. Errors that a missing or wrong certificate may cause then say so. Default: `false`.
     pub client_certificate: bool,
+    /// A JWT that the client signs to prove who it is, in place of a secret. Default: none. It needs the cargo feature
+    /// `jwt`.
+    pub assertion: Option<Assertion>,
 }
 
 impl Dialect {
@@ -215,6 +224,7 @@ impl Dialect {
             content_type: None,
             blocked: None,
             client_certificate: false,
+            assertion: None,
         }
     }
 
@@ -259,6 +269,7 @@ impl fmt::Debug for Dialect {
             content_type,
             blocked,
             client_certificate,
+            assertion,
         } = self;
         f.debug_struct("Dialect")
             .field("name", name)
@@ -287,6 +298,7 @@ impl fmt::Debug for Dialect {
             .field("content_type", content_type)
             .field("blocked", blocked)
             .field("client_certificate", client_certificate)
+            .field("assertion", assertion)
             .finish()
     }
 }

@@ -32,7 +32,7 @@ pub enum ParamValue {
     Number(i64),
     /// `true` or `false`, which a JSON body holds without quotes (Pluggy). Only in `token_params` of a JSON body.
     Bool(bool),
-    /// A secret, read when the source is built.
+    /// A secret, read when the source is built and again before each fetch: see [`Secret`](crate::Secret).
     Reference(SecretRef),
     /// A secret itself. Serializing it is an error.
     #[serde(skip)]

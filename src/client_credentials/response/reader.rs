@@ -17,11 +17,11 @@ use super::{
     members::Members,
     retry_after::{self, Stated},
     scrub::Scrubber,
+    skew,
 };
 use crate::{
     ClientSecret, FailureClass, FetchError, FetchErrorKind, Origin, Token,
     client_credentials::dialect::{Dialect, ExpiryFormat},
-    error::text,
 };
 
 /// Types of token that need a new proof for each request. Any other type is ignored: servers write anything there.
@@ -102,11 +102,11 @@ impl Reader {
         }
         let members = Members::of(answer);
         if !answer.status.is_success() {
-            return Err(self.denial(answer, &members.unwrap_or_default(), attempt));
+            return Err(self.denial(answer, &members.unwrap_or_default(), now, attempt));
         }
         let members = members?;
         if members.says(&self.dialect.response.error) {
-            return Err(self.denial(answer, &members, attempt));
+            return Err(self.denial(answer, &members, now, attempt));
         }
         self.issued(answer, &members, now)
     }
@@ -282,24 +282,25 @@ impl Reader {
         );
     }
 
-    fn denial(&self, answer: &Answer, members: &Members, attempt: u32) -> FetchError {
+    fn denial(
+        &self,
+        answer: &Answer,
+        members: &Members,
+        now: SystemTime,
+        attempt: u32,
+    ) -> FetchError {
         let fields = &self.dialect.response;
+        let scrubber = self.scrubber.with(answer.assertion.clone());
         let code = members.code(&fields.error);
         let code = code.as_deref().map(|code| code.trim());
         let mut error = failure::denial(&self.dialect, answer.status, code, attempt);
         if let Some(code) = code {
-            error = error.with_code(&self.scrubber.scrub_code(code));
+            error = error.with_code(&scrubber.scrub_code(code));
         }
         if let Some(description) = members.text(&fields.error_description) {
-            error = error.with_description(&self.scrubbed_line(&description));
+            error = error.with_description(&scrubber.scrub_line(&description));
         }
-        error
-    }
-
-    /// Scrubbed twice: without its invisible characters, the line may hold a whole secret.
-    fn scrubbed_line(&self, text: &str) -> String {
-        let line = text::one_line(&self.scrubber.scrub(text));
-        self.scrubber.scrub(&line)
+        skew::said(error, &self.dialect, answer, now, code)
     }
 
     /// Adds the wait that the server asks for, whatever is wrong with its answer: a page that says "under maintenance"

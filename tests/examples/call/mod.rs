@@ -8,6 +8,8 @@ mod catalogue;
 mod fifth_bank;
 mod load;
 mod rejections;
+mod secret_file;
 mod secrets;
+mod signing;
 mod usage;
 mod verbose;
