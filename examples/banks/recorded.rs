@@ -1,13 +1,13 @@
 //! One provider of the catalogue, served from its recorded exchange.
 
 use std::{
-    fs, io,
+    env, fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use tower_oauth::{
-    SecretRef,
+    SecretRef, SigningAlgorithm,
     client_credentials::{Dialect, ParamValue},
     provider::{self, Provider},
     testing::{Bank, Exchange, RecordedBank},
@@ -18,13 +18,45 @@ pub(crate) async fn serve(name: &str, port: u16) -> io::Result<()> {
     let provider = provider::find(name).map_err(|error| wrong(error.rule()))?;
     let exchange = exchange(&file_of(name))?;
     let bank = Bank::from_exchange(exchange.clone(), port).await?;
+    let key = KeyFile::of(&bank)?;
     println!(
         "{}\n\nOpen until ctrl-c.",
-        call_line(provider, &exchange, &bank)?
+        call_line(provider, &exchange, &bank, key.as_ref())?
     );
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted,
         () = report_differences(name, &bank) => Ok(()),
+    }
+}
+
+/// The file with the key that signs the client's assertions, until the end.
+struct KeyFile {
+    path: PathBuf,
+    algorithm: SigningAlgorithm,
+}
+
+impl KeyFile {
+    fn of(bank: &RecordedBank) -> io::Result<Option<Self>> {
+        let Some(key) = bank.client_key() else {
+            return Ok(None);
+        };
+        let name = format!("tower-oauth-banks-{}.pem", std::process::id());
+        let file = Self {
+            path: env::temp_dir().join(name),
+            algorithm: key.algorithm(),
+        };
+        fs::write(&file.path, key.pem())?;
+        Ok(Some(file))
+    }
+
+    fn options(&self) -> String {
+        format!(" --alg {} --key '{}'", self.algorithm, self.path.display())
+    }
+}
+
+impl Drop for KeyFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
     }
 }
 
@@ -58,7 +90,12 @@ fn wrong(text: &str) -> io::Error {
 }
 
 /// Ready to be pasted into a shell.
-fn call_line(provider: &Provider, exchange: &Exchange, bank: &RecordedBank) -> io::Result<String> {
+fn call_line(
+    provider: &Provider,
+    exchange: &Exchange,
+    bank: &RecordedBank,
+    key: Option<&KeyFile>,
+) -> io::Result<String> {
     let environment = exchange.setting("environment").unwrap_or("production");
     let dialect = provider.dialect(environment);
     let dialect = dialect.map_err(|error| wrong(error.rule()))?;
@@ -67,7 +104,7 @@ fn call_line(provider: &Provider, exchange: &Exchange, bank: &RecordedBank) -> i
     let scopes = exchange.setting("scopes").unwrap_or_default();
     let scopes = scopes.split_whitespace().map(|it| format!(" --scope {it}"));
     Ok(format!(
-        "{}{}cargo run --example call -- --provider {} --env {environment} --token-url '{}' --origin {} --client-id {}{} {}",
+        "{}{}cargo run --example call -- --provider {} --env {environment} --token-url '{}' --origin {} --client-id {}{}{} {}",
         secret.unwrap_or_default(),
         variables(exchange, &dialect),
         provider.name(),
@@ -75,6 +112,7 @@ fn call_line(provider: &Provider, exchange: &Exchange, bank: &RecordedBank) -> i
         bank.origin(),
         exchange.setting("client_id").unwrap_or("me"),
         scopes.collect::<String>(),
+        key.map(KeyFile::options).unwrap_or_default(),
         bank.api_url(),
     ))
 }

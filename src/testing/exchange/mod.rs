@@ -2,6 +2,8 @@
 
 mod read;
 mod server;
+#[cfg(feature = "jwt")]
+mod signed;
 
 pub use server::RecordedBank;
 

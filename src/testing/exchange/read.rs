@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use super::{Exchange, RecordedAnswer, RecordedRequest};
 
 /// The settings of the first lines.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 14] = [
     "provider",
     "environment",
     "client_id",
@@ -14,6 +14,10 @@ const SETTINGS: [&str; 10] = [
     "token_header",
     "token_param",
     "header_value",
+    "assertion",
+    "assertion_audience",
+    "assertion_lifetime",
+    "assertion_claim",
     "documented",
     "composed",
 ];

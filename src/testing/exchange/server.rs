@@ -20,6 +20,9 @@ use crate::testing::{
 /// Headers that any HTTP client adds, and that no document shows.
 const CLIENTS_OWN: [&str; 4] = ["connection", "content-length", "host", "user-agent"];
 
+/// The field with the client's assertion (RFC 7523 §2.2).
+const ASSERTION: &str = "client_assertion";
+
 /// Where the API is. Everything else is the token endpoint.
 const API: &str = "/recorded-api";
 
@@ -34,6 +37,8 @@ pub struct RecordedBank {
 
 struct RecordedHandler {
     exchange: Exchange,
+    #[cfg(feature = "jwt")]
+    signed: Option<super::signed::Signed>,
     state: Mutex<State>,
 }
 
@@ -49,9 +54,17 @@ impl Bank {
     ///
     /// # Errors
     ///
-    /// Fails if it cannot listen on the port.
+    /// Fails if it cannot listen on the port, if a setting about the assertion cannot be read, or if there is one and the
+    /// cargo feature `jwt` is off.
     pub async fn from_exchange(exchange: Exchange, port: u16) -> io::Result<RecordedBank> {
+        #[cfg(not(feature = "jwt"))]
+        if exchange.setting("assertion").is_some() {
+            let needs = "an exchange with an assertion needs the cargo feature `jwt`";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, needs));
+        }
         let handler = Arc::new(RecordedHandler {
+            #[cfg(feature = "jwt")]
+            signed: super::signed::Signed::of(&exchange)?,
             exchange,
             state: Mutex::default(),
         });
@@ -78,6 +91,12 @@ impl RecordedBank {
     /// Returns the URL of the API.
     pub fn api_url(&self) -> String {
         format!("{}{API}", self.server.origin())
+    }
+
+    /// Returns the key that the client signs its assertions with, if the exchange has one. It is made anew for each bank.
+    #[cfg(feature = "jwt")]
+    pub fn client_key(&self) -> Option<&crate::testing::ClientKey> {
+        self.handler.signed.as_ref().map(|it| &it.key)
     }
 
     /// Answers token requests with the recorded answer of this number from now on. Default: 0, the good one.
@@ -152,8 +171,22 @@ impl RecordedHandler {
         found.extend(extra.map(|it| format!("header `{it}`: the document does not have it")));
         found.extend(headers_that_differ(&expected.headers, request.headers()));
         let body = String::from_utf8_lossy(request.body());
-        found.extend(bodies_that_differ(&expected.body, &body));
+        match self.recorded_body(request, &body) {
+            Ok(recorded) => found.extend(bodies_that_differ(&recorded, &body)),
+            Err(reason) => found.push(format!("field `{ASSERTION}`: {reason}")),
+        }
         found
+    }
+
+    /// With the assertion of this request in its place, if it has a good one.
+    fn recorded_body(&self, request: &Request<Bytes>, body: &str) -> Result<String, String> {
+        #[cfg(feature = "jwt")]
+        if let Some(signed) = &self.signed {
+            let sent = fields(body).remove(ASSERTION);
+            return signed.fill(&self.exchange, request, sent.as_deref());
+        }
+        let _ = (request, body);
+        Ok(self.exchange.request.body.clone())
     }
 
     fn api_reply(&self, request: &Request<Bytes>) -> Reply {

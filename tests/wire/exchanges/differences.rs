@@ -1,16 +1,17 @@
 //! A request that is not the exchange's.
 
-use std::time::UNIX_EPOCH;
+use std::time::Duration;
 
 use http::StatusCode;
 use tower::ServiceExt;
 use tower_oauth::{
-    ClientSecret, TokenRequest,
-    client_credentials::ClientCredentialsBuilder,
-    testing::{Bank, Exchange},
+    ClientSecret, SigningAlgorithm,
+    client_credentials::{Assertion, Audience, ClientCredentialsBuilder, SigningKey},
+    provider,
+    testing::{Bank, ClientKey, Exchange},
 };
 
-use super::{builder, exchanges, hyper};
+use super::{builder, exchanges, first, hyper};
 
 fn recorded(file: &str) -> Exchange {
     let mut exchanges = exchanges().into_iter();
@@ -29,7 +30,7 @@ async fn differences(
     let exchange = recorded(file);
     let bank = Bank::from_exchange(exchange.clone(), 0).await.unwrap();
     let changed = change(builder(&exchange, &bank)).fetcher(hyper()).unwrap();
-    let error = changed.oneshot(TokenRequest::first(UNIX_EPOCH)).await;
+    let error = changed.oneshot(first()).await;
     let error = error.unwrap_err().to_string();
     assert!(error.contains("invalid_request"), "{error}");
     let found = bank.differences();
@@ -123,4 +124,33 @@ async fn a_header_that_the_api_misses_is_named() {
     let answer = request.bearer_auth(token).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
     assert_eq!(bank.differences(), ["header `x-itau-apikey`: is missing"]);
+}
+
+#[tokio::test]
+async fn an_assertion_that_is_not_the_documents_is_named() {
+    let with = |assertion: Assertion| differences("stone.txt", |it| it.assertion(assertion));
+    let good = || {
+        let production = provider::find("stone").unwrap().dialect("production");
+        production.unwrap().assertion.unwrap()
+    };
+    let mut audience = good();
+    audience.audience = Audience::TokenUrl;
+    let realm = "https://accounts.openbank.stone.com.br/auth/realms/stone_bank";
+    let named = format!("field `client_assertion`: the assertion: aud must be {realm}");
+    assert_eq!(with(audience).await, [named]);
+    let mut lifetime = good();
+    lifetime.lifetime = Duration::from_secs(7200);
+    let named = "field `client_assertion`: the assertion: exp must be at most 900 s after iat";
+    assert_eq!(with(lifetime).await, [named]);
+    let mut claims = good();
+    claims.claims.insert("more".into(), "x".into());
+    let named = "field `client_assertion`: the assertion: more must not be there";
+    assert_eq!(with(claims).await, [named]);
+    let other = ClientKey::generate(SigningAlgorithm::Rs256);
+    let other = SigningKey::from_pem(other.pem()).unwrap();
+    let named = "field `client_assertion`: the assertion: the signature is not the client's";
+    assert_eq!(
+        differences("stone.txt", |it| it.signing_key(other)).await,
+        [named]
+    );
 }

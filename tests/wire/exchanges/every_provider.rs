@@ -1,10 +1,6 @@
 //! What a provider's documents show, for every provider: request, answer, lifetime, margin, errors.
 
-use std::{
-    collections::BTreeSet,
-    convert::Infallible,
-    time::{Duration, UNIX_EPOCH},
-};
+use std::{collections::BTreeSet, convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -12,12 +8,12 @@ use http_body_util::Full;
 use tokio::time::{advance, sleep};
 use tower::{ServiceExt, service_fn};
 use tower_oauth::{
-    Clock, FailureClass, FetchError, TokenRequest,
+    Clock, FailureClass, FetchError,
     provider::{self, Provider},
-    testing::{Bank, Exchange, RecordedAnswer},
+    testing::{Bank, ClientKey, Exchange, RecordedAnswer},
 };
 
-use super::{builder, builder_of, call, exchanges, hyper, provider_of, reqwest_to};
+use super::{builder, builder_of, call, exchanges, first, hyper, provider_of, reqwest_to};
 
 /// The seconds that the good answer's meaning has under that name.
 fn seconds(exchange: &Exchange, name: &str) -> Duration {
@@ -65,7 +61,9 @@ async fn the_token_is_refreshed_at_the_margin() {
             let good = good.clone();
             async { Ok::<_, Infallible>(good) }
         });
-        let source = builder_of(provider_of(&exchange), &exchange)
+        let algorithm = exchange.setting("assertion").map(|it| it.parse().unwrap());
+        let key = algorithm.map(ClientKey::generate);
+        let source = builder_of(provider_of(&exchange), &exchange, key.as_ref())
             .token_url("https://login.example/token")
             .clock(Clock::tokio())
             .policy(|policy| policy.refresh.jitter = 0.0)
@@ -118,7 +116,6 @@ async fn every_documented_error_is_classified() {
 async fn answered_with(exchange: &Exchange, number: usize) -> [FetchError; 2] {
     let bank = Bank::from_exchange(exchange.clone(), 0).await.unwrap();
     bank.answer_with(number);
-    let first = || TokenRequest::first(UNIX_EPOCH);
     let hyper = builder(exchange, &bank).fetcher(hyper()).unwrap();
     let reqwest = builder(exchange, &bank);
     let reqwest = reqwest.fetcher::<Full<Bytes>>(reqwest_to(&bank)).unwrap();

@@ -23,7 +23,7 @@ async fn the_guides_bank_passes() {
     let aurora = Provider::from_toml(&block("toml", "Banco Aurora")).unwrap();
     let exchange = Exchange::from_text(&block("text", "provider: aurora")).unwrap();
     let bank = Bank::from_exchange(exchange.clone(), 0).await.unwrap();
-    let source = builder_of(&aurora, &exchange)
+    let source = builder_of(&aurora, &exchange, None)
         .token_url(bank.token_url())
         .origin(bank.origin())
         .build(hyper())

@@ -15,10 +15,10 @@ use hyper_util::{
 };
 use tower::{Layer, Service, ServiceExt};
 use tower_oauth::{
-    BoxError, ClientId, ClientSecret, OAuthLayer, TokenSource,
-    client_credentials::ClientCredentialsBuilder,
+    BoxError, ClientId, ClientSecret, Clock, OAuthLayer, TokenRequest, TokenSource,
+    client_credentials::{ClientCredentialsBuilder, SigningKey},
     provider::{self, Provider},
-    testing::{Exchange, RecordedBank},
+    testing::{ClientKey, Exchange, RecordedBank},
     transport::ReqwestService,
 };
 
@@ -40,18 +40,25 @@ fn provider_of(exchange: &Exchange) -> &'static Provider {
 
 /// The provider's builder as the exchange sets it up, pointed at the recorded bank.
 fn builder(exchange: &Exchange, bank: &RecordedBank) -> ClientCredentialsBuilder {
-    builder_of(provider_of(exchange), exchange)
+    builder_of(provider_of(exchange), exchange, bank.client_key())
         .token_url(bank.token_url())
         .origin(bank.origin())
 }
 
 /// The same with the provider's own addresses.
-fn builder_of(provider: &Provider, exchange: &Exchange) -> ClientCredentialsBuilder {
+fn builder_of(
+    provider: &Provider,
+    exchange: &Exchange,
+    key: Option<&ClientKey>,
+) -> ClientCredentialsBuilder {
     let setting = |name| exchange.setting(name).unwrap();
     let id = ClientId::new(setting("client_id")).unwrap();
     let mut builder = provider.builder(setting("environment"), id).unwrap();
     if let Some(secret) = exchange.setting("client_secret") {
         builder = builder.secret(ClientSecret::new(secret));
+    }
+    if let Some(key) = key {
+        builder = builder.signing_key(SigningKey::from_pem(key.pem()).unwrap());
     }
     let scopes = exchange.setting("scopes").unwrap_or_default();
     builder = builder.scopes(scopes.split_whitespace());
@@ -91,4 +98,9 @@ where
 fn reqwest_to(bank: &RecordedBank) -> ReqwestService {
     let origin = bank.origin().parse().unwrap();
     ReqwestService::new(reqwest::Client::builder(), &origin).unwrap()
+}
+
+/// The first attempt of a fetch, now.
+fn first() -> TokenRequest {
+    TokenRequest::first(Clock::system().wall())
 }
