@@ -163,7 +163,8 @@ pub struct Dialect {
     /// The length of a client secret, in characters. Default: not checked.
     pub secret_length: Option<SecretLength>,
     /// Values that [`headers`](Self::headers) use by their names, beside those of a token: an API key that goes with every
-    /// call of the API. A secret is a reference, and is read when the source is built. Default: none.
+    /// call of the API. A secret is a reference, read when the source is built and again before each fetch: a new value
+    /// is sent with the next token. Default: none.
     pub header_values: BTreeMap<String, ParamValue>,
     /// The shortest time from one token request to the next. At most an hour. A fetch then makes one attempt, and every
     /// back-off is at least this long. Default: that of the source's policy (1 s between fetches). Use it where the bank

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{answer, ask, builder, id, now, secret, sent, with_header, written};
 use crate::{
-    ClientId, FailureClass, TokenRequest,
+    ClientId, FailureClass, SecretRef, TokenRequest,
     client_credentials::{
         Blocked, BodyEncoding, ClientCredentialsBuilder, CredentialPlacement, Dialect,
         ExpiryFormat, FailureRow, Grant, ParamValue, ScopeFormat,
@@ -12,7 +12,7 @@ use crate::{
     token::FetchCause,
 };
 use http_body_util::Full;
-use tower::{ServiceExt, service_fn};
+use tower::{Service, ServiceExt, service_fn};
 
 fn dialect() -> Dialect {
     Dialect::new("bank", "https://login.example/token")
@@ -76,6 +76,44 @@ async fn a_value_of_the_apis_headers_comes_with_every_token() {
     let token = ask(builder, answer(200, GOOD)).await.unwrap();
     assert_eq!(token.extra("api_key"), Some("k3y-value"));
     assert!(!format!("{token:?}").contains("k3y-value"));
+}
+
+#[tokio::test]
+async fn a_value_of_the_apis_headers_is_read_again_before_each_fetch() {
+    let name = format!("tower-oauth-{}-header-value", std::process::id());
+    let file = std::env::temp_dir().join(name);
+    std::fs::write(&file, "first-key-1\n").unwrap();
+    let builder = builder(dialect()).header_value("api_key", SecretRef::File(file.clone()));
+    let transport = service_fn(move |_: http::Request<Full<bytes::Bytes>>| {
+        // It says both keys, which an error must not.
+        let body = r#"{"error":"x","error_description":"first-key-1 second-key-2"}"#;
+        let body = if file.exists() { GOOD } else { body };
+        let status = if file.exists() { 200 } else { 400 };
+        let (path, answer) = (file.clone(), answer(status, body));
+        async move {
+            // The key changes after this request, and is then gone.
+            match std::fs::read_to_string(&path) {
+                Ok(key) if key.starts_with("first") => {
+                    std::fs::write(&path, "second-key-2\n").unwrap();
+                }
+                Ok(_) => std::fs::remove_file(&path).unwrap(),
+                Err(_) => {}
+            }
+            Ok::<_, std::convert::Infallible>(answer)
+        }
+    });
+    let mut fetcher = builder.fetcher(transport).unwrap();
+    for key in ["first-key-1", "second-key-2"] {
+        let token = fetcher.call(TokenRequest::first(now())).await.unwrap();
+        assert_eq!(token.extra("api_key"), Some(key));
+    }
+    let error = fetcher.call(TokenRequest::first(now())).await.unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains("HTTP 400"), "{error}");
+    assert!(
+        !error.contains("key-1") && !error.contains("key-2"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -94,8 +94,13 @@ impl Served {
 }
 
 impl Drop for Served {
+    /// By an interrupt, so that it removes its key file.
     fn drop(&mut self) {
-        let _ = self.process.kill();
+        let interrupt = format!("kill -INT {}", self.process.id());
+        let sent = Command::new("sh").args(["-c", &interrupt]).status();
+        if !sent.is_ok_and(|status| status.success()) {
+            let _ = self.process.kill();
+        }
         let _ = self.process.wait();
     }
 }
