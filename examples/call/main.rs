@@ -12,6 +12,7 @@ mod api;
 mod args;
 mod cause;
 mod dialect;
+mod list;
 mod pace;
 mod report;
 mod run;

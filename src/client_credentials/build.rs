@@ -20,7 +20,7 @@ use super::{
     response::Lifetimes,
 };
 use crate::{
-    ClientId, ConfigError, Origin, RejectionRule,
+    BackOff, ClientId, ConfigError, Origin, RejectionRule,
     identity::Secret,
     lifecycle::{Clock, TokenSource},
     origin::AllowedOrigins,
@@ -149,6 +149,13 @@ impl ClientCredentialsBuilder {
         let (name, headers) = (name.into(), &mut self.dialect.token_headers);
         headers.retain(|known, _| !known.eq_ignore_ascii_case(&name));
         headers.insert(name, value.into());
+        self
+    }
+
+    /// Adds a value that the dialect's headers use by its name, such as an API key. It replaces one of the same name. See
+    /// [`Dialect::header_values`].
+    pub fn header_value(mut self, name: impl Into<String>, value: impl Into<ParamValue>) -> Self {
+        self.dialect.header_values.insert(name.into(), value.into());
         self
     }
 
@@ -438,8 +445,28 @@ fn policy_of(dialect: &Dialect) -> Policy {
     set(&mut policy.lifetime.max, dialect.max_lifetime);
     // A wait that the dialect names is honoured in full.
     let longest = &mut policy.retry.max_retry_after;
-    *longest = (*longest).max(dialect.wait_after_429.unwrap_or_default());
+    let blocked = dialect.blocked.as_ref().map(|it| it.wait);
+    *longest = (*longest).max(dialect.wait_after_429.max(blocked).unwrap_or_default());
+    if let Some(interval) = dialect.min_fetch_interval {
+        space(&mut policy, interval);
+    }
     policy
+}
+
+/// Keeps an interval between any two token requests: one attempt a fetch, and no back-off that is shorter.
+fn space(policy: &mut Policy, interval: Duration) {
+    let back_off = &mut policy.back_off;
+    back_off.min_fetch_interval = back_off.min_fetch_interval.max(interval);
+    for pause in [
+        &mut back_off.transient,
+        &mut back_off.unclear,
+        &mut back_off.permanent,
+    ] {
+        *pause = BackOff::new(pause.first.max(interval), pause.max.max(interval));
+    }
+    policy.retry.attempts = 1;
+    // A request waits until the interval is over, and for the fetch.
+    policy.timeouts.acquire += interval;
 }
 
 fn set<T>(number: &mut T, stated: Option<T>) {

@@ -14,7 +14,7 @@ pub(super) struct Endpoint {
     /// Host and port.
     pub(super) place: String,
     is_tls: bool,
-    /// Whether the client's TLS certificate is its credential.
+    /// Whether the client's TLS certificate is its credential, or is wanted beside it.
     by_certificate: bool,
 }
 
@@ -25,7 +25,7 @@ impl Endpoint {
         Self {
             place: format!("{}:{port}", uri.host().unwrap_or_default()),
             is_tls,
-            by_certificate: dialect.proof() == Proof::Certificate,
+            by_certificate: dialect.client_certificate || dialect.proof() == Proof::Certificate,
         }
     }
 
@@ -90,6 +90,11 @@ mod tests {
         let hint = advice(basic(), https, reset()).unwrap();
         assert!(hint.starts_with("If it stays, check the client certificate"));
         assert_eq!(advice(basic(), http, reset()), None);
+        let mut beside_a_secret = dialect(basic());
+        beside_a_secret.client_certificate = true;
+        let endpoint = Endpoint::of(&beside_a_secret, &Uri::from_static(https));
+        let error = endpoint.locate(classify(reset()));
+        assert_eq!(error.advice(), Some(CHECK_CERTIFICATE));
         let dns = advice(basic(), https, "dns error".into());
         assert_eq!(dns.as_deref(), Some(CHECK_NETWORK));
     }

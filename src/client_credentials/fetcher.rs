@@ -118,7 +118,12 @@ impl Service<TokenRequest> for ClientCredentials {
             if let Some(recording) = recording {
                 recording.end(&answer);
             }
-            let token = answer.and_then(|answer| written.reader.read(answer, attempt.started_at()));
+            let read = |answer| {
+                written
+                    .reader
+                    .read(answer, attempt.started_at(), attempt.attempt())
+            };
+            let token = answer.and_then(read);
             let token = token.map_err(|error| endpoint.locate(error));
             #[cfg(feature = "rustls")]
             let token = token.map_err(|error| match identity.and_then(|it| it.expiry_advice()) {

@@ -31,9 +31,9 @@ pub use assertion::{SigningKey, SigningRequest};
 pub use attempt_record::{AttemptRecord, RecordedValue};
 pub use build::ClientCredentialsBuilder;
 pub use dialect::{
-    Assertion, AssertionUse, Audience, BodyEncoding, ClaimValue, CredentialPlacement, Dialect,
-    ExpiryFormat, FailureRow, Grant, ParamValue, RejectionStatuses, ResponseFields, ScopeFormat,
-    ScopeRule, SecretLength,
+    Assertion, AssertionUse, Audience, Blocked, BodyEncoding, ClaimValue, CredentialPlacement,
+    Dialect, ExpiryFormat, FailureRow, Grant, ParamValue, RejectionStatuses, ResponseFields,
+    ScopeFormat, ScopeRule, SecretLength,
 };
 pub use exchange::HttpService;
 pub use fetcher::ClientCredentials;

@@ -29,4 +29,5 @@ mod status;
 mod stopped;
 mod taken_over;
 mod time_outs;
+mod token_request_interval;
 mod tracing;

@@ -57,18 +57,22 @@ pub(super) fn received(answer: &Answer, reader: &Reader) -> AnswerRecord {
         status: answer.status,
         headers: match has_too_many {
             true => Vec::new(),
-            false => answer_headers(&answer.headers, &redactor),
+            false => answer_headers(&answer.headers, reader.dialect(), &redactor),
         },
         body,
     }
 }
 
-fn answer_headers(headers: &HeaderMap, redactor: &Redactor<'_>) -> Vec<RecordedValue> {
+fn answer_headers(
+    headers: &HeaderMap,
+    dialect: &Dialect,
+    redactor: &Redactor<'_>,
+) -> Vec<RecordedValue> {
     let header = |(name, value): (&HeaderName, &http::HeaderValue)| {
         let value = json::decode(value.as_bytes());
         let value_of = |value: &str| redactor.value(value, Runs::Identifiers);
         let text = match name {
-            _ if names_a_secret(name.as_str()) => None,
+            _ if names_a_secret(name.as_str()) || is_token_header(name, dialect) => None,
             &header::LOCATION | &header::CONTENT_LOCATION => {
                 Some(value_of(&without_values(&value)))
             }
@@ -84,6 +88,17 @@ fn answer_headers(headers: &HeaderMap, redactor: &Redactor<'_>) -> Vec<RecordedV
     headers.iter().take(MOST_VALUES).map(header).collect()
 }
 
+/// Whether the header holds the token or a value that comes with it.
+fn is_token_header(name: &HeaderName, dialect: &Dialect) -> bool {
+    let fields = &dialect.response;
+    let mut secrets = fields
+        .extras
+        .iter()
+        .chain(&fields.other_token)
+        .chain([&fields.token]);
+    fields.in_headers && secrets.any(|it| it == name.as_str())
+}
+
 fn is_secret_member(path: &str, dialect: &Dialect) -> bool {
     let fields = &dialect.response;
     let is_named = |name: &String| match path.strip_prefix(name.as_str()) {
@@ -91,7 +106,11 @@ fn is_secret_member(path: &str, dialect: &Dialect) -> bool {
         None => false,
     };
     is_named(&fields.token)
-        || fields.extras.iter().any(is_named)
+        || fields
+            .extras
+            .iter()
+            .chain(&fields.other_token)
+            .any(is_named)
         || (!is_named(&fields.expiry) && names_a_secret(path))
 }
 

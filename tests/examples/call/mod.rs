@@ -4,6 +4,7 @@ pub(crate) mod tool;
 
 mod advice;
 mod banks;
+mod catalogue;
 mod certificates;
 mod fifth_bank;
 mod load;
