@@ -94,6 +94,7 @@
 //! - `reqwest` (default): a `reqwest` client, configured so that it sends no secret to another origin.
 //! - `rustls` (default): TLS for that client.
 //! - `reqwest-middleware`: the token source as a `reqwest_middleware::Middleware`.
+//! - `redis`: one token for all replicas of a service, see [`shared`].
 //! - `testing`: the four banks as strict servers on loopback.
 //! - `testing-tls`: the same over TLS, with certificates made for the test.
 //!
@@ -121,6 +122,9 @@ mod policy;
 mod rejection;
 mod secret;
 mod shard;
+#[cfg(feature = "redis")]
+pub mod shared;
+mod sharing;
 mod table;
 mod text;
 mod token;
@@ -145,7 +149,8 @@ pub use policy::{
 };
 pub use rejection::{Rejection, RejectionRule};
 pub use secret::{ClientId, ClientSecret, SecretRef};
-pub use token::{FetchCause, Generation, Token, TokenRequest};
+pub use sharing::{Sharing, SharingStatus};
+pub use token::{FetchCause, Generation, Token, TokenOrigin, TokenRequest};
 
 /// The README's code, compiled and run.
 #[cfg(all(doctest, feature = "testing", feature = "reqwest"))]

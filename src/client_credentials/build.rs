@@ -68,6 +68,8 @@ pub struct ClientCredentialsBuilder {
     policy: Policy,
     clock: Clock,
     observer: Option<Observer>,
+    #[cfg(feature = "redis")]
+    pub(super) sharing: super::share::Sharing,
 }
 
 impl ClientCredentialsBuilder {
@@ -86,6 +88,8 @@ impl ClientCredentialsBuilder {
             rejection: None,
             clock: Clock::system(),
             observer: None,
+            #[cfg(feature = "redis")]
+            sharing: Default::default(),
         }
     }
 
@@ -288,6 +292,11 @@ impl ClientCredentialsBuilder {
         let origins = allowed_origins(&self.dialect);
         // The policy decides: it holds the dialect's lifetimes and the user's changes.
         let lifetimes = Lifetimes::default();
+        #[cfg(feature = "redis")]
+        let shared = self
+            .sharing
+            .over(&self.dialect, &self.client, &self.policy)
+            .map_err(|error| error.of(&name))?;
         let fetcher = ClientCredentials::new(
             self.dialect,
             &self.client,
@@ -297,7 +306,11 @@ impl ClientCredentialsBuilder {
         )
         .map_err(|error| error.of(&name))?;
         let endpoint = fetcher.place().to_owned();
-        TokenSource::builder(fetcher)
+        #[cfg(feature = "redis")]
+        let source = shared.source(fetcher, &self.policy, &self.clock);
+        #[cfg(not(feature = "redis"))]
+        let source = TokenSource::builder(fetcher);
+        source
             .name(name)
             .endpoint(&endpoint)
             .headers(headers)

@@ -15,6 +15,8 @@ mod fetcher;
 mod own_thread;
 mod request;
 mod response;
+#[cfg(feature = "redis")]
+mod share;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transport_error;

@@ -77,6 +77,7 @@ pub struct FetchError {
     retry_after: Option<Duration>,
     retry_within_fetch: bool,
     without_life: bool,
+    look_again_after: Option<Duration>,
     source: Option<BoxError>,
 }
 
@@ -163,6 +164,7 @@ impl FetchError {
             retry_after: None,
             retry_within_fetch: true,
             without_life: false,
+            look_again_after: None,
             source: None,
         }
     }
@@ -241,6 +243,17 @@ impl FetchError {
     pub(crate) fn not_within_fetch(mut self) -> Self {
         self.retry_within_fetch = false;
         self
+    }
+
+    /// A failure that another replica met: it ends the fetch, and the store is read again after `wait`.
+    #[cfg(feature = "redis")]
+    pub(crate) fn of_another_replica(mut self, wait: Duration) -> Self {
+        self.look_again_after = Some(wait);
+        self.not_within_fetch()
+    }
+
+    pub(crate) fn look_again_after(&self) -> Option<Duration> {
+        self.look_again_after
     }
 
     /// Whether the answer was a token whose life is over: see [`without_life`](Self::without_life).

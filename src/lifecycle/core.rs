@@ -20,6 +20,7 @@ use crate::{
     origin::AllowedOrigins,
     policy::Policy,
     rejection::{Rejection, RejectionRule},
+    sharing::Sharing,
     token::{FetchCause, Generation},
 };
 
@@ -54,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) headers: TokenHeaders,
     pub(crate) origins: AllowedOrigins,
     pub(crate) rejection: RejectionRule,
+    /// What the fetcher shares with other replicas, for the status.
+    pub(crate) sharing: Option<Sharing>,
 }
 
 /// A token that a fetch has put into the cell.
@@ -85,6 +88,7 @@ impl Default for Config {
             headers: TokenHeaders::bearer(),
             origins: AllowedOrigins::default(),
             rejection: RejectionRule::default(),
+            sharing: None,
         }
     }
 }

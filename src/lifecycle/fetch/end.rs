@@ -10,6 +10,7 @@ use super::{
 use crate::{
     error::{BoxError, OAuthError, Reason},
     lifecycle::{clock::Now, prepared::PreparedToken, status::AtomicCounters, telemetry},
+    token::TokenOrigin,
 };
 
 impl FetchTask {
@@ -38,6 +39,9 @@ impl FetchTask {
         };
         let attempts = self.progress.attempts;
         AtomicCounters::add(&self.core.counters.failures, attempts - 1);
+        if installed.issued.token.origin() == TokenOrigin::Store {
+            AtomicCounters::count(&self.core.counters.from_store);
+        }
         self.tell(Outcome::Succeeded);
         let took = self.took(started);
         telemetry::fetched(attempts, &installed, lifetime, took);

@@ -185,16 +185,23 @@ impl FetchTask {
     fn request(&mut self, anchor: Now) -> Result<TokenRequest, Failure> {
         self.progress.attempts += 1;
         let progress = self.progress;
-        let drives = self.driver.as_ref().and_then(|driver| {
+        let retry_now = self.driver.as_ref().and_then(|driver| {
             self.core.step(|state| {
                 state.driven_by(driver)?.attempt(progress);
-                Some(())
+                Some(state.take_retry_now())
             })
         });
-        drives.ok_or(Failure::Replaced)?;
+        let retry_now = retry_now.ok_or(Failure::Replaced)?;
         AtomicCounters::count(&self.core.counters.attempts);
         let (attempt, cause) = (progress.attempts, self.fetch.cause);
-        Ok(TokenRequest::new(attempt, cause, anchor.wall_time()))
+        let mut request = TokenRequest::new(attempt, cause, anchor.wall_time());
+        if let Some(current) = self.core.cell.get() {
+            request = request.with_previous(current.token.clone());
+        }
+        Ok(match retry_now {
+            true => request.with_retry_now(),
+            false => request,
+        })
     }
 
     /// How long to wait before another attempt, if there is to be one.
