@@ -6,15 +6,20 @@ use tower_oauth::{
     BoxError, ClientId, ClientSecret, ConfigError,
     client_credentials::ClientCredentialsBuilder,
     provider::{anbima, avista, bankly, conta_simples},
+    shared::{SealingKeys, SharedStore, WhenStoreIsDown},
 };
+use zeroize::Zeroizing;
 
 use crate::{
-    args::{BankArgs, Env, Provider},
+    args::{BankArgs, Env, Provider, WhenDown},
     dialect,
 };
 
 /// The variable that holds the client's secret.
 pub(crate) const SECRET: &str = "OAUTH_CLIENT_SECRET";
+
+/// The variable that holds the key that seals what is in the store.
+const STORE_KEY: &str = "OAUTH_STORE_KEY";
 
 /// A preset: what a provider's module offers for one environment.
 type Preset = fn(ClientId, ClientSecret) -> ClientCredentialsBuilder;
@@ -37,6 +42,15 @@ pub(crate) fn builder(
     if let Some(url) = &args.token_url {
         builder = builder.token_url(url);
     }
+    if let Some(url) = &args.store {
+        let store = SharedStore::redis(url, store_keys()?);
+        builder = builder.shared(store.map_err(|error| format!("{error} (here: --store)"))?);
+    }
+    builder = match args.when_store_is_down {
+        Some(WhenDown::FetchAlone) => builder.when_store_is_down(WhenStoreIsDown::FetchAlone),
+        Some(WhenDown::Fail) => builder.when_store_is_down(WhenStoreIsDown::Fail),
+        None => builder,
+    };
     let origins = args.origin.iter().map(ToString::to_string);
     Ok(origins.fold(builder, ClientCredentialsBuilder::origin))
 }
@@ -84,6 +98,15 @@ fn from_file(file: &Path, id: ClientId) -> Result<ClientCredentialsBuilder, BoxE
         Some(_) => Ok(builder.secret(secret()?)),
         None => Ok(builder),
     }
+}
+
+/// What is in the store is sealed.
+fn store_keys() -> Result<SealingKeys, BoxError> {
+    let keys = Zeroizing::new(env::var(STORE_KEY).map_err(|_| {
+        format!("put the sealing key (32 bytes, base64) into the variable {STORE_KEY}")
+    })?);
+    let keys = SealingKeys::from_base64(&keys);
+    keys.map_err(|error| format!("{error} (here: the variable {STORE_KEY})").into())
 }
 
 fn secret() -> Result<ClientSecret, BoxError> {

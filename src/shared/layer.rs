@@ -51,8 +51,8 @@ pub enum WhenStoreIsDown {
 ///     TokenSource::builder(layer.layer(fetcher)).sharing(layer.sharing()).build()
 /// };
 /// let (first, second) = (replica("abc")?, replica("xyz")?);
-/// assert_eq!(first.token().await?.expose(), "abc");
-/// assert_eq!(second.token().await?.expose(), "abc");
+/// assert_eq!(first.token().await?.expose_token(), "abc");
+/// assert_eq!(second.token().await?.expose_token(), "abc");
 /// # Ok(())
 /// # }
 /// ```

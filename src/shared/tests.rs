@@ -155,7 +155,7 @@ impl TokenStore for Arc<Switch> {
 async fn fifty_cold_replicas_make_one_token_request() {
     let fleet = Fleet::new();
     let replicas: Vec<_> = (0..50).map(|_| fleet.replica()).collect();
-    let asked = replicas.iter().map(|it| async { it.token().await.unwrap().expose().to_owned() });
+    let asked = replicas.iter().map(|it| async { it.token().await.unwrap().expose_token().to_owned() });
     let tokens = futures_util::future::join_all(asked).await;
     assert!(tokens.iter().all(|it| it == "token-1"), "{tokens:?}");
     assert_eq!(fleet.requests(), 1);
@@ -174,7 +174,7 @@ async fn a_rejected_token_is_replaced_once_for_all() {
         replica.invalidate(token.generation());
     }
     for replica in [&first, &second] {
-        assert_eq!(replica.token().await.unwrap().expose(), "token-2");
+        assert_eq!(replica.token().await.unwrap().expose_token(), "token-2");
     }
     assert_eq!(fleet.requests(), 2);
 }
@@ -191,9 +191,9 @@ async fn a_denial_is_met_once_and_ended_for_all() {
     assert_eq!(fleet.requests(), 1);
     fleet.denied.store(false, Ordering::Relaxed);
     first.retry_now();
-    assert_eq!(first.token().await.unwrap().expose(), "token-2");
+    assert_eq!(first.token().await.unwrap().expose_token(), "token-2");
     tokio::time::sleep(Duration::from_secs(6)).await;
-    assert_eq!(second.token().await.unwrap().expose(), "token-2");
+    assert_eq!(second.token().await.unwrap().expose_token(), "token-2");
     assert_eq!(fleet.requests(), 2);
 }
 
@@ -204,7 +204,7 @@ async fn a_dead_holder_costs_one_lease() {
     let lease = fleet.engine.try_lease(&layer.parts.name, "dead", Duration::from_secs(5));
     lease.await.unwrap();
     let started = tokio::time::Instant::now();
-    assert_eq!(fleet.replica().token().await.unwrap().expose(), "token-1");
+    assert_eq!(fleet.replica().token().await.unwrap().expose_token(), "token-1");
     let took = started.elapsed();
     assert!(took >= Duration::from_secs(5) && took < Duration::from_secs(6), "{took:?}");
 }
@@ -284,7 +284,7 @@ async fn a_wrong_password_is_an_error_at_first_and_an_outage_later() {
     let token = replica.token().await.unwrap();
     fleet.set(Mode::AccessDenied);
     replica.invalidate(token.generation());
-    assert_eq!(replica.token().await.unwrap().expose(), "token-2");
+    assert_eq!(replica.token().await.unwrap().expose_token(), "token-2");
 }
 
 #[tokio::test(start_paused = true)]
@@ -305,11 +305,11 @@ async fn what_cannot_be_opened_is_a_miss() {
     fleet.replica().token().await.unwrap();
     let mut other = fleet.clone();
     other.store = SharedStore::over(fleet.engine.clone(), SealingKeys::new(&[9; 32]));
-    assert_eq!(other.replica().token().await.unwrap().expose(), "token-2");
+    assert_eq!(other.replica().token().await.unwrap().expose_token(), "token-2");
     let mut rotated = fleet.clone();
     let keys = SealingKeys::new(&[8; 32]).or(&[9; 32]);
     rotated.store = SharedStore::over(fleet.engine.clone(), keys);
-    assert_eq!(rotated.replica().token().await.unwrap().expose(), "token-2");
+    assert_eq!(rotated.replica().token().await.unwrap().expose_token(), "token-2");
     assert_eq!(fleet.requests(), 2);
 }
 
