@@ -37,6 +37,7 @@
 //! - [`guide::call_a_bank`]: ANBIMA, Avista, Conta Simples, Bankly.
 //! - [`guide::any_oauth_server`]: another server, or tokens from somewhere else.
 //! - [`guide::add_a_bank`]: a bank as a TOML file, step by step.
+//! - [`guide::share_a_token`]: one token for all replicas, through Redis.
 //! - [`guide::stack`]: the order of time-outs, retries, redirects, tracing and limits.
 //! - [`guide::test_your_service`]: banks on loopback, and paused clocks.
 //! - [`guide::guarantees`]: the promises in numbers, and what is not promised.

@@ -64,7 +64,7 @@ async fn renewals_at_short_lifetimes_are_one_token_request_each() {
 #[ignore = "needs redis-server: run .ci/fleet"]
 async fn a_holder_that_is_killed_costs_one_lease() {
     let (_redis, bank, settings) = world(Bank::bankly()).await;
-    bank.token_faults([Fault::Slow(Duration::from_secs(60))]);
+    bank.token_faults([Fault::Delay(Duration::from_secs(60))]);
     let mut holder = settings.start();
     holder.tell("token");
     bank.wait_for(|counters| counters.token_requests == 1).await;
@@ -79,7 +79,7 @@ async fn a_holder_that_is_killed_costs_one_lease() {
 #[ignore = "needs redis-server: run .ci/fleet"]
 async fn a_holder_stopped_past_its_lease_does_not_replace_the_newer_token() {
     let (redis, bank, settings) = world(Bank::bankly()).await;
-    bank.token_faults([Fault::Slow(Duration::from_secs(1))]);
+    bank.token_faults([Fault::Delay(Duration::from_secs(1))]);
     let mut holder = settings.start();
     holder.tell("token");
     bank.wait_for(|counters| counters.token_requests == 1).await;

@@ -10,7 +10,7 @@ use std::{
 use tower_oauth::testing::Bank;
 
 pub(crate) const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
-pub(crate) const OTHER_KEY: &str = "/////////////////////////////////////////w==";
+pub(crate) const OTHER_KEY: &str = "//////////////////////////////////////////8=";
 
 /// A process, which answers a line for each line.
 pub(crate) struct Replica {

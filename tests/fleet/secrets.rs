@@ -30,8 +30,7 @@ async fn set(redis: &RedisServer, key: &str, value: &[u8]) {
 async fn monitor_and_the_data_show_no_token_and_no_secret() {
     let (redis, bank, settings) = world(Bank::bankly()).await;
     let client = redis::Client::open(redis.url()).unwrap();
-    let mut monitor = client.get_async_monitor().await.unwrap();
-    monitor.monitor().await.unwrap();
+    let monitor = client.get_async_monitor().await.unwrap();
     let mut fleet = settings.fleet(3);
     all(&mut fleet, "token").await;
     let token = fleet[0].token().await;

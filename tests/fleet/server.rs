@@ -42,7 +42,9 @@ impl RedisServer {
     pub(crate) async fn run<T: FromRedisValue>(&self, command: &str) -> T {
         let mut words = command.split(' ');
         let mut command = redis::cmd(words.next().unwrap());
-        words.for_each(|word| drop(command.arg(word)));
+        for word in words {
+            command.arg(word);
+        }
         let mut connection = self.connect().await.unwrap();
         command.query_async(&mut connection).await.unwrap()
     }

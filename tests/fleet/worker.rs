@@ -5,10 +5,7 @@ use std::{env, io::Write, time::Duration};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    time::Instant,
-};
+use tokio::time::Instant;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_oauth::{
     ClientId, ClientSecret, OAuthLayer, TokenSource,
@@ -44,6 +41,11 @@ fn source() -> TokenSource {
             });
     }
     builder.build(client).unwrap()
+}
+
+/// `None` once the test has ended.
+fn read_line() -> Option<String> {
+    std::io::stdin().lines().next()?.ok()
 }
 
 /// Sends API requests for so long, and says how many got a good answer.
@@ -82,8 +84,7 @@ async fn worker() {
         return;
     }
     let source = source();
-    let mut lines = BufReader::new(tokio::io::stdin()).lines();
-    while let Some(line) = lines.next_line().await.unwrap() {
+    while let Some(line) = tokio::task::spawn_blocking(read_line).await.unwrap() {
         let (word, number) = line.split_once(' ').unwrap_or((&line, "0"));
         let number = Duration::from_millis(number.parse().unwrap());
         let answer = match word {
