@@ -11,7 +11,7 @@ use super::{
     store::{Holder, Lease, Operation, Snapshot, StoreError},
 };
 use crate::{
-    FetchCause, FetchError, FetchErrorKind, FailureClass, Token, TokenRequest, token::Life,
+    FailureClass, FetchCause, FetchError, FetchErrorKind, Token, TokenRequest, token::Life,
 };
 
 /// How long one operation of the store may take, the connection included.
@@ -107,7 +107,11 @@ impl Attempt {
         if let Some(found) = self.found(&seen) {
             return Ok(found);
         }
-        if seen.holder.as_ref().is_some_and(|it| *it != self.core.owner) {
+        if seen
+            .holder
+            .as_ref()
+            .is_some_and(|it| *it != self.core.owner)
+        {
             return Ok(Next::Wait);
         }
         let ttl = parts.policy.timeouts.attempt + LEASE_GRACE;

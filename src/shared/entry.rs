@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::sealing::Opened;
-use crate::{
-    FailureClass, FetchError, FetchErrorKind, Token, TokenOrigin, TokenRequest,
-};
+use crate::{FailureClass, FetchError, FetchErrorKind, Token, TokenOrigin, TokenRequest};
 
 /// How often a replica looks whether the pause of another one was ended early.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -25,7 +23,9 @@ impl StoredToken {
         let extras = token.extras();
         Self {
             value: token.expose().to_owned(),
-            extras: extras.map(|(name, value)| (name.into(), value.into())).collect(),
+            extras: extras
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
             issued_at: millis(issued_at),
         }
     }

@@ -200,7 +200,9 @@ where
                 Some(answer) => answer
                     .await
                     .map_err(|error| FetchError::from_fetcher(error.into())),
-                None => Err(FetchError::transient("another attempt has called the fetcher")),
+                None => Err(FetchError::transient(
+                    "another attempt has called the fetcher",
+                )),
             };
             attempt.run(fetch).await.map_err(Into::into)
         })

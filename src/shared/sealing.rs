@@ -117,7 +117,9 @@ impl SealingKeys {
         let key = self.0.iter().find(|key| key.id == id)?;
         let mut content = Zeroizing::new(sealed.to_vec());
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-        let opened = key.key.open_in_place(nonce, aad(label, header), &mut content);
+        let opened = key
+            .key
+            .open_in_place(nonce, aad(label, header), &mut content);
         let length = opened.ok()?.len();
         content.truncate(length);
         Some(Opened {
@@ -156,7 +158,16 @@ fn read(text: &str, number: usize) -> Result<Key, ConfigError> {
 }
 
 fn aad(label: Label<'_>, header: &[u8]) -> Aad<Vec<u8>> {
-    Aad::from([label.kind.as_bytes(), b"\0", label.name.as_bytes(), b"\0", header].concat())
+    Aad::from(
+        [
+            label.kind.as_bytes(),
+            b"\0",
+            label.name.as_bytes(),
+            b"\0",
+            header,
+        ]
+        .concat(),
+    )
 }
 
 impl fmt::Debug for SealingKeys {

@@ -5,8 +5,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 use super::{memory::MemoryStore, redis::RedisStore, sealing::SealingKeys};
 use crate::{BoxError, Clock, ConfigError};
 
-pub(super) type Operation<'a, T> =
-    Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+pub(super) type Operation<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// What a store holds under one name, at one moment.
 #[derive(Debug, Default)]

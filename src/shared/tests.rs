@@ -16,9 +16,7 @@ use super::{
     sealing::Label,
     store::{Holder, Lease, Operation, Snapshot, StoreError, TokenStore},
 };
-use crate::{
-    Clock, FailureClass, FetchError, Token, TokenOrigin, TokenRequest, TokenSource,
-};
+use crate::{Clock, FailureClass, FetchError, Token, TokenOrigin, TokenRequest, TokenSource};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -73,7 +71,12 @@ impl Fleet {
     }
 
     fn replica(&self) -> TokenSource {
-        let Self { requests, denied, takes, .. } = self.clone();
+        let Self {
+            requests,
+            denied,
+            takes,
+            ..
+        } = self.clone();
         let fetcher = service_fn(move |_: TokenRequest| {
             let number = requests.fetch_add(1, Ordering::Relaxed) + 1;
             let denied = denied.load(Ordering::Relaxed);
@@ -122,7 +125,12 @@ impl TokenStore for Arc<Switch> {
     fn load<'a>(&'a self, name: &'a str) -> Operation<'a, Snapshot> {
         self.pass(self.store.load(name))
     }
-    fn try_lease<'a>(&'a self, name: &'a str, owner: &'a str, ttl: Duration) -> Operation<'a, Lease> {
+    fn try_lease<'a>(
+        &'a self,
+        name: &'a str,
+        owner: &'a str,
+        ttl: Duration,
+    ) -> Operation<'a, Lease> {
         self.pass(self.store.try_lease(name, owner, ttl))
     }
     fn store_if_newer<'a>(
@@ -155,13 +163,18 @@ impl TokenStore for Arc<Switch> {
 async fn fifty_cold_replicas_make_one_token_request() {
     let fleet = Fleet::new();
     let replicas: Vec<_> = (0..50).map(|_| fleet.replica()).collect();
-    let asked = replicas.iter().map(|it| async { it.token().await.unwrap().expose_token().to_owned() });
+    let asked = replicas
+        .iter()
+        .map(|it| async { it.token().await.unwrap().expose_token().to_owned() });
     let tokens = futures_util::future::join_all(asked).await;
     assert!(tokens.iter().all(|it| it == "token-1"), "{tokens:?}");
     assert_eq!(fleet.requests(), 1);
     let from_store = |it: &&TokenSource| it.status().origin == Some(TokenOrigin::Store);
     assert_eq!(replicas.iter().filter(from_store).count(), 49);
-    let counted: u64 = replicas.iter().map(|it| it.status().counters.from_store).sum();
+    let counted: u64 = replicas
+        .iter()
+        .map(|it| it.status().counters.from_store)
+        .sum();
     assert_eq!(counted, 49);
 }
 
@@ -201,12 +214,20 @@ async fn a_denial_is_met_once_and_ended_for_all() {
 async fn a_dead_holder_costs_one_lease() {
     let fleet = Fleet::new();
     let layer = SharedLayer::new(fleet.store.clone(), "bank");
-    let lease = fleet.engine.try_lease(&layer.parts.name, "dead", Duration::from_secs(5));
+    let lease = fleet
+        .engine
+        .try_lease(&layer.parts.name, "dead", Duration::from_secs(5));
     lease.await.unwrap();
     let started = tokio::time::Instant::now();
-    assert_eq!(fleet.replica().token().await.unwrap().expose_token(), "token-1");
+    assert_eq!(
+        fleet.replica().token().await.unwrap().expose_token(),
+        "token-1"
+    );
     let took = started.elapsed();
-    assert!(took >= Duration::from_secs(5) && took < Duration::from_secs(6), "{took:?}");
+    assert!(
+        took >= Duration::from_secs(5) && took < Duration::from_secs(6),
+        "{took:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -222,13 +243,24 @@ async fn an_old_fetch_does_not_replace_a_newer_token() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let new = draw("new").await.unwrap();
     let put = async |owner, fence| {
-        let end = fleet.clock.wall().duration_since(std::time::UNIX_EPOCH).unwrap() + HOUR;
+        let end = fleet
+            .clock
+            .wall()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            + HOUR;
         let holder = Holder { owner, fence };
-        store.store_if_newer("n", holder, owner.into(), end).await.unwrap()
+        store
+            .store_if_newer("n", holder, owner.into(), end)
+            .await
+            .unwrap()
     };
     assert!(!put("old", old).await);
     store.release("n", "old").await.unwrap();
-    assert_eq!(store.load("n").await.unwrap().holder.as_deref(), Some("new"));
+    assert_eq!(
+        store.load("n").await.unwrap().holder.as_deref(),
+        Some("new")
+    );
     assert!(put("new", new).await);
 }
 
@@ -254,7 +286,11 @@ async fn without_its_store_a_replica_fetches_by_itself_and_says_so() {
     let started = tokio::time::Instant::now();
     replica.token().await.unwrap();
     // Its own bound once, and what the endpoint takes.
-    assert!(started.elapsed() <= Duration::from_millis(560), "{:?}", started.elapsed());
+    assert!(
+        started.elapsed() <= Duration::from_millis(560),
+        "{:?}",
+        started.elapsed()
+    );
     let sharing = replica.status().sharing.unwrap();
     assert!(sharing.bypassed);
     assert_eq!((sharing.bypasses, sharing.store_failures), (1, 1));
@@ -268,7 +304,10 @@ async fn without_its_store_a_replica_fails_if_so_chosen() {
     fleet.set(Mode::Off);
     let error = fleet.replica().token().await.unwrap_err();
     assert_eq!(error.class(), Some(FailureClass::Transient));
-    assert!(error.to_string().contains("the shared store is down"), "{error}");
+    assert!(
+        error.to_string().contains("the shared store is down"),
+        "{error}"
+    );
     assert_eq!(fleet.requests(), 0);
 }
 
@@ -278,7 +317,10 @@ async fn a_wrong_password_is_an_error_at_first_and_an_outage_later() {
     fleet.set(Mode::AccessDenied);
     let error = fleet.replica().ready().await.unwrap_err();
     assert_eq!(error.class(), Some(FailureClass::Permanent));
-    assert!(error.to_string().contains("check its user, password"), "{error}");
+    assert!(
+        error.to_string().contains("check its user, password"),
+        "{error}"
+    );
     fleet.set(Mode::On);
     let replica = fleet.replica();
     let token = replica.token().await.unwrap();
@@ -305,11 +347,17 @@ async fn what_cannot_be_opened_is_a_miss() {
     fleet.replica().token().await.unwrap();
     let mut other = fleet.clone();
     other.store = SharedStore::over(fleet.engine.clone(), SealingKeys::new(&[9; 32]));
-    assert_eq!(other.replica().token().await.unwrap().expose_token(), "token-2");
+    assert_eq!(
+        other.replica().token().await.unwrap().expose_token(),
+        "token-2"
+    );
     let mut rotated = fleet.clone();
     let keys = SealingKeys::new(&[8; 32]).or(&[9; 32]);
     rotated.store = SharedStore::over(fleet.engine.clone(), keys);
-    assert_eq!(rotated.replica().token().await.unwrap().expose_token(), "token-2");
+    assert_eq!(
+        rotated.replica().token().await.unwrap().expose_token(),
+        "token-2"
+    );
     assert_eq!(fleet.requests(), 2);
 }
 
@@ -324,14 +372,20 @@ fn a_sealed_entry_opens_only_where_and_as_it_was_sealed() {
     let sealed = keys().seal(label, b"c4n4ry").unwrap();
     assert!(!sealed.windows(6).any(|it| it == b"c4n4ry"));
     let opened = keys().open("a", "token", &sealed).unwrap();
-    assert_eq!((&opened.content[..], opened.ends_at), (&b"c4n4ry"[..], 1000));
+    assert_eq!(
+        (&opened.content[..], opened.ends_at),
+        (&b"c4n4ry"[..], 1000)
+    );
     assert!(keys().open("b", "token", &sealed).is_none());
     assert!(keys().open("a", "pause", &sealed).is_none());
     for at in 0..sealed.len() {
         let mut tampered = sealed.clone();
         tampered[at] ^= 1;
         assert!(keys().open("a", "token", &tampered).is_none(), "byte {at}");
-        assert!(keys().open("a", "token", &sealed[..at]).is_none(), "{at} bytes");
+        assert!(
+            keys().open("a", "token", &sealed[..at]).is_none(),
+            "{at} bytes"
+        );
     }
     assert!(keys().open("a", "token", &vec![1; 70_000]).is_none());
     let again = keys().seal(label, b"c4n4ry").unwrap();
@@ -346,7 +400,9 @@ fn a_wrong_url_or_key_is_an_error_that_shows_neither() {
     }
     for key in ["", "c4n4ry!", "YzRuNHJ5", "YzRuNHJ5,"] {
         let error = SealingKeys::from_base64(key).unwrap_err();
-        assert!(!format!("{error:?}").contains(key) || key.is_empty(), "{error:?}");
+        assert!(
+            !format!("{error:?}").contains(key) || key.is_empty(),
+            "{error:?}"
+        );
     }
 }
-

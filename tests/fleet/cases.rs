@@ -29,7 +29,10 @@ async fn fifty_cold_at_once_make_one_token_request() {
     let (_redis, bank, settings) = world(Bank::bankly()).await;
     let mut fleet = settings.fleet(50);
     let answers = all(&mut fleet, "token").await;
-    assert!(answers.iter().all(|it| it.starts_with("ok ")), "{answers:?}");
+    assert!(
+        answers.iter().all(|it| it.starts_with("ok ")),
+        "{answers:?}"
+    );
     assert_eq!(bank.counters().token_requests, 1);
     let mut late = settings.start();
     let answer = late.ask("token").await;
@@ -54,7 +57,10 @@ async fn renewals_at_short_lifetimes_are_one_token_request_each() {
     let time = format!("load {}", seconds() * 1000);
     let (good, bad) = sums(&all(&mut fleet, &time).await);
     let requests = bank.counters().token_requests;
-    println!("renewals: {requests} token requests in {} s, {good} requests, {bad} lost", seconds());
+    println!(
+        "renewals: {requests} token requests in {} s, {good} requests, {bad} lost",
+        seconds()
+    );
     assert_eq!(bad, 0);
     // A token is used for at least a half of its life.
     assert!(requests <= seconds() / 2 + 2, "{requests}");
@@ -71,7 +77,10 @@ async fn a_holder_that_is_killed_costs_one_lease() {
     holder.kill();
     let mut fleet = settings.fleet(5);
     let answers = all(&mut fleet, "token").await;
-    assert!(answers.iter().all(|it| it.starts_with("ok ")), "{answers:?}");
+    assert!(
+        answers.iter().all(|it| it.starts_with("ok ")),
+        "{answers:?}"
+    );
     assert_eq!(bank.counters().token_requests, 2);
 }
 
@@ -119,16 +128,21 @@ async fn one_active_token_serves_eight_processes_through_revocations() {
     fleet.iter_mut().for_each(|it| it.tell("load 4000"));
     for round in 1..=2 {
         let before = bank.counters().api_ok;
-        bank.wait_for(|counters| counters.api_ok > before + 100).await;
+        bank.wait_for(|counters| counters.api_ok > before + 100)
+            .await;
         bank.revoke_all();
-        bank.wait_for(|counters| counters.token_requests > round).await;
+        bank.wait_for(|counters| counters.token_requests > round)
+            .await;
     }
     let mut answers = Vec::new();
     for replica in &fleet {
         answers.push(replica.answer().await);
     }
     let (good, bad) = sums(&answers);
-    println!("single active: {good} requests, {bad} lost, {:?}", bank.counters());
+    println!(
+        "single active: {good} requests, {bad} lost, {:?}",
+        bank.counters()
+    );
     assert_eq!(bad, 0);
     assert_eq!(bank.counters().token_requests, 3);
 }
@@ -137,8 +151,13 @@ async fn one_active_token_serves_eight_processes_through_revocations() {
 #[ignore = "needs redis-server: run .ci/fleet"]
 async fn invalid_client_is_one_denial_for_the_fleet() {
     let (_redis, bank, settings) = world(Bank::bankly()).await;
-    let mut fleet = settings.with("FLEET_SECRET", "wrong-secret-of-some-length").fleet(20);
+    let mut fleet = settings
+        .with("FLEET_SECRET", "wrong-secret-of-some-length")
+        .fleet(20);
     let answers = all(&mut fleet, "token").await;
-    assert!(answers.iter().all(|it| it.contains("invalid_client")), "{answers:?}");
+    assert!(
+        answers.iter().all(|it| it.contains("invalid_client")),
+        "{answers:?}"
+    );
     assert_eq!(bank.counters().token_requests, 1);
 }

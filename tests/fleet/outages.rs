@@ -31,7 +31,11 @@ async fn without_redis_a_replica_fetches_alone_or_fails_as_chosen() {
     alone.token().await;
     let status = alone.ask("status").await;
     assert!(status.contains(r#""bypassed":true"#), "{status}");
-    let answer = settings.with("FLEET_DOWN", "fail").start().ask("token").await;
+    let answer = settings
+        .with("FLEET_DOWN", "fail")
+        .start()
+        .ask("token")
+        .await;
     assert!(answer.contains("the shared store"), "{answer}");
 }
 
@@ -85,7 +89,10 @@ async fn a_full_store_fails_no_replica() {
     let _: String = redis.run("CONFIG SET maxmemory 1").await;
     let mut fleet = settings.fleet(3);
     let answers = all(&mut fleet, "token").await;
-    assert!(answers.iter().all(|it| it.starts_with("ok ")), "{answers:?}");
+    assert!(
+        answers.iter().all(|it| it.starts_with("ok ")),
+        "{answers:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -130,6 +130,9 @@ pub(crate) async fn all(fleet: &mut [Replica], line: &str) -> Vec<String> {
 pub(crate) fn sums(answers: &[String]) -> (u32, u32) {
     let pairs = answers.iter().map(|it| it.split_once(' ').unwrap());
     pairs.fold((0, 0), |(good, bad), (more, worse)| {
-        (good + more.parse::<u32>().unwrap(), bad + worse.parse::<u32>().unwrap())
+        (
+            good + more.parse::<u32>().unwrap(),
+            bad + worse.parse::<u32>().unwrap(),
+        )
     })
 }

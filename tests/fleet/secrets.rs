@@ -36,14 +36,21 @@ async fn monitor_and_the_data_show_no_token_and_no_secret() {
     let token = fleet[0].token().await;
     let mut lines = monitor.into_on_message::<String>();
     let mut seen = String::new();
-    while let Ok(Some(line)) = tokio::time::timeout(Duration::from_millis(500), lines.next()).await {
+    while let Ok(Some(line)) = tokio::time::timeout(Duration::from_millis(500), lines.next()).await
+    {
         seen += &line;
     }
     let stored: Vec<u8> = redis.run(&format!("GET {}", token_key(&redis).await)).await;
     assert!(seen.contains("EVALSHA"), "{seen}");
-    let ttl: u64 = redis.run(&format!("PTTL {}", token_key(&redis).await)).await;
+    let ttl: u64 = redis
+        .run(&format!("PTTL {}", token_key(&redis).await))
+        .await;
     assert!(ttl <= 3_600_000, "{ttl}");
-    println!("MONITOR: {} commands, {} bytes", seen.matches("EVALSHA").count(), seen.len());
+    println!(
+        "MONITOR: {} commands, {} bytes",
+        seen.matches("EVALSHA").count(),
+        seen.len()
+    );
     for secret in [token.as_str(), bank.client_secret(), bank.client_id(), KEY] {
         assert!(!seen.contains(secret));
         let bytes = secret.as_bytes();
@@ -72,7 +79,12 @@ async fn tampered_swapped_foreign_and_oversized_entries_are_misses() {
     let stored: Vec<u8> = redis.run(&format!("GET {key}")).await;
     let mut tampered = stored.clone();
     *tampered.last_mut().unwrap() ^= 1;
-    let entries = [tampered, b"foreign".to_vec(), Vec::new(), vec![1; 1_000_000]];
+    let entries = [
+        tampered,
+        b"foreign".to_vec(),
+        Vec::new(),
+        vec![1; 1_000_000],
+    ];
     for (at, entry) in entries.iter().enumerate() {
         set(&redis, &key, entry).await;
         settings.start().token().await;
@@ -81,7 +93,11 @@ async fn tampered_swapped_foreign_and_oversized_entries_are_misses() {
     // The token of another source.
     let _: String = redis.run("FLUSHALL").await;
     let other = bank.token_url().replace("127.0.0.1", "localhost");
-    settings.with("FLEET_TOKEN_URL", &other).start().token().await;
+    settings
+        .with("FLEET_TOKEN_URL", &other)
+        .start()
+        .token()
+        .await;
     let swapped: Vec<u8> = redis.run(&format!("GET {}", token_key(&redis).await)).await;
     let before = bank.counters().token_requests;
     set(&redis, &key, &swapped).await;
