@@ -77,7 +77,7 @@ pub struct FetchError {
     retry_after: Option<Duration>,
     retry_within_fetch: bool,
     without_life: bool,
-    look_again_after: Option<Duration>,
+    of_another_replica: bool,
     source: Option<BoxError>,
 }
 
@@ -164,7 +164,7 @@ impl FetchError {
             retry_after: None,
             retry_within_fetch: true,
             without_life: false,
-            look_again_after: None,
+            of_another_replica: false,
             source: None,
         }
     }
@@ -248,12 +248,13 @@ impl FetchError {
     /// A failure that another replica met: it ends the fetch, and the store is read again after `wait`.
     #[cfg(feature = "redis")]
     pub(crate) fn of_another_replica(mut self, wait: Duration) -> Self {
-        self.look_again_after = Some(wait);
+        self.of_another_replica = true;
+        self.retry_after = Some(wait);
         self.not_within_fetch()
     }
 
     pub(crate) fn look_again_after(&self) -> Option<Duration> {
-        self.look_again_after
+        self.retry_after.filter(|_| self.of_another_replica)
     }
 
     /// Whether the answer was a token whose life is over: see [`without_life`](Self::without_life).
