@@ -59,13 +59,13 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClientCredentialsBuilder {
-    dialect: Dialect,
-    client: Client,
+    pub(super) dialect: Dialect,
+    pub(super) client: Client,
     /// What replaces the dialect's own. The first mistake is kept for the last step to report.
     origins: Origins,
     plain_http: Origins,
     rejection: Option<RejectionRule>,
-    policy: Policy,
+    pub(super) policy: Policy,
     clock: Clock,
     observer: Option<Observer>,
     #[cfg(feature = "redis")]

@@ -106,3 +106,52 @@ fn key(dialect: &Dialect, client: &Client) -> Result<StoreKey, ConfigError> {
 fn of(value: &ParamValue) -> Result<crate::ClientSecret, ConfigError> {
     value.resolve()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ClientId, ClientSecret, shared::SealingKeys};
+
+    fn builder() -> ClientCredentialsBuilder {
+        let dialect = Dialect::new("bank", "https://login.example/token");
+        ClientCredentialsBuilder::new(dialect, ClientId::new("me").unwrap())
+            .secret(ClientSecret::new("shh"))
+            .scopes(["a", "b"])
+    }
+
+    fn name(builder: &ClientCredentialsBuilder) -> String {
+        key(&builder.dialect, &builder.client).unwrap().finish()
+    }
+
+    #[test]
+    fn those_share_whose_tokens_are_interchangeable() {
+        let same = builder().secret(ClientSecret::new("new"));
+        assert_eq!(name(&builder()), name(&same));
+        let mut turned = builder();
+        turned.client.scopes.reverse();
+        assert_eq!(name(&builder()), name(&turned));
+        for other in [
+            builder().scopes(["c"]),
+            builder().token_url("https://login.example/tokens"),
+            builder().token_param("tenant", "x"),
+            builder().token_header("tenant", "x"),
+        ] {
+            assert_ne!(name(&builder()), name(&other));
+        }
+    }
+
+    #[test]
+    fn with_one_active_token_the_choice_must_be_made() {
+        let store = SharedStore::in_memory(Clock::system(), SealingKeys::new(&[7; 32]));
+        let over = |builder: ClientCredentialsBuilder| {
+            let builder = builder.policy(|policy| policy.refresh.single_active = true);
+            let sharing = builder.sharing.clone();
+            sharing.over(&builder.dialect, &builder.client, &builder.policy)
+        };
+        let error = over(builder().shared(store.clone())).err().unwrap();
+        assert_eq!(error.field(), "when_store_is_down");
+        let chosen = builder().when_store_is_down(WhenStoreIsDown::Fail);
+        assert!(over(chosen.shared(store)).is_ok());
+        assert!(over(builder()).is_ok());
+    }
+}

@@ -279,6 +279,25 @@ async fn a_stored_token_keeps_its_age() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn clocks_five_minutes_apart_change_no_tokens_life() {
+    let fleet = Fleet::new();
+    fleet.replica().token().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1800)).await;
+    let (mut ahead, mut behind) = (fleet.clone(), fleet.clone());
+    ahead.clock = Clock::tokio();
+    ahead.clock.step_wall_forward(Duration::from_secs(300));
+    behind.clock = Clock::tokio();
+    behind.clock.step_wall_back(Duration::from_secs(300));
+    for fleet in [ahead, behind] {
+        let replica = fleet.replica();
+        replica.token().await.unwrap();
+        let left = replica.status().expires_in.unwrap().as_secs();
+        assert!((1798..=1800).contains(&left), "{left}");
+    }
+    assert_eq!(fleet.requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_its_store_a_replica_fetches_by_itself_and_says_so() {
     let fleet = Fleet::new();
     fleet.set(Mode::Hanging);
