@@ -20,8 +20,8 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth::{
     BackOff, BoxError, ClientId, ClientSecret, Clock, FetchCause, FetchError, Margin, OAuthLayer,
-    OAuthMiddleware, Origin, Policy, RejectionRule, SecretRef, Token, TokenHeaders, TokenRequest,
-    TokenSource,
+    OAuthMiddleware, Origin, Policy, RejectionRule, SecretRef, Sharing, Token, TokenHeaders,
+    TokenRequest, TokenSource,
     client_credentials::{ClientCredentialsBuilder, Dialect},
 };
 
@@ -107,7 +107,10 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
         shown(&status),
         shown(&token()),
         shown(&headers()),
-        shown(&TokenRequest::first(Clock::tokio().wall())),
+        shown(&TokenRequest::first(Clock::tokio().wall()).with_previous(token())),
+        shown(&token().origin()),
+        shown(&Sharing::default()),
+        shown(&Sharing::default().status()),
         shown(&source),
         shown(&endpoint.builder().headers(headers())),
     ]
