@@ -4,8 +4,8 @@
 //! cargo bench --bench hot_path
 //! ```
 //!
-//! Cases are interleaved in rounds; each ratio is the median over the rounds of a case's time to the floor's time in the
-//! same round. The floor is tower-http's `SetRequestHeaderLayer` with a refcounted value: what inserting any header
+//! Cases are interleaved in rounds; each ratio is the median over the rounds of a case's time to the floor's time in
+//! the same round. The floor is tower-http's `SetRequestHeaderLayer` with a refcounted value: what inserting any header
 //! costs. Every case builds the same request, which holds four headers.
 
 #![allow(

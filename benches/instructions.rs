@@ -164,7 +164,7 @@ fn check(measured: &BTreeMap<String, Count>) -> ExitCode {
         );
     }
     if failed {
-        println!("mend it, or accept it: cargo bench --bench instructions -- --accept");
+        println!("fix it, or accept it: cargo bench --bench instructions -- --accept");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS

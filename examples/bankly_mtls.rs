@@ -1,5 +1,5 @@
-//! Bankly's way to mTLS, whole: a token with the scope `certificate.create`, the certificate that the bank issues for it,
-//! then tokens and API calls with that certificate and no secret.
+//! Bankly's way to mTLS, whole: a token with the scope `certificate.create`, the certificate that the bank issues for
+//! it, then tokens and API calls with that certificate and no secret.
 //!
 //! ```sh
 //! cargo run --example bankly_mtls

@@ -23,7 +23,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer.deserialize_str(Words)
 }
 
-/// A duration as configuration writes it.
+/// A duration as it is written in configuration.
 pub(crate) fn words(duration: Duration) -> String {
     SignedDuration::try_from(duration)
         .map_or_else(|_| format!("{duration:?}"), |it| format!("{it:#}"))
@@ -48,7 +48,8 @@ impl de::Visitor<'_> for Words {
     }
 }
 
-/// For a field that may be left out.
+#[cfg(feature = "client-credentials")]
+/// For an optional field.
 pub(crate) mod option {
     use super::{Deserializer, Duration, Serializer};
 

@@ -72,8 +72,8 @@
 //!
 //! # Errors
 //!
-//! A wrong setting is a [`ConfigError`] when you build. A request that gets no token fails with a [`BoxError`], in which
-//! [`OAuthError::find`] finds the reason. Errors of the inner service pass through unchanged.
+//! A wrong setting is a [`ConfigError`] when you build. A request that gets no token fails with a [`BoxError`], in
+//! which [`OAuthError::find`] finds the reason. Errors of the inner service pass through unchanged.
 //!
 //! If your service calls a bank for its own callers, answer them as follows. [`OAuthError::suggested_status`] returns
 //! the status of the first four rows.
@@ -92,6 +92,8 @@
 //!
 //! # Features
 //!
+//! - `client-credentials` (default): the client-credentials grant, with dialects and providers as data. A fetcher of your
+//!   own does not need it.
 //! - `reqwest` (default): a `reqwest` client, configured so that it sends no secret to another origin.
 //! - `rustls` (default): TLS for that client.
 //! - `reqwest-middleware`: the token source as a `reqwest_middleware::Middleware`.
@@ -99,15 +101,17 @@
 //! - `testing`: the four banks as strict servers on loopback.
 //! - `testing-tls`: the same over TLS, with certificates made for the test.
 //!
-//! Without features, bring a Tower HTTP service of your own.
+//! Without `reqwest`, bring a Tower HTTP service of your own. [`TokenSource`] and the middleware need no feature.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "client-credentials")]
 pub mod client_credentials;
 // Not as doc tests: the examples are run instead.
 #[cfg(all(doc, not(doctest)))]
 pub mod guide;
+#[cfg(feature = "client-credentials")]
 pub mod provider;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -115,6 +119,8 @@ pub mod transport;
 
 mod duration;
 mod error;
+#[cfg(feature = "client-credentials")]
+mod form;
 mod headers;
 mod lifecycle;
 mod middleware;
@@ -141,7 +147,8 @@ pub use lifecycle::{
 #[cfg(feature = "reqwest-middleware")]
 pub use middleware::OAuthMiddleware;
 pub use middleware::{
-    InnerService, NoRetry, OAuth, OAuthLayer, ResponseFuture, RetryMode, RetryRejected,
+    FromExtension, InnerService, NoRetry, OAuth, OAuthLayer, PickSource, ResponseFuture, RetryMode,
+    RetryRejected,
 };
 pub use origin::Origin;
 pub use policy::{
@@ -154,6 +161,11 @@ pub use sharing::{Sharing, SharingStatus};
 pub use token::{FetchCause, Generation, Token, TokenOrigin, TokenRequest};
 
 /// The README's code, compiled and run.
-#[cfg(all(doctest, feature = "testing", feature = "reqwest"))]
+#[cfg(all(
+    doctest,
+    feature = "client-credentials",
+    feature = "testing",
+    feature = "reqwest"
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;

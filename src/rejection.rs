@@ -4,18 +4,18 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, StatusCode, header::WWW_AUTHENTICATE};
 
-/// How surely an answer says that the token is bad.
+/// How certain it is that a response rejects the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// The token is bad: it is suspended, and a new one is fetched before further requests go out.
+    /// The token is bad. It is suspended, and further requests wait for a new one.
     Definite,
-    /// The token may be bad, or the request may ask for what it is not allowed (ANBIMA's 403): one new token is
-    /// fetched while the present one stays in use.
+    /// The token may be bad, or the request may not be allowed (ANBIMA's 403). One new token is fetched while the
+    /// current one stays in use.
     Ambiguous,
 }
 
-/// What counts as a rejection of the token: by default a `401`, definite.
+/// Decides which responses reject the token. Default: a `401`, definite.
 ///
 /// A `403` with `WWW-Authenticate: Bearer error="insufficient_scope"` (RFC 6750 §3.1) never counts: a new token would
 /// have the same scopes.
@@ -51,7 +51,7 @@ enum Rule {
 }
 
 impl RejectionRule {
-    /// Goes by the status: those that are a definite rejection, and those that are an ambiguous one.
+    /// Creates a rule by status: the definite rejections, and the ambiguous ones.
     pub fn statuses(
         definite: impl IntoIterator<Item = StatusCode>,
         ambiguous: impl IntoIterator<Item = StatusCode>,
@@ -62,7 +62,7 @@ impl RejectionRule {
         })
     }
 
-    /// Goes by whatever the function makes of the response's head. It runs on every response: keep it short.
+    /// Creates a rule by a function of the response's head. It runs on every response: keep it short.
     pub fn by(
         predicate: impl Fn(StatusCode, &HeaderMap) -> Option<Rejection> + Send + Sync + 'static,
     ) -> Self {
@@ -72,7 +72,7 @@ impl RejectionRule {
     #[inline]
     pub(crate) fn judge(&self, status: StatusCode, headers: &HeaderMap) -> Option<Rejection> {
         let rejection = match &self.0 {
-            // The common answer is told apart by one comparison.
+            // One comparison is enough for most responses.
             Rule::Statuses { .. } if status.is_success() => return None,
             Rule::Statuses { definite, .. } if definite.contains(&status) => Rejection::Definite,
             Rule::Statuses { ambiguous, .. } if ambiguous.contains(&status) => Rejection::Ambiguous,
@@ -114,8 +114,8 @@ fn lacks_scope(headers: &HeaderMap) -> bool {
         .any(|value| challenge_lacks_scope(&String::from_utf8_lossy(value.as_bytes())))
 }
 
-/// A scheme stands before the first of its own parameters, and one line may hold several (RFC 9110 §11.6.1). What is not
-/// to the letter is read as well: an address without quotes must not hide the parameter beside it.
+/// A scheme stands before the first of its own parameters, and one line may hold several (RFC 9110 §11.6.1). What is
+/// not to the letter is read as well: an address without quotes must not hide the parameter beside it.
 fn challenge_lacks_scope(line: &str) -> bool {
     let mut scheme = "";
     parameters(line).any(|parameter| {

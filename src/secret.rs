@@ -1,4 +1,4 @@
-//! What must not be printed, and the two halves of a credential as types of their own, so that they cannot be swapped.
+//! The two halves of a credential, as two types, so that they cannot be swapped.
 
 use std::{env, fmt, fs, path::PathBuf, str, str::FromStr};
 
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::{error::ConfigError, table::as_table, text};
 
-/// The public half of a credential: `client_id`, `api_key`, `clientId`, as the provider calls it.
+/// The public half of a credential. Providers call it `client_id`, `api_key` or `clientId`.
 ///
 /// # Examples
 ///
@@ -39,7 +39,7 @@ pub struct ClientId(Box<str>);
 impl FromStr for ClientId {
     type Err = ConfigError;
 
-    /// As [`ClientId::new`].
+    /// The same as [`ClientId::new`].
     fn from_str(id: &str) -> Result<Self, ConfigError> {
         Self::new(id)
     }
@@ -63,9 +63,9 @@ impl ClientId {
     ///
     /// # Errors
     ///
-    /// When it is empty, has white space at an end, or holds a character that nobody sees: a control character, a space
-    /// other than the plain one, a zero-width or text direction mark, as text copied from a page brings them. The error
-    /// says which, and where.
+    /// Fails if it is empty, has white space at an end, or contains an invisible character: a control character, a
+    /// space other than the plain one, a zero-width or text direction mark. Text copied from a page may contain them.
+    /// The error names the character and its place.
     ///
     /// ```
     /// let error = tower_oauth::ClientId::new("aC2yaac23\u{200b}").unwrap_err();
@@ -80,7 +80,7 @@ impl ClientId {
         Ok(Self(id.into()))
     }
 
-    /// The id itself.
+    /// Returns the id.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -98,8 +98,8 @@ impl ClientId {
 pub struct ClientSecret(SecretString);
 
 impl ClientSecret {
-    /// Takes a secret as the provider issued it. It is checked when the source is built, as [`ClientId::new`] does it and
-    /// for the provider's length. The error says where the mistake is, and nothing of the secret.
+    /// Takes a secret as the provider issued it. It is checked when the source is built: as in [`ClientId::new`], and
+    /// for the provider's length. The error names the place of the mistake and shows nothing of the secret.
     pub fn new(secret: impl Into<String>) -> Self {
         Self(seal(secret.into()))
     }
@@ -119,14 +119,14 @@ impl fmt::Debug for ClientSecret {
     }
 }
 
-/// Copies a text into memory of just its size and zeroizes the original: to shrink it in place may move it, and leave its
-/// bytes behind.
+/// Copies a text into memory of exactly its size and zeroizes the original. Shrinking in place may move the text and
+/// leave its bytes in memory.
 pub(crate) fn seal(text: String) -> SecretString {
     let text = Zeroizing::new(text);
     SecretString::from(&**text)
 }
 
-/// Where a secret is to be found: configuration names the place, never the secret.
+/// The place of a secret. Configuration names the place, never the secret.
 ///
 /// ```toml
 /// { env = "BANK_API_KEY" }          # an environment variable
@@ -157,8 +157,8 @@ impl SecretRef {
     ///
     /// # Errors
     ///
-    /// When the variable is not set or the file cannot be read, when there is nothing in it, or when it holds what a
-    /// [`ClientId`] must not hold. The error names the place.
+    /// Fails if the variable is not set, the file cannot be read, the text is empty, or it breaks a rule of
+    /// [`ClientId::new`]. The error names the place.
     pub fn resolve(&self) -> Result<ClientSecret, ConfigError> {
         self.check()?;
         let text = self.read()?;
@@ -167,7 +167,7 @@ impl SecretRef {
         Ok(secret)
     }
 
-    /// What can be checked without reading it: the place's own name.
+    /// Checks the name of the place, without reading the secret.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let (field, name) = match self {
             Self::Env(name) => ("env", name.into()),
@@ -189,7 +189,7 @@ impl SecretRef {
     fn read(&self) -> Result<Zeroizing<String>, ConfigError> {
         match self {
             Self::Env(name) => env::var(name).map(Zeroizing::new).map_err(|error| {
-                // Which would quote the value.
+                // Not the error itself: it would quote the value.
                 let rule = match error {
                     env::VarError::NotPresent => "is not set",
                     env::VarError::NotUnicode(_) => "is not valid Unicode",
@@ -223,7 +223,7 @@ enum SecretRefKeys {
     File(PathBuf),
 }
 
-/// What editors and shells put around a text that they write into a file.
+/// Removes what editors and shells add to a text that they write into a file.
 fn without_frame(text: &str) -> &str {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     text.trim_end_matches(['\r', '\n'])
@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_credential_is_neither_empty_nor_holds_what_nobody_sees() {
+    fn a_credential_is_not_empty_and_has_no_invisible_character() {
         for (text, place) in [
             ("", "empty"),
             ("c4n4ry\n", "U+000A) at character 7"),

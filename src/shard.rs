@@ -1,8 +1,8 @@
-//! Shards: a value whose references many threads count is kept once for each group of threads, so that the threads do
-//! not wait for each other.
+//! Shards: one copy of a shared value per group of threads, so that threads do not wait for each other to count
+//! references.
 //!
-//! A reference count that several threads change travels between their caches: 70 to 90 ns each time, against 16 ns for
-//! a count that stays with one thread. A shard takes memory, so it is made when a thread first needs it.
+//! When several threads change one reference count, each change takes 70 to 90 ns, because its cache line moves between
+//! cores. A count that one thread uses takes 16 ns. A shard takes memory, so it is made when a thread first needs it.
 
 use std::{
     cell::Cell,
@@ -11,10 +11,10 @@ use std::{
     thread,
 };
 
-/// The most shards, however many cores there are: an empty place for one takes memory too.
+/// The highest number of shards. Even an unused shard takes some memory.
 const MOST_SHARDS: usize = 8;
 
-/// One value for each shard, made when a thread of that shard first asks for it.
+/// One value per shard, made when a thread of that shard first needs it.
 #[derive(Debug)]
 pub(crate) struct Shards<T>([OnceLock<T>; MOST_SHARDS]);
 
@@ -35,21 +35,22 @@ impl<T> Shards<T> {
 impl<T> Default for Shards<T> {
     /// No shard is made yet.
     fn default() -> Self {
-        // Counts the cores now and not at the first request: a thread that is pinned to one core sees only that one.
+        // Counts the cores now, not at the first request: a thread that is pinned to one core sees only that one.
         LazyLock::force(&THREADS);
         Self([const { OnceLock::new() }; MOST_SHARDS])
     }
 }
 
 thread_local! {
-    /// This thread's shard; past the last one until it is assigned. Apart from `ASSIGNMENT`, because each read of a
-    /// local that has a destructor checks whether it is still there.
+    /// This thread's shard, or a number past the last one until it is assigned. Separate from `ASSIGNMENT`, because
+    /// reading a thread-local with a destructor needs a check each time.
     static SHARD: Cell<usize> = const { Cell::new(usize::MAX) };
     static ASSIGNMENT: Assignment<'static> = Assignment::new(&THREADS);
 }
 
 fn assign_shard() -> usize {
-    // The assignment is gone when a destructor of another thread-local sends a request. Then any shard will do.
+    // The assignment is already dropped if the destructor of another thread-local sends a request. Any shard works
+    // then.
     let shard = ASSIGNMENT.try_with(|it| it.shard).unwrap_or(0);
     SHARD.set(shard);
     shard
@@ -80,7 +81,8 @@ struct Assignment<'a> {
 }
 
 impl<'a> Assignment<'a> {
-    /// Picks the shard with the fewest threads, so that two threads share one only if there are more threads than shards.
+    /// Picks the shard with the fewest threads, so that two threads share one only if there are more threads than
+    /// shards.
     fn new(threads: &'a ThreadCounts) -> Self {
         let mut counts = threads.lock();
         let fewest = (0..counts.len()).min_by_key(|shard| counts[*shard]);
@@ -97,8 +99,8 @@ impl Drop for Assignment<'_> {
     }
 }
 
-/// A value on cache lines of its own. The count of an `Arc` around it, which stands before it, is pushed onto a line of
-/// its own too. (128: x86-64 fetches cache lines in pairs.)
+/// A value on separate cache lines. The count of an `Arc` around it lies before it, and so gets a separate line too.
+/// (128: x86-64 fetches cache lines in pairs.)
 #[derive(Debug)]
 #[repr(align(128))]
 pub struct CachePadded<T>(pub(crate) T);
@@ -140,7 +142,7 @@ mod tests {
         let threads = ThreadCounts::new(3);
         let [first, second, _third] = [0, 1, 2].map(|_| Assignment::new(&threads));
         drop(second);
-        // In turn, a fourth would get the first one's.
+        // Without reuse, a fourth thread would get the shard of the first.
         let fourth = Assignment::new(&threads);
         assert_eq!((first.shard, fourth.shard), (0, 1));
         assert_eq!(*threads.lock(), [1, 1, 1]);
@@ -160,7 +162,7 @@ mod tests {
         assert_eq!(values, [1, 1]);
     }
 
-    /// Asks for a value as the thread's locals are dropped, its assignment among them.
+    /// Gets a value while the thread's locals, among them its assignment, are dropped.
     struct Late(mpsc::Sender<u8>);
 
     impl Drop for Late {

@@ -1,8 +1,8 @@
 //! Tables of a configuration file.
 //!
-//! What serde derives for a struct also reads a list, by position: `["client_secret", "client_id"]` would send the secret
-//! under the id's name. Below `#[serde(flatten)]` it overlooks keys that it does not know. Read through [`Table`], a
-//! struct is a table whose every key is known, and an enum is a word or a table of one key.
+//! A derived `Deserialize` of a struct also reads a list, by position: `["client_secret", "client_id"]` would send the
+//! secret under the id's name. Under `#[serde(flatten)]` it ignores unknown keys. Through [`Table`], a struct must be a
+//! table without unknown keys, and an enum a word or a table of one key.
 
 use std::{fmt, iter, marker::PhantomData};
 
@@ -16,7 +16,7 @@ use serde::{
     forward_to_deserialize_any,
 };
 
-/// A deserializer that takes no list for a table. `shape` is what an error shows in its place.
+/// A deserializer that does not accept a list as a table. An error shows `shape` as the expected form.
 pub(crate) struct Table<D> {
     pub(crate) deserializer: D,
     pub(crate) shape: &'static str,
@@ -25,7 +25,7 @@ pub(crate) struct Table<D> {
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Table<D> {
     type Error = D::Error;
 
-    /// A map and not a struct: a format must not take a list for it, and must hand over the unknown keys too.
+    /// A map, not a struct: a format must not accept a list for it, and must pass unknown keys too.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.deserializer.deserialize_map(Entries {
             visitor,
@@ -51,7 +51,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Table<D> {
     }
 }
 
-/// A table; all else is an error.
+/// Accepts a table only.
 struct Entries<V> {
     visitor: V,
     shape: &'static str,
@@ -68,7 +68,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Entries<V> {
         self.visitor.visit_map(map)
     }
 
-    /// Without quoting it: it may be a secret, where the place of one was to be named.
+    /// The error does not quote the text: somebody may have written a secret in place of its location.
     fn visit_str<E: Error>(self, _: &str) -> Result<V::Value, E> {
         Err(E::invalid_type(Unexpected::Other("a string"), &self))
     }
@@ -98,7 +98,7 @@ impl<'de, V: Visitor<'de>> DeserializeSeed<'de> for Entries<V> {
     }
 }
 
-/// A word, or a table of one key.
+/// Accepts a word, or a table of one key.
 struct Choice<V> {
     visitor: V,
     shape: &'static str,
@@ -122,7 +122,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Choice<V> {
     }
 }
 
-/// A word that stands for a variant. Where the variant is a table, all keys of that are left out.
+/// A word that names a variant. If the variant is a table, it has no keys.
 struct Word<'a, E>(StrDeserializer<'a, E>);
 
 impl<'de, E: Error> EnumAccess<'de> for Word<'_, E> {
@@ -160,7 +160,7 @@ impl<'de, E: Error> VariantAccess<'de> for NoKeys<E> {
     }
 }
 
-/// The one entry of a table: its key stands for a variant.
+/// The only entry of a table. Its key names a variant.
 struct Entry<A> {
     map: A,
     shape: &'static str,
@@ -220,7 +220,7 @@ impl<'de, A: MapAccess<'de>> VariantAccess<'de> for Entry<A> {
 }
 
 /// Reads and writes a type as the fields of a private one say (`#[serde(remote = "…")]`), and reads it through
-/// [`Table`]: serde's derive on the type itself would let lists in.
+/// [`Table`]: serde's derive on the type itself would accept lists.
 macro_rules! as_table {
     ($type:ty, $keys:ty, $shape:expr) => {
         impl serde::Serialize for $type {

@@ -1,27 +1,23 @@
-//! Characters that nobody sees. Pasted along with an id or a name they make it another one, and in a log they forge
-//! lines.
+//! Invisible characters. In a pasted id or name they make it a different one, and in a log they can forge lines.
 
 use std::fmt::{self, Write};
-
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use zeroize::Zeroizing;
 
 /// The longest part of a configured text that an error repeats, in characters.
 const LONGEST: usize = 80;
 
-/// A character that must not be there, and where: counted in characters, from 1.
+/// A forbidden character and its position: counted in characters, from 1.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Hidden {
     character: char,
     position: usize,
 }
 
-/// The first character that nobody sees. A plain space is seen between others.
+/// The first invisible character. A plain space between other characters is visible.
 pub(crate) fn hidden(text: &str) -> Option<Hidden> {
     find(text, |character, _| is_hidden(character))
 }
 
-/// Likewise, and a space at either end.
+/// The same, and a space at either end.
 pub(crate) fn hidden_or_loose(text: &str) -> Option<Hidden> {
     let last = text.chars().count();
     find(text, |character, position| {
@@ -74,7 +70,7 @@ fn name(character: char) -> &'static str {
 }
 
 impl Hidden {
-    /// As a rule that was broken. What a secret holds is said by its number alone.
+    /// The text of the broken rule. For a secret it names the character by its number only.
     pub(crate) fn rule(&self, is_secret: bool) -> String {
         let (code, position) = (u32::from(self.character), self.position);
         match is_secret {
@@ -87,7 +83,7 @@ impl Hidden {
     }
 }
 
-/// A text whose hidden characters are written as escapes, so that it can be put into a log.
+/// A text with its invisible characters escaped, safe for a log.
 pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
@@ -99,15 +95,15 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// A configured text as an error repeats it: in quotes, and cut.
+/// A configured text for an error: in quotes, and cut.
 pub(crate) fn quoted(text: &str) -> String {
     let shown: String = text.chars().take(LONGEST).collect();
     let rest = if shown.len() < text.len() { "…" } else { "" };
     format!("\"{shown}{rest}\"")
 }
 
-/// A URL without its user information and its query, where secrets may be. It need not be a valid one, so that whatever
-/// could be either is left out.
+/// A URL without its user information and its query, which may contain secrets. The URL may be invalid, so everything
+/// that could be either is left out.
 pub(crate) fn url_without_secrets(url: &str) -> String {
     let (scheme, rest) = ["https://", "http://"]
         .into_iter()
@@ -125,27 +121,12 @@ pub(crate) fn url_without_secrets(url: &str) -> String {
     format!("{scheme}{shown}")
 }
 
-/// What `application/x-www-form-urlencoded` leaves as it is. A space is written `%20` and not `+`: every decoder
-/// knows the one, not every decoder the other.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'*')
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_');
-
-/// Writes a text as a form does. The buffer may hold a secret: it is allocated once, in full, and zeroized.
-pub(crate) fn form_urlencoded(text: &str) -> Zeroizing<String> {
-    let mut encoded = Zeroizing::new(String::with_capacity(3 * text.len()));
-    encoded.extend(utf8_percent_encode(text, ESCAPED));
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_sees_is_found_and_named() {
+    fn invisible_characters_are_found_and_named() {
         for (text, position, name) in [
             ("id\n", 3, "line break (U+000A)"),
             ("i\td", 2, "tab (U+0009)"),
@@ -198,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_repeated_without_what_nobody_sees_and_cut() {
+    fn a_text_is_repeated_without_invisible_characters_and_cut() {
         assert_eq!(Escaped("x\u{1b}[2J ü").to_string(), "x\\u{1b}[2J ü");
         assert_eq!(quoted("bank"), "\"bank\"");
         let long = quoted(&"ü".repeat(1000));
@@ -223,7 +204,7 @@ mod tests {
                 "https://[elided]@login.example/token?[elided]",
             ),
             ("me:c4n4ry@login.example", "[elided]@login.example"),
-            // No URLs at all, or none that can be told from a password.
+            // Not URLs, or not distinguishable from a password.
             (
                 "https://me:c4n/4ry@login.example",
                 "https://[elided]@login.example",

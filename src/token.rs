@@ -1,4 +1,4 @@
-//! A token as a fetcher hands it over, and the request it answers.
+//! A fetcher's answer, a token, and its request.
 
 use std::{
     fmt,
@@ -10,18 +10,18 @@ use serde::Serialize;
 
 use crate::secret::seal;
 
-/// Which of a source's tokens this is: 1 for the first, one more for each that differs from the one before.
+/// The number of a source's token: 1 for the first, and one more for each token that differs from the one before.
 ///
-/// Every response that the API rejected carries the generation of the token it was sent with in its extensions, so that
-/// a late rejection of an old token cannot evict a newer one.
+/// A rejected response carries the generation of the request's token in its extensions. A late rejection of an old
+/// token therefore does not affect a newer one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub(crate) u64);
 
 impl Generation {
-    /// No token's generation: of a request that has not been given one yet.
+    /// The generation of a request that has no token yet.
     pub(crate) const NONE: Self = Self(0);
 
-    /// The number, for logs.
+    /// Returns the number, for logs.
     pub fn get(self) -> u64 {
         self.0
     }
@@ -33,13 +33,14 @@ impl fmt::Display for Generation {
     }
 }
 
-/// What a fetcher returns: the token's text, and what is known of its life.
+/// The answer of a fetcher: the token's text, and its lifetime if known.
 ///
-/// Its life begins when the attempt that got it was started, unless [`with_issued_at`](Self::with_issued_at) says
-/// otherwise. Without [`with_lifetime`](Self::with_lifetime) or [`with_expiry`](Self::with_expiry), the source's default
-/// lifetime counts (5 minutes unless set).
+/// Its lifetime begins when the attempt starts, unless [`with_issued_at`](Self::with_issued_at) says otherwise. Without
+/// [`with_lifetime`](Self::with_lifetime) or [`with_expiry`](Self::with_expiry), the policy's default lifetime counts
+/// (5 minutes).
 ///
-/// White space around the text is not cut off: what a file or a command says often ends with a line break.
+/// White space around the text is not removed. The text of a file or of a command often ends with a line break: remove
+/// it first.
 ///
 /// # Examples
 ///
@@ -106,7 +107,7 @@ impl TokenOrigin {
     }
 }
 
-/// How a fetcher said when the token ends.
+/// How the fetcher stated the token's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Life {
     Unstated,
@@ -115,7 +116,7 @@ pub(crate) enum Life {
 }
 
 impl Token {
-    /// A token of unstated lifetime.
+    /// Creates a token without a stated lifetime.
     pub fn new(value: impl Into<String>) -> Self {
         Self {
             value: seal(value.into()),
@@ -126,31 +127,29 @@ impl Token {
         }
     }
 
-    /// The whole lifetime, counted from when the token was issued. One of zero is an error of the fetch.
+    /// Sets the whole lifetime, counted from the time of issue. Zero is an error of the fetch.
     #[must_use]
     pub fn with_lifetime(mut self, lifetime: Duration) -> Self {
         self.life = Life::For(lifetime);
         self
     }
 
-    /// The moment of expiry, by the wall clock. Prefer [`with_lifetime`](Self::with_lifetime) where the answer has both:
-    /// it does not depend on clocks that agree.
+    /// Sets the moment of expiry, by the wall clock. Prefer [`with_lifetime`](Self::with_lifetime) if the answer has
+    /// both: it does not depend on the clocks of two machines.
     #[must_use]
     pub fn with_expiry(mut self, at: SystemTime) -> Self {
         self.life = Life::Until(at);
         self
     }
 
-    /// When the token was issued, for a fetcher that keeps tokens itself and hands out one of some age. A moment in
-    /// the future counts as now.
+    /// Sets when the token was issued. Use it in a fetcher that caches tokens. A moment in the future counts as now.
     #[must_use]
     pub fn with_issued_at(mut self, at: SystemTime) -> Self {
         self.issued_at = Some(at);
         self
     }
 
-    /// A further value that came with the token and that header templates may use by its name, such as Serpro's
-    /// `jwt_token`.
+    /// Adds a second value that came with the token, such as Serpro's `jwt_token`. Header templates use it by its name.
     #[must_use]
     pub fn with_extra(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let value = seal(value.into());
@@ -212,7 +211,7 @@ impl Token {
         self.life
     }
 
-    /// Whether an endpoint has handed out this very token again.
+    /// Whether two answers hold the same token.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         self.expose() == other.expose()
             && self.extras.len() == other.extras.len()
@@ -239,20 +238,20 @@ impl fmt::Debug for Token {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FetchCause {
-    /// There was none yet.
+    /// There is no token yet.
     Missing,
-    /// The one there was has reached the end of its use.
+    /// The current token has expired.
     Expired,
-    /// It is refreshed ahead of its expiry, behind the requests.
+    /// The token is refreshed before its expiry, behind the requests.
     Ahead,
-    /// The API rejected the token in so many words (a 401).
+    /// The API rejected the token, definitely (a 401).
     Rejected,
-    /// The API answered something that may or may not mean that the token is bad (ANBIMA's 403).
+    /// The API may have rejected the token (ANBIMA's 403).
     MaybeRejected,
 }
 
 impl FetchCause {
-    /// The word that logs use.
+    /// Returns its name in logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -264,10 +263,9 @@ impl FetchCause {
     }
 }
 
-/// What a fetcher is asked: one attempt to get a token.
+/// The request to a fetcher: make one attempt to get a token.
 ///
-/// Most fetchers need nothing of it. It is made by the source; in a fetcher's own tests, use
-/// [`TokenRequest::first`].
+/// Most fetchers ignore it. The source creates it. In tests of a fetcher, use [`TokenRequest::first`].
 ///
 /// # Examples
 ///
@@ -287,7 +285,7 @@ pub struct TokenRequest {
 }
 
 impl TokenRequest {
-    /// The first attempt of a fetch because there is no token yet, started at the given moment.
+    /// Creates the first attempt of a fetch that starts because there is no token. It starts at the given moment.
     pub fn first(started_at: SystemTime) -> Self {
         Self::new(1, FetchCause::Missing, started_at)
     }
@@ -328,17 +326,17 @@ impl TokenRequest {
         self.retry_now
     }
 
-    /// Which attempt of its fetch this is, from 1.
+    /// Returns the number of the attempt in its fetch, from 1.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
 
-    /// Why a token is wanted.
+    /// Returns why the fetch was started.
     pub fn cause(&self) -> FetchCause {
         self.cause
     }
 
-    /// The wall clock just before the attempt: time stamps in an answer are turned into lifetimes from here.
+    /// Returns the wall clock's time just before the attempt. Use it to turn a time stamp in an answer into a lifetime.
     pub fn started_at(&self) -> SystemTime {
         self.started_at
     }

@@ -1,7 +1,7 @@
 //! How much memory a token takes, and how little another thread adds.
 //!
-//! The allocator counts what all threads of the process do. So this is a binary of its own, without the test harness and
-//! its thread.
+//! The allocator counts what all threads of the process do. So this is a binary of its own, without the test harness
+//! and its thread.
 
 use std::{
     alloc::System,

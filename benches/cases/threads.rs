@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-/// The slowest thread's nanoseconds per call, with each step called so many times on a thread of its own.
+/// The slowest thread's nanoseconds per call, with each step called this many times on its own thread.
 pub(crate) fn nanos_per_call<F: FnMut() + Send>(steps: Vec<F>, calls: u32) -> f64 {
     let missing = AtomicUsize::new(steps.len());
     let slowest = thread::scope(|scope| {

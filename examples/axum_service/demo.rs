@@ -1,4 +1,4 @@
-//! Serves, calls every route once, and stops: for a look, and for CI.
+//! Serves, calls every route once, and stops. For a first look, and for CI.
 
 use tokio::{net::TcpListener, sync::oneshot};
 use tower_oauth::{BoxError, transport::ReqwestService};
@@ -11,7 +11,7 @@ pub(crate) async fn run() -> Result<(), BoxError> {
     let base = format!("http://{}", listener.local_addr()?);
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(service::serve(listener, environment.banks.clone(), async {
-        // A sender that is gone says the same as one that was used.
+        // A dropped sender means the same as a used one.
         let _ = stopped.await;
     }));
 

@@ -5,9 +5,10 @@
 //! cargo run --example axum_service -- --demo   # serves, calls every route once, stops
 //! ```
 //!
-//! It needs no accounts: a bank that the environment says nothing of runs on loopback in this very process. To call a
-//! real one, set its `…_CLIENT_ID` and `…_CLIENT_SECRET`, such as `AVISTA_CLIENT_ID`. `LISTEN` is the address to serve
-//! on (`127.0.0.1:3000`). With `REDIS_URL` and `OAUTH_STORE_KEY` (32 bytes, base64) replicas share their tokens.
+//! It needs no accounts: a bank without settings in the environment runs on loopback in this process. To call a real
+//! one, set its `…_CLIENT_ID` and `…_CLIENT_SECRET`, such as `AVISTA_CLIENT_ID`. `LISTEN` is the address of the
+//! service. Default: `127.0.0.1:3000`. With `REDIS_URL` and `OAUTH_STORE_KEY` (32 bytes, base64) replicas share their
+//! tokens.
 //!
 //! Exit status 1 if something failed, 2 for wrong usage.
 
@@ -22,7 +23,7 @@ use tower_oauth::BoxError;
 
 use self::environment::Environment;
 
-/// One per bank, and two for whoever runs the service.
+/// One per bank, and two for the operator.
 const ROUTES: [&str; 6] = [
     "/prices/debentures",
     "/cob/7978c0c97ea847e78e8849634473c1f1",
@@ -60,12 +61,12 @@ async fn run() -> Result<(), BoxError> {
     for route in ROUTES {
         println!("curl -i http://{address}{route}");
     }
-    service::serve(listener, environment.banks.clone(), told_to_stop()).await?;
+    service::serve(listener, environment.banks.clone(), stop_signal()).await?;
     Ok(())
 }
 
-/// Ctrl-C, or what a container's supervisor sends.
-async fn told_to_stop() {
+/// Ctrl-C, or the signal of a container's supervisor.
+async fn stop_signal() {
     #[cfg(unix)]
     {
         use signal::unix::{SignalKind, signal};

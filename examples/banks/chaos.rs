@@ -40,7 +40,7 @@ impl<'a> Chaos<'a> {
         }
     }
 
-    /// One trouble after the other, each seen through to its end, with calm in between.
+    /// Causes one fault after another. Each ends before the next, with a pause between them.
     pub(crate) async fn rage(mut self) {
         self.bank.wait_for(|seen| seen.tokens_issued > 0).await;
         loop {
@@ -51,7 +51,7 @@ impl<'a> Chaos<'a> {
                 2 => self.slow_down().await,
                 3 => self.revoke().await,
                 4 if self.outages => self.outage().await,
-                _ => self.strike_api().await,
+                _ => self.api_faults().await,
             }
         }
     }
@@ -59,7 +59,7 @@ impl<'a> Chaos<'a> {
     async fn stumble(&mut self) {
         let count = self.rng.usize(1..=2);
         let faults = iter::repeat_with(|| self.passing()).take(count).collect();
-        self.strike_token(faults).await;
+        self.token_faults(faults).await;
     }
 
     async fn slow_down(&mut self) {
@@ -67,7 +67,7 @@ impl<'a> Chaos<'a> {
             true => ("delay", Fault::Delay(self.millis(100, 2000))),
             false => ("drip", Fault::Drip(Duration::from_millis(2))),
         };
-        self.strike_token(vec![fault]).await;
+        self.token_faults(vec![fault]).await;
     }
 
     async fn revoke(&mut self) {
@@ -93,7 +93,7 @@ impl<'a> Chaos<'a> {
         self.bank.wait_for(|seen| seen.tokens_issued > issued).await;
     }
 
-    async fn strike_api(&mut self) {
+    async fn api_faults(&mut self) {
         let count = self.rng.usize(1..=5);
         for _ in 0..count {
             let (name, fault) = self.at_the_api();
@@ -104,8 +104,8 @@ impl<'a> Chaos<'a> {
         self.bank.wait_for(|seen| seen.api_faults >= queued).await;
     }
 
-    /// Until the request after the last one struck.
-    async fn strike_token(&self, faults: Vec<Named>) {
+    /// Queues the faults, and waits for the request after the last of them.
+    async fn token_faults(&self, faults: Vec<Named>) {
         let requests = self.bank.counters().token_requests;
         let done = requests + faults.len() as u64;
         for (name, fault) in faults {
@@ -171,6 +171,6 @@ impl<'a> Chaos<'a> {
     }
 
     fn note<T>(&self, note: impl FnOnce(&mut Log) -> T) -> T {
-        note(&mut self.log.lock().expect("nobody panics with it"))
+        note(&mut self.log.lock().expect("no panic while it is locked"))
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tower_oauth::testing::Bank;
 
 pub(crate) struct Log {
-    /// Names of the faults, in the order in which they strike.
+    /// Names of the faults, in the order in which they are applied.
     api: Vec<&'static str>,
     token: Counts,
     outages: Counts,
@@ -93,7 +93,7 @@ pub(crate) async fn watch(bank: &Bank, log: &Mutex<Log>, lifetime: Duration) {
     loop {
         let seen = bank.wait_for(|seen| seen.tokens_issued > issued).await;
         issued = seen.tokens_issued;
-        let mut log = log.lock().expect("nobody panics with it");
+        let mut log = log.lock().expect("no panic while it is locked");
         log.issued(lifetime);
     }
 }

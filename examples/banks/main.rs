@@ -4,10 +4,10 @@
 //! cargo run --example banks -- --port 9200
 //! ```
 //!
-//! It prints a command line of `call` for each, and then a line on standard error for each request that a bank does not
-//! serve, with the reason. With `--tls DIR` the banks are served over TLS to clients that show a
-//! certificate; it lies in DIR, with its key and the authority to trust. With `--chaos SEED` all kinds of trouble come
-//! over the banks, and at the end there is a JSON object for each that tells what was done to it.
+//! It prints a command line of `call` for each bank. For each request that a bank does not serve, it prints a line with
+//! the reason on standard error. With `--tls DIR` the banks use TLS and require a client certificate; DIR has the
+//! certificate, its key and the authority to trust. With `--chaos SEED` the banks get random faults, and at the end
+//! there is a JSON object for each bank that lists them.
 
 mod chaos;
 mod log;
@@ -29,20 +29,20 @@ use crate::{
     log::{Log, watch},
 };
 
-/// Serves the four embedded banks on loopback until stopped, and prints for each how to call it.
+/// Runs the four embedded banks on loopback until stopped, and prints how to call each.
 #[derive(Debug, Parser)]
 #[command(name = "banks")]
 struct Args {
-    /// The first bank's port; the others are on the next three. With 0 each is on a free one
+    /// The first bank's port; the others use the next three. With 0, each uses a free port
     #[arg(long, default_value_t = 9200, value_parser = clap::value_parser!(u16).range(0..=65532))]
     port: u16,
-    /// Serve over TLS, to clients with a certificate; ca.pem, client.pem and client.key are written to this folder
+    /// Use TLS and require a client certificate; write ca.pem, client.pem and client.key to this folder
     #[arg(long, value_name = "DIR")]
     tls: Option<PathBuf>,
-    /// How many seconds a token lives [default: as the bank's document has it]
+    /// The lifetime of a token in seconds [default: that of the bank's document]
     #[arg(long, value_name = "SECONDS")]
     lifetime: Option<u64>,
-    /// Strike the banks with faults, outages and revocations, drawn at random from this number
+    /// Add random faults, outages and revocations, drawn from this seed
     #[arg(long, value_name = "SEED", requires = "lifetime")]
     chaos: Option<u64>,
 }
@@ -90,7 +90,7 @@ async fn in_chaos(banks: &[Bank], seed: u64, lifetime: Duration) -> io::Result<(
         _ = join_all(watched) => {}
     }
     for (bank, log) in each() {
-        let mut log = log.lock().expect("nobody panics with it");
+        let mut log = log.lock().expect("no panic while it is locked");
         println!("{}", log.report(bank));
     }
     Ok(())
@@ -115,7 +115,7 @@ async fn open(args: &Args) -> io::Result<Vec<Bank>> {
             .lifetime()
             .into_iter()
             .fold(builder, BankBuilder::lifetime);
-        // Chaos has a report of its own, and its revocations reject many a request.
+        // Chaos has its own report, and its revocations cause many rejections.
         let builder = match args.chaos {
             None => builder.on_unserved(|unserved| eprintln!("{unserved}")),
             Some(_) => builder,
@@ -131,7 +131,7 @@ fn unopened(port: u16, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), text)
 }
 
-/// Makes an authority, and leaves what a client needs in the folder.
+/// Creates an authority, and writes the client's files to the folder.
 fn certified(folder: &Path) -> io::Result<Tls> {
     let authority = Authority::new()?;
     let client = authority.client("call")?;

@@ -237,7 +237,7 @@ impl<'a> Advice<'a> {
             }
             (404 | 405, _) => "the API knows no such address or method; check the URL and --method.".into(),
             (429, _) => "too many requests; lower --rate or -c.".into(),
-            (500..=599, _) => "the API is in trouble; try again later.".into(),
+            (500..=599, _) => "the API failed; try again later.".into(),
             (300..=399, _) => "redirects are not followed; call the final address.".into(),
             _ => "see the API's documentation; a single request (without -n) shows the answer.".into(),
         }

@@ -9,16 +9,16 @@ use clap::{
 use http::{HeaderName, HeaderValue, Method, Uri};
 use tower_oauth::Origin;
 
-/// Calls an API with a token that the crate fetches and keeps alive. The client's secret is read from the variable
+/// Calls an API with a token that the crate fetches and refreshes. It reads the client's secret from the variable
 /// OAUTH_CLIENT_SECRET.
 ///
-/// A single call's answer, warnings and advice are shown on standard error. At the end there is one JSON object on
-/// standard output. Exit status: 0 when every request got a 2xx, 1 otherwise, 2 for a usage or configuration error, before
-/// anything is sent.
+/// The answer of a single call, warnings and advice go to standard error. At the end, one JSON object goes to standard
+/// output. Exit status: 0 if every request got a 2xx, 1 if not, 2 for a usage or configuration error, before anything
+/// is sent.
 #[derive(Debug, Parser)]
 #[command(name = "call", group = ArgGroup::new("how").args(["provider", "dialect"]).required(true))]
 pub(crate) struct Args {
-    /// The address to call: absolute, and at an origin that the token may be sent to
+    /// The absolute URL to call, at an origin that the token may be sent to
     pub(crate) url: Uri,
 
     #[command(flatten)]
@@ -30,16 +30,16 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) load: LoadArgs,
 
-    /// The HTTP client, for the token and for the API
+    /// The HTTP client, for the token endpoint and the API
     #[arg(long, value_enum, default_value_t = ClientKind::Hyper)]
     pub(crate) client: ClientKind,
-    /// Show the token requests and their answers on standard error, secrets and tokens struck out
+    /// Show the token requests and their answers on standard error, without secrets and tokens
     #[arg(short, long)]
     pub(crate) verbose: bool,
 }
 
 impl Args {
-    /// Ends the process when the command line cannot work, or asks for help.
+    /// Ends the process if the command line is wrong, or asks for help.
     pub(crate) fn from_command_line() -> Self {
         Self::try_parse().unwrap_or_else(|error| without_values(error).exit())
     }
@@ -62,22 +62,22 @@ fn without_values(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Who is called, and as whom.
+/// The provider and the client.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BankArgs {
-    /// A provider that the crate knows
+    /// A built-in provider
     #[arg(long, value_enum)]
     pub(crate) provider: Option<Provider>,
-    /// A provider of your own: its dialect, as TOML
+    /// Another provider: a TOML file with its dialect
     #[arg(long, value_name = "FILE")]
     pub(crate) dialect: Option<PathBuf>,
     /// The provider's environment [default: sandbox, where the provider has one; avista has only production]
     #[arg(long, value_enum, conflicts_with = "dialect")]
     pub(crate) env: Option<Env>,
-    /// Another token endpoint than the provider's
+    /// The token endpoint, in place of the provider's
     #[arg(long, value_name = "URL")]
     pub(crate) token_url: Option<String>,
-    /// An origin that the token may be sent to, in place of the provider's own; may be repeated
+    /// An origin that the token may be sent to, in place of the provider's; may be repeated
     #[arg(long, value_name = "URL")]
     pub(crate) origin: Vec<Origin>,
     /// The client's id
@@ -97,13 +97,13 @@ pub(crate) struct BankArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TlsArgs {
-    /// Certificate authorities to trust, as PEM, in place of the system's
+    /// A PEM file of certificate authorities to trust, in place of the system's
     #[arg(long, value_name = "FILE")]
     pub(crate) cacert: Option<PathBuf>,
-    /// The client certificate with its chain, as PEM, for the token endpoint and the API
+    /// A PEM file of the client certificate with its chain, for the token endpoint and the API
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
-    /// The client certificate's key, as PEM
+    /// A PEM file of the client certificate's key
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
 }
@@ -119,10 +119,10 @@ pub(crate) struct RequestArgs {
     /// The body
     #[arg(long)]
     pub(crate) data: Option<String>,
-    /// Hand a rejected request's answer on, and do not send it again with a new token
+    /// Do not send a rejected request again with a new token
     #[arg(long)]
     pub(crate) no_retry: bool,
-    /// Send a request of any method again, also after an ambiguous rejection (ANBIMA's 403)
+    /// After an ambiguous rejection (ANBIMA's 403), send a request of any method again, not only GET, HEAD and OPTIONS
     #[arg(long, conflicts_with = "no_retry")]
     pub(crate) danger_retry_any_method: bool,
 }
@@ -130,19 +130,19 @@ pub(crate) struct RequestArgs {
 /// Without `-n` and `--duration`: one request, whose response body goes to standard error.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LoadArgs {
-    /// How many requests; with --duration too, whichever ends first [default: 1, with --duration no limit]
+    /// The number of requests [default: 1; no limit with --duration]
     #[arg(short = 'n', value_name = "REQUESTS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) requests: Option<u64>,
-    /// How many requests at once
+    /// The number of requests at a time
     #[arg(short, value_name = "CONCURRENCY", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) concurrency: u16,
-    /// At most so many requests per second
+    /// The highest number of requests per second
     #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
     pub(crate) rate: Option<f64>,
-    /// Start no request after so many seconds
+    /// Start no request after this many seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,
-    /// How many seconds one request may take, its wait for a token included
+    /// The time-out of one request in seconds, its wait for a token included
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub(crate) timeout: Duration,
 }
@@ -201,7 +201,7 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 
 fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "must be a number")?;
-    // Beyond that, the time between two requests is less than a clock can tell.
+    // Beyond that, the time between two requests is shorter than a clock can measure.
     if (1e-6..=1e6).contains(&rate) {
         return Ok(rate);
     }

@@ -1,5 +1,5 @@
-//! Reads a dialect's file. What is wrong with it is said by line, column and rule: TOML's own errors quote the line, and
-//! somebody may have written a secret there.
+//! Reads a dialect's file. What is wrong with it is said by line, column and rule: TOML's own errors quote the line,
+//! and somebody may have written a secret there.
 
 use std::{fs, ops::Range, path::Path};
 
@@ -91,7 +91,7 @@ fn without_given(message: &str) -> String {
     }
 }
 
-/// A key that somebody would write: not a secret that landed where a key belongs.
+/// Whether a text looks like a key, and not like a secret in the place of a key.
 fn is_name(name: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphabetic() || b"_-".contains(&byte);
     name.len() <= 32 && name.bytes().all(is_part)

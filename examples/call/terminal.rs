@@ -6,15 +6,15 @@ use std::{
     io::{self, Write as _},
 };
 
-/// Writes a text and a line break. Nobody may be reading it: that is no failure of the call.
+/// Writes a text and a line break. A closed output is not a failure of the call.
 pub(crate) fn say(text: impl Display) {
     let mut text = escaped(&text.to_string());
     text.push('\n');
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// The text with its line breaks and tabs, and everything else that is not visible escaped as JSON has it: what was JSON
-/// still is.
+/// The text with its line breaks and tabs, and everything else that is not visible escaped as JSON has it: what was
+/// JSON still is.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();

@@ -1,5 +1,5 @@
-//! What the crate warns of while it reads the token endpoint's answers, on standard error: a call may succeed in spite of
-//! it.
+//! What the crate warns of while it reads the token endpoint's answers, on standard error: a call may succeed in spite
+//! of it.
 
 use std::{
     collections::HashSet,

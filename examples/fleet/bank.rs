@@ -1,4 +1,4 @@
-//! The one bank: a token endpoint that counts who comes in which second, and an API that knows its tokens.
+//! The bank: a token endpoint that counts the requests of each second, and an API that checks the tokens.
 
 use std::{
     sync::{Arc, Mutex},
@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 pub(crate) const LIFETIME: Duration = Duration::from_secs(3600);
 
-/// What the token endpoint takes to answer.
+/// The latency of the token endpoint.
 const LATENCY: Duration = Duration::from_millis(150);
 
 /// When its outage is, in seconds.
@@ -73,7 +73,7 @@ impl Bank {
         Ok(Ticket(state.issued.len() - 1))
     }
 
-    /// Whether the API takes a token.
+    /// Whether the API accepts a token.
     pub(crate) fn takes(&self, Ticket(number): Ticket) -> bool {
         let issued = self.state.lock().unwrap().issued[number];
         let revoked = self.second() >= REVOCATION

@@ -13,10 +13,10 @@ use crate::bank::{DAY, OUTAGE, REVOCATION};
 const SIZE: (u32, u32) = (840, 360);
 const FONT: (&str, i32) = ("sans-serif", 15);
 
-/// The seconds that one step of a line stands for, by the most of them.
+/// The seconds of one step of a line, which shows the maximum among them.
 const STEP: usize = 240;
 
-/// The vertical axis is logarithmic. Below one fetch per second there is none: it begins at half of one.
+/// The vertical axis is logarithmic. The least above zero is one fetch per second, so it begins at half of one.
 const FETCHES: Range<f64> = 0.5..1000.0;
 
 const WITHOUT: RGBColor = RGBColor(224, 123, 0);
@@ -65,8 +65,8 @@ pub(crate) fn draw(with: &[u32], shared: &[u32], without: &[u32]) -> Result<Stri
 
     for (fetches, colour, name) in [
         (without, WITHOUT, "without jitter and back-off"),
-        (with, WITH, "as the crate comes"),
-        (shared, SHARED, "with one token for all"),
+        (with, WITH, "default settings"),
+        (shared, SHARED, "one token for all"),
     ] {
         chart
             .draw_series(LineSeries::new(steps(fetches), colour.stroke_width(2)))?

@@ -27,10 +27,10 @@ use crate::{
 
 const REPLICAS: usize = 1000;
 
-/// Each replica sends a request this often, at its own beat.
+/// Each replica sends a request this often, at its own time.
 const EVERY: usize = 5;
 
-/// The beats in a second.
+/// The steps in a second.
 const BEATS: usize = 10;
 
 pub(crate) struct Day {
@@ -40,7 +40,7 @@ pub(crate) struct Day {
     pub(crate) lost: u64,
 }
 
-/// Token requests: the most in one second of each part of the day, and all together.
+/// Token requests: the maximum in one second of each part of the day, and the total.
 pub(crate) struct Figures {
     pub(crate) start: u32,
     pub(crate) steady: u32,
@@ -83,7 +83,7 @@ async fn live(kind: Kind) -> Day {
     }
 }
 
-/// The replicas, by the beat that each sends its requests on.
+/// The replicas, by the step at which each sends its requests.
 fn fleet(kind: Kind, bank: &Bank, lost: &Arc<AtomicU64>) -> Vec<Vec<Arc<Replica>>> {
     let clock = Clock::tokio();
     let store = SharedStore::in_memory(clock.clone(), SealingKeys::new(&[7; 32]));
@@ -103,7 +103,7 @@ fn fleet(kind: Kind, bank: &Bank, lost: &Arc<AtomicU64>) -> Vec<Vec<Arc<Replica>
 impl Replica {
     fn request(self: &Arc<Self>) {
         let mut request = Box::pin(self.clone().send());
-        // Mostly there is a token, and nothing to wait for.
+        // Usually there is a token, and no wait.
         if request.as_mut().now_or_never().is_none() {
             tokio::spawn(request);
         }
@@ -127,7 +127,7 @@ impl Replica {
 impl Day {
     pub(crate) fn figures(&self) -> Figures {
         const MINUTE: usize = 60;
-        // With the ten minutes in which the fleet recovers.
+        // Including the ten minutes in which the fleet recovers.
         let outage = OUTAGE.start..OUTAGE.end + 10 * MINUTE;
         let revocation = REVOCATION..REVOCATION + MINUTE;
         let quiet = [

@@ -1,5 +1,5 @@
-//! A thousand replicas of a service and one bank for a day, on a paused clock: what the bank's token endpoint sees of them,
-//! with jitter and back-off and without.
+//! A thousand replicas of a service and one bank for a day, on a paused clock: the token requests that the bank gets,
+//! with and without jitter and back-off.
 //!
 //! ```sh
 //! cargo run --release --example fleet            # draws docs/fleet.svg and prints the table

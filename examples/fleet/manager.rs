@@ -1,4 +1,5 @@
-//! What a replica keeps its token in: this crate's source, with its default settings or without jitter and back-off, or a few lines by hand.
+//! The token manager of a replica: this crate's source, with default settings or without jitter and back-off, or a few
+//! lines written by hand.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,18 +18,18 @@ pub(crate) enum Kind {
     /// The same, with a store that all replicas share.
     Shared,
     /// No jitter, and the shortest waits that the policy allows.
-    NoManners,
+    NoBackOff,
     ByHand,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] = [Self::Defaults, Self::Shared, Self::NoManners, Self::ByHand];
+    pub(crate) const ALL: [Self; 4] = [Self::Defaults, Self::Shared, Self::NoBackOff, Self::ByHand];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Defaults => "default settings",
             Self::Shared => "shared",
-            Self::NoManners => "no jitter, no back-off",
+            Self::NoBackOff => "no jitter, no back-off",
             Self::ByHand => "by hand",
         }
     }
@@ -40,7 +41,7 @@ pub(crate) enum Manager {
     ByHand(Arc<ByHand>),
 }
 
-/// A token in a replica's hand.
+/// The current token of a replica.
 pub(crate) struct Held {
     pub(crate) ticket: Ticket,
     generation: Option<Generation>,
@@ -56,7 +57,7 @@ impl Manager {
     ) -> Self {
         let policy = match kind {
             Kind::Defaults | Kind::Shared => Policy::default(),
-            Kind::NoManners => no_manners(),
+            Kind::NoBackOff => no_manners(),
             Kind::ByHand => return Self::ByHand(Arc::new(ByHand::new(bank.clone()))),
         };
         let bank = bank.clone();
@@ -116,8 +117,8 @@ fn no_manners() -> Policy {
     policy
 }
 
-/// What is often written in place of a library: a token under a lock, refreshed five minutes before its end by the request
-/// that finds it so old. A failed refresh is that request's error, and the next request tries again.
+/// What people often write without a library: a token under a lock. A request refreshes it five minutes before its end.
+/// If the refresh fails, that request fails, and the next one tries again.
 pub(crate) struct ByHand {
     bank: Bank,
     token: Mutex<Option<(Ticket, Instant)>>,

@@ -1,4 +1,4 @@
-//! The main job in a few seconds: four test banks on loopback, called through the layer by hyper and by reqwest.
+//! What the crate does, in a few seconds: hyper and reqwest call four test banks on loopback through the layer.
 //!
 //! ```sh
 //! cargo run --example quickstart
@@ -32,7 +32,7 @@ async fn run() -> Result<Report, BoxError> {
     report
         .scene(
             "1. Cold start: 1,000 requests arrive at once, and there is no token yet.",
-            "One token request serves all of them. (4,000 requests at once take a debug build a second or two.)",
+            "All of them wait for one token request. (A debug build takes a second or two for 4,000 requests.)",
             scenes::cold_start,
         )
         .await?;
@@ -62,7 +62,7 @@ async fn run() -> Result<Report, BoxError> {
         .await?;
     report
         .scene(
-            "5. A 403 that no new token can cure: 70 forbidden requests, and 50 good ones between them.",
+            "5. A 403 that no new token can fix: 70 forbidden requests, and 50 good ones between them.",
             "ANBIMA answers 403 to a revoked token as well. There one fetch, a second after the first, shows that\n\
              the token was good. At the other banks a 403 costs no fetch.",
             scenes::forbidden,

@@ -1,4 +1,4 @@
-//! What happens to a service that calls a bank, and what must hold while it happens.
+//! The scenes, and what must hold in each.
 
 use std::time::Duration;
 

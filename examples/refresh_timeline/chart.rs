@@ -1,4 +1,4 @@
-//! The waits of both as an SVG, on white so that it can be read on a dark page too.
+//! The waits of both as an SVG, on white, so that it is readable on a dark page too.
 
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
@@ -13,7 +13,7 @@ const BAR: RGBColor = RGBColor(179, 84, 30);
 /// The vertical axis is logarithmic, in seconds.
 const WAIT: Range<f64> = 1e-8..1e-1;
 
-/// A bar stands for the slowest request of so many milliseconds.
+/// The milliseconds of one bar, which shows the slowest request among them.
 const SLOT: u128 = 4;
 
 pub(crate) fn draw(timelines: &[Timeline]) -> Result<String, BoxError> {
@@ -29,7 +29,7 @@ pub(crate) fn draw(timelines: &[Timeline]) -> Result<String, BoxError> {
             .margin(12)
             .margin_right(28)
             .caption(
-                format!("{}: how long requests wait for a token", timeline.name),
+                format!("{}: the wait of requests for a token", timeline.name),
                 ("sans-serif", 18),
             )
             .x_label_area_size(40)
@@ -42,9 +42,7 @@ pub(crate) fn draw(timelines: &[Timeline]) -> Result<String, BoxError> {
             .label_style(("sans-serif", 15))
             .x_labels(RUN.as_secs() as usize + 1)
             .x_label_formatter(&f64::to_string)
-            .x_desc(
-                "seconds; grey: a fetch is under way; each bar: the slowest request within 4 ms",
-            )
+            .x_desc("time in seconds (grey: during a fetch; each bar: the slowest request of 4 ms)")
             .y_label_formatter(&|wait| format!("{:?}", Duration::from_secs_f64(*wait)))
             .draw()?;
         chart.draw_series(timeline.fetches.iter().map(|[start, end]| {

@@ -1,11 +1,11 @@
-//! What a request waits for its token while tokens are refreshed all the time: this crate, and the manager that is usually
-//! written by hand (a mutex held across the fetch, refresh at expiry), at the same load. It draws both.
+//! How long a request waits for its token while tokens are refreshed: with this crate, and with a hand-written manager
+//! (a mutex held across the fetch, refresh at expiry), under the same load. It draws both.
 //!
 //! ```sh
 //! cargo run --release --example refresh_timeline -- docs/refresh_timeline.svg
 //! ```
 //!
-//! Tokens live for 400 ms, a fetch takes 50 ms, and 4,000 requests come a second.
+//! A token lives 400 ms, a fetch takes 50 ms, and there are 4,000 requests a second.
 
 #![allow(
     clippy::disallowed_types,
@@ -39,7 +39,7 @@ async fn main() -> Result<(), BoxError> {
 
     println!(
         "{:<32} {:>9} {:>9} {:>12} {:>12} {:>12} {:>9}",
-        "", "requests", "fetches", "p50", "p99.9 beside", "p99.9 during", "waited"
+        "", "requests", "fetches", "p50", "p99.9 between", "p99.9 during", "waited"
     );
     for timeline in [&by_hand, &ours] {
         println!("{}", timeline.row());
@@ -47,14 +47,14 @@ async fn main() -> Result<(), BoxError> {
     let waited = ours.waited() as f64 / ours.samples.len() as f64;
     std::fs::write(&path, chart::draw(&[by_hand, ours])?)?;
     println!("drawn: {path}");
-    // None should; a machine that stands still for a while makes some.
+    // None should wait. A machine that pauses makes some wait.
     match waited < 0.05 {
         true => Ok(()),
         false => Err("requests waited for refreshes".into()),
     }
 }
 
-/// A token endpoint that notes when it was busy.
+/// A token endpoint that records when it was busy.
 #[derive(Clone)]
 struct Endpoint {
     began: Instant,
@@ -71,7 +71,7 @@ impl Endpoint {
     }
 }
 
-/// When a request came, and how long it took until it could go out with a token.
+/// When a request was called, and how long until it was sent with a token.
 #[derive(Clone, Copy)]
 struct Sample {
     at: Duration,
@@ -84,7 +84,7 @@ struct Timeline {
     fetches: Vec<[Duration; 2]>,
 }
 
-/// The innermost service of either: a request that got here had its token.
+/// The innermost service of both: a request that arrives here has its token.
 async fn answer(_: Request<()>) -> Result<Response<Instant>, BoxError> {
     Ok(Response::new(Instant::now()))
 }
@@ -156,7 +156,7 @@ fn ours(
     Ok(OAuthLayer::new(source).layer(service_fn(answer)))
 }
 
-/// What is usually written by hand.
+/// The usual hand-written manager.
 fn by_hand(
     endpoint: Endpoint,
 ) -> Client<
@@ -187,20 +187,20 @@ fn by_hand(
 impl Timeline {
     fn row(&self) -> String {
         let later = self.later().copied();
-        let (during, beside): (Vec<_>, Vec<_>) = later.partition(|it| self.is_fetching(it.at));
+        let (during, between): (Vec<_>, Vec<_>) = later.partition(|it| self.is_fetching(it.at));
         format!(
             "{:<32} {:>9} {:>9} {:>12} {:>12} {:>12} {:>9}",
             self.name,
             self.samples.len(),
             self.fetches.len(),
-            format!("{:?}", quantile(&beside, 0.5)),
-            format!("{:?}", quantile(&beside, 0.999)),
+            format!("{:?}", quantile(&between, 0.5)),
+            format!("{:?}", quantile(&between, 0.999)),
             format!("{:?}", quantile(&during, 0.999)),
             self.waited(),
         )
     }
 
-    /// Those after the first token, which is everybody's to wait for.
+    /// The requests after the first token, which every request must wait for.
     fn later(&self) -> impl Iterator<Item = &Sample> {
         let first = self.fetches.first().map_or(Duration::ZERO, |it| it[1]);
         self.samples.iter().filter(move |it| it.at > first)
@@ -215,7 +215,7 @@ impl Timeline {
     fn is_fetching(&self, at: Duration) -> bool {
         self.fetches
             .iter()
-            // The request that starts a fetch comes before it by the runtime's timer.
+            // The request that starts a fetch is earlier than it by the runtime's timer.
             .any(|[start, end]| (start.saturating_sub(4 * TICK)..*end).contains(&at))
     }
 }

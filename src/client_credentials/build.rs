@@ -1,4 +1,4 @@
-//! From a dialect and a client's credentials to something that fetches tokens.
+//! Builds a token source or a fetcher from a dialect and a client's credentials.
 
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ use crate::{
     policy::Policy,
 };
 
-/// Collects what a client-credentials fetcher needs: a [`Dialect`], the client's id and secret, scopes, and what is
-/// to differ from the dialect. Nothing is checked before the last step, and every mistake is reported there.
+/// Builds a token source, or a fetcher alone, from a [`Dialect`], the client's id and secret, and scopes. Methods
+/// override what the dialect says. The last step checks everything and reports the first mistake.
 ///
 /// # Examples
 ///
@@ -61,7 +61,7 @@ use crate::{
 pub struct ClientCredentialsBuilder {
     pub(super) dialect: Dialect,
     pub(super) client: Client,
-    /// What replaces the dialect's own. The first mistake is kept for the last step to report.
+    /// These replace the dialect's origins. The last step reports the first mistake.
     origins: Origins,
     plain_http: Origins,
     rejection: Option<RejectionRule>,
@@ -73,7 +73,7 @@ pub struct ClientCredentialsBuilder {
 }
 
 impl ClientCredentialsBuilder {
-    /// Begins with a dialect and the client's id.
+    /// Creates a builder from a dialect and the client's id.
     pub fn new(dialect: Dialect, id: ClientId) -> Self {
         Self {
             policy: policy_of(&dialect),
@@ -93,13 +93,13 @@ impl ClientCredentialsBuilder {
         }
     }
 
-    /// The client's secret. Every dialect needs one, except where the client proves itself by its TLS certificate.
+    /// Sets the client's secret. It is required, unless the client authenticates with its TLS certificate.
     pub fn secret(mut self, secret: ClientSecret) -> Self {
         self.client.secret = Some(secret);
         self
     }
 
-    /// The scopes to ask for, in addition to those named before. Default: none.
+    /// Adds scopes to the token request. Default: none.
     pub fn scopes<I>(mut self, scopes: I) -> Self
     where
         I: IntoIterator,
@@ -110,34 +110,35 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// Another token endpoint than the dialect's: `https`, or loopback.
+    /// Replaces the dialect's token endpoint: `https`, or loopback.
     pub fn token_url(mut self, url: impl Into<String>) -> Self {
         self.dialect.token_url = url.into();
         self
     }
 
-    /// An origin that the token may be sent to, such as `https://api.example`. The first call replaces the dialect's
-    /// own origins, each further one adds to it.
+    /// Allows the token to be sent to an origin, such as `https://api.example`. The first call replaces the dialect's
+    /// origins; each further call adds one.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
         self.origins = with(self.origins, &origin.into());
         self
     }
 
-    /// Lets an origin be spoken to by plain `http`, the token endpoint's or one named with [`origin`](Self::origin).
-    /// Whoever can listen in between then has the secret and the token: only for a mesh that adds TLS, or the like.
+    /// Allows plain `http` for an origin: the token endpoint's, or one added with [`origin`](Self::origin). Use it only
+    /// where something else protects the connection, such as a service mesh that adds TLS: anyone on the network path
+    /// can otherwise read the secret and the token.
     pub fn danger_allow_http(mut self, origin: impl Into<String>) -> Self {
         self.plain_http = with(self.plain_http, &origin.into());
         self
     }
 
-    /// A further field of the token request's body; one of the same name is replaced.
+    /// Adds a field to the token request's body, or replaces the one of the same name.
     pub fn token_param(mut self, name: impl Into<String>, value: impl Into<ParamValue>) -> Self {
         let params = &mut self.dialect.token_params;
         params.insert(name.into(), value.into());
         self
     }
 
-    /// A further header of the token request; one of the same name is replaced.
+    /// Adds a header to the token request, or replaces the one of the same name.
     pub fn token_header(mut self, name: impl Into<String>, value: impl Into<ParamValue>) -> Self {
         let (name, headers) = (name.into(), &mut self.dialect.token_headers);
         headers.retain(|known, _| !known.eq_ignore_ascii_case(&name));
@@ -145,35 +146,35 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// The token request's `User-Agent`, such as `my-app/1.0`.
+    /// Sets the token request's `User-Agent`, such as `my-app/1.0`. Default: that of the transport.
     pub fn user_agent(self, user_agent: impl Into<String>) -> Self {
         self.token_header("user-agent", user_agent.into())
     }
 
-    /// What counts as a rejection of the token, where the dialect's statuses do not tell. It replaces them.
+    /// Sets the rule that decides whether the API rejected the token. It replaces the dialect's statuses.
     pub fn rejection(mut self, rule: RejectionRule) -> Self {
         self.rejection = Some(rule);
         self
     }
 
-    /// Changes numbers of the policy, after the dialect has set its own.
+    /// Changes the policy. The change runs on a policy that already holds the dialect's numbers.
     pub fn policy(mut self, change: impl FnOnce(&mut Policy)) -> Self {
         change(&mut self.policy);
         self
     }
 
-    /// The clocks. Default: [`Clock::system`]; tests with paused time use [`Clock::tokio`].
+    /// Sets the clocks. Default: [`Clock::system`]. Tests with paused time use [`Clock::tokio`].
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Calls a function with a record of each attempt at the token endpoint: what was sent and what came back, with
-    /// secrets and tokens struck out. Default: none, which costs nothing. A second call replaces the first.
+    /// Calls a function with a record of each attempt at the token endpoint: the request and its answer, without
+    /// secrets and tokens. Default: none, which costs nothing. A second call replaces the first function.
     ///
-    /// Use it to connect a new bank, or for a diagnosis page. Do not use it for metrics: see
-    /// [`TokenSource::status`]. The function runs on the task that fetches, before the answer is read: keep it short, and
-    /// do not let it panic. An attempt that times out has a record, too.
+    /// Use it to connect a new bank, or for a diagnosis page. Do not use it for metrics: see [`TokenSource::status`].
+    /// The function runs on the task that fetches, before the answer is read: keep it short, and do not let it panic.
+    /// An attempt that times out has a record, too.
     ///
     /// # Examples
     ///
@@ -196,8 +197,8 @@ impl ClientCredentialsBuilder {
     /// Certificates, time-outs and proxies are the builder's; redirects and referer are switched off, and there is no
     /// proxy for loopback (see [`ReqwestService::new`](crate::transport::ReqwestService::new)).
     ///
-    /// Each token request runs on a thread of its own, with a connection of its own: a token endpoint that keeps the
-    /// client parsing holds up no task of yours, and the time-outs hold.
+    /// Each token request runs on its own thread, with its own connection: a token endpoint that keeps the client
+    /// parsing holds up no task of yours, and the time-outs hold.
     ///
     /// # Errors
     ///
@@ -230,8 +231,8 @@ impl ClientCredentialsBuilder {
         self.source_over(own_thread::each_on_its_own(exchange))
     }
 
-    /// Builds a token source over any Tower HTTP service, such as hyper-util's client. The service's request body must be
-    /// made from [`Bytes`].
+    /// Builds a token source over any Tower HTTP service, such as hyper-util's client. The service's request body must
+    /// be made from [`Bytes`].
     ///
     /// The transport must not follow redirects: it would take the secret to wherever the answer points. It runs on
     /// your runtime: build hyper-util's client with `http1_max_buf_size(16 * 1024)`, or a token endpoint that sends
@@ -323,8 +324,8 @@ impl ClientCredentialsBuilder {
 
     /// Builds the fetcher alone, over any Tower HTTP service whose request body can be made from [`Bytes`].
     ///
-    /// Of the [`policy`](Self::policy) the fetcher keeps `default_lifetime` and `max_lifetime`, if the dialect or you set
-    /// them. Set the rest on the source that you put it in.
+    /// Of the [`policy`](Self::policy) the fetcher keeps `default_lifetime` and `max_lifetime`, if the dialect or you
+    /// set them. Set the rest on the source that you put it in.
     ///
     /// For a transport that takes several kinds of body, name one, as in
     /// `fetcher::<http_body_util::Full<bytes::Bytes>>(transport)`.
@@ -379,6 +380,14 @@ impl ClientCredentialsBuilder {
 
     /// Puts the builder's own settings into the dialect, and checks the whole.
     fn settle(&mut self) -> Result<(), ConfigError> {
+        let checked = self.checked();
+        checked.map_err(|error| match &self.client.secret {
+            Some(secret) => error.without(secret.expose()),
+            None => error,
+        })
+    }
+
+    fn checked(&mut self) -> Result<(), ConfigError> {
         self.put_origins()
             .map_err(|error| error.of(&self.dialect.name))?;
         self.dialect.check()?;

@@ -55,7 +55,7 @@ mod tests {
     use super::{super::transport_error::classify, *};
     use crate::{BoxError, error::CHECK_NETWORK};
 
-    /// Some servers close the connection in place of an alert, and some clients see no more than that of one.
+    /// Some servers close the connection in place of an alert, and some clients see only that.
     #[test]
     fn a_connection_that_breaks_under_tls_points_to_the_certificate() {
         let dialect = |credentials| {

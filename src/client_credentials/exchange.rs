@@ -21,8 +21,8 @@ const LONGEST_ANSWER: usize = 64 * 1024;
 /// The transport, without its own types.
 pub(super) type Exchange = BoxService<Request<Bytes>, Answer, FetchError>;
 
-/// A Tower HTTP service: a shorthand for the bounds of a transport. Every service that meets them implements it, and you
-/// cannot implement it yourself.
+/// A Tower HTTP service: a shorthand for the bounds of a transport. Every service that meets them implements it, and
+/// you cannot implement it yourself.
 ///
 /// # Examples
 ///

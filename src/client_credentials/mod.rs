@@ -2,8 +2,8 @@
 //! [`ClientCredentialsBuilder`] adds the client's credentials, and builds a token source or a [`ClientCredentials`]
 //! fetcher over any Tower HTTP service.
 //!
-//! Inside: `dialect` is the data, `request` writes a token request, `response` reads its answer. `request` and `response`
-//! know the dialect and not each other; the files beside them put the three together.
+//! Inside: `dialect` is the data, `request` writes a token request, `response` reads its answer. `request` and
+//! `response` know the dialect and not each other; the files beside them put the three together.
 
 mod attempt_record;
 mod build;

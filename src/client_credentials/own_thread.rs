@@ -1,7 +1,8 @@
-//! Runs each token request on a thread of its own, so that a peer that keeps the HTTP client busy blocks nothing else.
+//! Runs each token request on its own thread, so that a peer that keeps the HTTP client busy blocks nothing else.
 //!
-//! `hyper` parses for as long as there are bytes: a token endpoint that sends `100 Continue` without end keeps it within
-//! a single poll for seconds, on the thread of whoever asked. Meanwhile no time-out fires there, and no other task runs.
+//! `hyper` parses for as long as there are bytes: a token endpoint that sends `100 Continue` without end keeps it
+//! within a single poll for seconds, on the thread of the caller. Meanwhile no time-out fires there, and no other task
+//! runs.
 
 use std::{
     future::poll_fn,
@@ -62,14 +63,14 @@ fn start<T: Send + 'static>(
     Ok(told)
 }
 
-/// Builds the runtime here and not in the caller's task: if no thread could be spawned, the caller would drop it inside a
-/// task, and that panics.
+/// Builds the runtime here and not in the caller's task: if no thread could be spawned, the caller would drop it inside
+/// a task, and that panics.
 fn drive<T>(future: impl Future<Output = T>, mut tell: oneshot::Sender<io::Result<T>>) {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            // Whoever gave up meanwhile has no use for it; below neither.
+            // An error here means that the caller was dropped; the same below.
             let _ = tell.send(Err(error));
             return;
         }

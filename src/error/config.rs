@@ -3,11 +3,10 @@ use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 use super::causes;
 use crate::text::{Escaped, quoted};
 
-/// A setting that cannot work, reported when something is built and never at the first request.
+/// A wrong setting. It is returned when something is built, never by a request.
 ///
-/// It names the source once that is known, the field, what was given unless that may be a secret, and the rule that the
-/// field broke. `Display` says these; `Debug`, which a `main` that returns the error prints, adds the causes. Characters
-/// that nobody sees are written as escapes.
+/// `Display` names the source if it is known, the field, its value unless that may be a secret, and the broken rule.
+/// `Debug`, which Rust prints if `main` returns the error, adds the causes. Invisible characters are escaped.
 ///
 /// # Examples
 ///
@@ -55,24 +54,36 @@ impl ConfigError {
         }
     }
 
-    /// Adds the text that was given. Not for a secret, nor for what may hold one.
+    /// Adds the given text. Do not use it for a secret, or for a text that may contain one.
     pub(crate) fn given(self, text: &str) -> Self {
         self.given_value(&quoted(text))
     }
 
-    /// Adds what was given, where that is no text.
+    /// Adds the given value, if it is not a text.
     pub(crate) fn given_value(mut self, value: &dyn fmt::Display) -> Self {
         self.inner.given = Some(value.to_string());
         self
     }
 
-    /// Adds what caused it. Not an error that may quote a secret.
+    #[cfg(feature = "client-credentials")]
+    /// Leaves out what was given if it holds this secret, which somebody may have put into two places.
+    pub(crate) fn without(mut self, secret: &str) -> Self {
+        // By its beginning: a long text is cut when it is quoted, and the secret with it. A secret of less than four bytes
+        // is part of many texts by chance.
+        let begins: String = secret.chars().take(8).collect();
+        if begins.len() >= 4 {
+            self.inner.given.take_if(|given| given.contains(&begins));
+        }
+        self
+    }
+
+    /// Adds the cause. Do not use it with an error that may quote a secret.
     pub(crate) fn because(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
         self.inner.cause = Some(Arc::new(cause));
         self
     }
 
-    /// Says whose setting it is, unless that is known.
+    /// Adds the name of the source, unless it has one.
     pub(crate) fn of(mut self, source_name: &str) -> Self {
         if !source_name.is_empty() {
             let known = &mut self.inner.source_name;
@@ -81,17 +92,17 @@ impl ConfigError {
         self
     }
 
-    /// The name of the source or provider, such as `bankly`, if it was known when the error was found.
+    /// Returns the name of the source or provider, such as `bankly`, if it is known.
     pub fn source_name(&self) -> Option<&str> {
         self.inner.source_name.as_deref()
     }
 
-    /// The name of the setting.
+    /// Returns the name of the setting.
     pub fn field(&self) -> &str {
         &self.inner.field
     }
 
-    /// The rule it broke, as a sentence without its subject.
+    /// Returns the broken rule, as a sentence without its subject.
     pub fn rule(&self) -> &str {
         &self.inner.rule
     }
@@ -111,7 +122,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// As a `main` that returns it prints it: what `Display` says, and each cause.
+/// The output of a `main` that returns the error: the `Display`, and each cause.
 impl fmt::Debug for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")?;
@@ -121,7 +132,7 @@ impl fmt::Debug for ConfigError {
     }
 }
 
-/// Equal when they read the same.
+/// Two errors are equal if their texts are.
 impl PartialEq for ConfigError {
     fn eq(&self, other: &Self) -> bool {
         self.to_string() == other.to_string()
@@ -170,6 +181,18 @@ mod tests {
         );
         assert_eq!(error.to_string(), "invalid `file`: cannot be read");
         assert_eq!(error.source().unwrap().to_string(), "entity not found");
+    }
+
+    #[test]
+    fn it_leaves_out_what_holds_the_secret() {
+        let error = |given: &str| ConfigError::new("scopes", "rule").given(given);
+        let with_secret = error("read s3cr3t/c4n4ry").without("s3cr3t/c4n4ry");
+        assert_eq!(with_secret.to_string(), "invalid `scopes`: rule");
+        let cut = format!("{}s3cr3t/c4n4ry", "x".repeat(90));
+        let cut = error(&cut).without("s3cr3t/c4n4ry").to_string();
+        assert!(!cut.contains("s3cr3t/c"), "{cut}");
+        let without = error("read").without("s3cr3t/c4n4ry");
+        assert_eq!(without, error("read"));
     }
 
     #[test]

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{BoxError, FetchErrorKind, text};
 
-/// The longest part of an RFC 6749 `error` code that is ever shown.
-const LONGEST_CODE: usize = 64;
+#[cfg(feature = "client-credentials")]
+mod answer;
 
-/// For an endpoint that could not be reached, or did not answer.
+/// The advice for an endpoint that could not be reached, or did not answer.
 pub(crate) const CHECK_NETWORK: &str =
     "Check the host and port of the token URL, the network and the proxy";
 
@@ -17,19 +17,19 @@ pub(crate) const CHECK_NETWORK: &str =
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FailureClass {
-    /// It passes: no connection, a time-out, 408, 425, 429, 5xx, or a code such as `temporarily_unavailable`. Tried
-    /// again within the same fetch.
+    /// A temporary failure: no connection, a time-out, 408, 425, 429, 5xx, or a code such as `temporarily_unavailable`.
+    /// It is tried again within the same fetch.
     Transient,
-    /// Anything that does not say what it is. Not tried again within the fetch, since banks answer an empty 400 or
-    /// 403 to a client that asks too often.
+    /// A failure of unknown nature. It is not tried again within the fetch, since banks answer an empty 400 or 403 to a
+    /// client that sends too many requests.
     Unclear,
-    /// Asking again cannot help until somebody fixes the configuration: a code such as `invalid_client`, a token URL
-    /// that does not exist (404, 405, 410), a client certificate that the server rejects.
+    /// A failure that only a change of configuration can fix: a code such as `invalid_client`, a token URL that does
+    /// not exist (404, 405, 410), a client certificate that the server rejects.
     Permanent,
 }
 
 impl FailureClass {
-    /// The name that logs use.
+    /// Its name in logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Transient => "transient",
@@ -50,7 +50,7 @@ impl fmt::Display for FailureClass {
 /// A fetcher may return any error; one that is not a `FetchError` counts as [`FailureClass::Unclear`], except for
 /// tower's own time-out ([`FailureClass::Transient`]). Return a `FetchError` to say more.
 ///
-/// The error given to a constructor is shown, with its causes, in errors and logs: put no secret into it.
+/// Errors and logs show the error that you give to a constructor, with its causes: put no secret into it.
 ///
 /// # Examples
 ///
@@ -82,23 +82,24 @@ pub struct FetchError {
 }
 
 impl FetchError {
-    /// A failure that passes: tried again within the fetch, up to three attempts by default.
+    /// Creates a temporary failure. It is tried again within the fetch. Default: up to three attempts.
     pub fn transient(error: impl Into<BoxError>) -> Self {
         Self::other(FailureClass::Transient, error.into())
     }
 
-    /// A failure of unknown nature: not tried again within the fetch, back-off from 5 s to 60 s.
+    /// Creates a failure of unknown nature. It is not tried again within the fetch. Default: a back-off from 5 s to 60
+    /// s.
     pub fn unclear(error: impl Into<BoxError>) -> Self {
         Self::other(FailureClass::Unclear, error.into())
     }
 
-    /// A failure that only a change of configuration can fix: back-off from 5 s to 5 minutes.
+    /// Creates a failure that only a change of configuration can fix. Default: a back-off from 5 s to 5 minutes.
     pub fn permanent(error: impl Into<BoxError>) -> Self {
         Self::other(FailureClass::Permanent, error.into())
     }
 
-    /// Sets how long the server wants to be left alone. The wait is honoured, capped at 5 minutes, and never cut
-    /// short; up to 5 s are waited within the fetch, a longer wait ends it.
+    /// Sets how long the server asked the client to wait. The wait is honoured up to a cap. Default: 5 minutes. A wait
+    /// of up to 5 s happens within the fetch; a longer one ends the fetch.
     #[must_use]
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
@@ -125,24 +126,25 @@ impl FetchError {
         self.code.as_deref()
     }
 
-    /// Returns the answer's `error_description`: one line of at most 200 characters. The client's own secrets are
-    /// struck out, and so is every word of 20 characters or more that could be a token. It is a part of the `Display`.
+    /// Returns the answer's `error_description`: one line of at most 200 characters. The client's own secrets are left
+    /// out, and so is every word of 20 characters or more that could be a token. It is part of the `Display`.
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
     }
 
-    /// Returns what to check or to change, in one sentence without its full stop, where the failure tells. It names
-    /// fields of the [`Dialect`](crate::client_credentials::Dialect); a tool with options of its own writes its own.
+    /// Returns what to check or to change, in one sentence without its full stop, if the failure shows it. It names
+    /// fields of the [`Dialect`](crate::client_credentials::Dialect). A tool whose options have other names can write
+    /// its own advice.
     pub fn advice(&self) -> Option<&'static str> {
         self.advice
     }
 
-    /// Returns how long the server wants to be left alone, as it said.
+    /// Returns how long the server asked the client to wait, uncapped.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// Returns whether the server rejected the client certificate, or missed one, while the connection was made.
+    /// Returns whether the TLS handshake failed because the server rejected the client certificate, or required one.
     pub fn is_certificate_rejected(&self) -> bool {
         self.certificate_rejected
     }
@@ -169,17 +171,12 @@ impl FetchError {
         }
     }
 
-    /// The answer was not a token; `what` names the rule it broke and never quotes the answer.
+    /// The answer was not a token. `what` names the broken rule and never quotes the answer.
     pub(crate) fn malformed(what: impl Into<Cow<'static, str>>) -> Self {
         Self::new(FailureClass::Unclear, FetchErrorKind::Malformed, what)
     }
 
-    /// The answer ended before it held a token, which is seldom so twice: tried again within the fetch.
-    pub(crate) fn cut_short(what: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(FailureClass::Transient, FetchErrorKind::Malformed, what)
-    }
-
-    /// The answer holds a token and states that its life is over.
+    /// The answer holds a token and says that it has expired.
     pub(crate) fn without_life(what: impl Into<Cow<'static, str>>) -> Self {
         Self {
             without_life: true,
@@ -189,29 +186,6 @@ impl FetchError {
 
     pub(crate) fn timed_out(what: impl Into<Cow<'static, str>>) -> Self {
         Self::new(FailureClass::Transient, FetchErrorKind::TimedOut, what)
-    }
-
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
-
-    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
-        self.status = Some(status);
-        self
-    }
-
-    /// Takes a code of which only what may be shown is left, cut to its longest allowed length.
-    pub(crate) fn with_code(mut self, code: &str) -> Self {
-        let shown: String = code.chars().take(LONGEST_CODE).collect();
-        self.code = (!shown.is_empty()).then(|| shown.into());
-        self
-    }
-
-    /// Takes a description from which the client's own secrets are struck out.
-    pub(crate) fn with_description(mut self, description: &str) -> Self {
-        let shown = text::description(description);
-        self.description = (!shown.is_empty()).then(|| shown.into());
-        self
     }
 
     pub(crate) fn with_advice(mut self, advice: &'static str) -> Self {
@@ -224,11 +198,6 @@ impl FetchError {
         self
     }
 
-    pub(crate) fn for_certificate(mut self) -> Self {
-        self.certificate_rejected = true;
-        self
-    }
-
     /// Adds the token endpoint's host and port.
     pub(crate) fn at(mut self, place: &str) -> Self {
         self.message = match self.status {
@@ -236,12 +205,6 @@ impl FetchError {
             Some(_) => format!("{} of {place}", self.message),
         }
         .into();
-        self
-    }
-
-    /// Ends the fetch whatever the class: for a 429 that does not say how long to wait.
-    pub(crate) fn not_within_fetch(mut self) -> Self {
-        self.retry_within_fetch = false;
         self
     }
 
@@ -257,7 +220,7 @@ impl FetchError {
         self.retry_after.filter(|_| self.of_another_replica)
     }
 
-    /// Whether the answer was a token whose life is over: see [`without_life`](Self::without_life).
+    /// Whether the answer was a token that has expired: see [`without_life`](Self::without_life).
     pub(crate) fn is_without_life(&self) -> bool {
         self.without_life
     }
@@ -266,7 +229,7 @@ impl FetchError {
         self.retry_within_fetch && self.class == FailureClass::Transient
     }
 
-    /// What it was caused by, in one line: of a custom fetcher's error everything, of a client's the innermost cause.
+    /// The cause in one line: the whole chain of a custom fetcher's error, the innermost cause of an HTTP client's.
     pub(crate) fn cause(&self) -> Option<String> {
         let source = self.source.as_deref()?;
         Some(match self.kind {
@@ -275,7 +238,8 @@ impl FetchError {
         })
     }
 
-    /// Reads what a fetcher returned: a `FetchError` as it is, tower's time-out as one, anything else as unclear.
+    /// Reads the error of a fetcher: a `FetchError` unchanged, tower's time-out as a time-out, anything else as
+    /// unclear.
     pub(crate) fn from_fetcher(error: BoxError) -> Self {
         match error.downcast::<Self>() {
             Ok(known) => *known,
@@ -291,7 +255,7 @@ impl FetchError {
     }
 }
 
-/// What happened, without causes and advice.
+/// The message, without causes and advice.
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;

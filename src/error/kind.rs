@@ -1,10 +1,10 @@
-//! What went wrong, as words that programs can count by.
+//! What went wrong, as words for metrics.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// What went wrong with one fetch: see [`FetchError::kind`](crate::FetchError::kind).
+/// Why a fetch failed: see [`FetchError::kind`](crate::FetchError::kind).
 ///
 /// # Examples
 ///
@@ -19,17 +19,17 @@ use serde::Serialize;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FetchErrorKind {
-    /// `denied`: the token endpoint answered, and said no: to the credentials, the scopes, the rate, the URL.
+    /// `denied`: the token endpoint denied the request: the credentials, the scopes, the rate or the URL.
     Denied,
-    /// `malformed`: the token endpoint answered with something that is not a usable token.
+    /// `malformed`: the token endpoint's answer is not a usable token.
     Malformed,
     /// `timeout`: there was no answer in time.
     #[serde(rename = "timeout")]
     TimedOut,
-    /// `unavailable`: the token endpoint could not be reached, rejected the connection, broke it off, or said that it
-    /// is out of order.
+    /// `unavailable`: the token endpoint could not be reached, rejected or closed the connection, or answered that it
+    /// is unavailable (5xx).
     Unavailable,
-    /// `fetcher`: an error of a custom fetcher, which did not say more.
+    /// `fetcher`: a custom fetcher returned an error that is no [`FetchError`](crate::FetchError).
     Fetcher,
 }
 
@@ -68,18 +68,20 @@ pub enum OAuthErrorKind {
     Denied,
     /// `malformed`: see [`FetchErrorKind::Malformed`].
     Malformed,
-    /// `timeout`: the fetch took too long, or the request waited for it longer than `timeouts.acquire`.
+    /// `timeout`: the fetch took too long, or the request waited longer than `timeouts.acquire`.
     #[serde(rename = "timeout")]
     TimedOut,
     /// `unavailable`: see [`FetchErrorKind::Unavailable`].
     Unavailable,
-    /// `fetcher`: a custom fetcher failed without saying more, or panicked.
+    /// `fetcher`: see [`FetchErrorKind::Fetcher`]; or the fetcher panicked.
     Fetcher,
     /// `foreign_origin`: the request is for an origin that the token may not be sent to.
     ForeignOrigin,
-    /// `closed`: the source was shut down, or its fetcher reported itself closed.
+    /// `closed`: the source was shut down, or its fetcher's `poll_ready` failed.
     Closed,
-    /// `no_runtime`: a token must be fetched, and the call was made outside a Tokio runtime.
+    /// `no_source`: the layer takes the source from the request, whose extensions hold none.
+    NoSource,
+    /// `no_runtime`: called outside a Tokio runtime when a token had to be fetched.
     NoRuntime,
 }
 
@@ -94,6 +96,7 @@ impl OAuthErrorKind {
             Self::Fetcher => "fetcher",
             Self::ForeignOrigin => "foreign_origin",
             Self::Closed => "closed",
+            Self::NoSource => "no_source",
             Self::NoRuntime => "no_runtime",
         }
     }
@@ -133,6 +136,7 @@ mod tests {
         for kind in [
             OAuthErrorKind::ForeignOrigin,
             OAuthErrorKind::Closed,
+            OAuthErrorKind::NoSource,
             OAuthErrorKind::NoRuntime,
         ] {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());

@@ -1,5 +1,4 @@
-//! What can go wrong: when something is built ([`ConfigError`]), when a token is fetched
-//! ([`FetchError`]), and what a caller of the layer sees ([`OAuthError`]).
+//! The errors: of a build ([`ConfigError`]), of a fetch ([`FetchError`]), and of a request ([`OAuthError`]).
 
 use std::{error::Error, io};
 
@@ -16,7 +15,7 @@ pub use kind::{FetchErrorKind, OAuthErrorKind};
 pub use oauth::OAuthError;
 pub(crate) use oauth::{NextAttempt, Reason};
 
-/// An error and all that caused it, also what an `io::Error` carries without calling it its source.
+/// An error and its causes, including the inner error of an `io::Error`, which is not its `source()`.
 pub(crate) fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

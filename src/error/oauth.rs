@@ -9,19 +9,19 @@ use http::StatusCode;
 
 use super::{BoxError, FailureClass, FetchError, OAuthErrorKind, causes, text};
 
-/// Why a request could not be given a token.
+/// Why a request got no token.
 ///
-/// It is cheap to clone, since every request that waited for a failed fetch gets the same one. Services return it
-/// boxed; [`OAuthError::find`] finds it again under whatever other layers wrapped around it.
+/// Every request that waited for a failed fetch gets the same error, so it is cheap to clone. Services return it boxed;
+/// [`OAuthError::find`] finds it in the errors of other layers.
 ///
-/// Its `Display` is one line, for logs and for `main`: the source's name, the step and the place, the cause, what to
-/// check, and when the next attempt is made. [`source`](Error::source) is therefore always `None`: the cause as a value
-/// is behind [`fetch_error`](Self::fetch_error). It never holds a secret or a token, and of a token endpoint's answer no
-/// more than its `error` code and its [description](FetchError::description).
+/// Its `Display` is one line for logs: the source's name, the step and the place, the cause, what to check, and when
+/// the next attempt is made. The line contains all causes, so [`source`](Error::source) is always `None`;
+/// [`fetch_error`](Self::fetch_error) returns the cause as a value. The error never holds a secret or a token. Of a
+/// token endpoint's answer it shows only the `error` code and the [description](FetchError::description).
 ///
 /// # Examples
 ///
-/// What a service that calls a bank answers its own callers:
+/// The status that a service answers to its own callers:
 ///
 /// ```
 /// use http::StatusCode;
@@ -54,15 +54,17 @@ pub(crate) enum Reason {
         error: FetchError,
         attempts: u32,
     },
-    /// The waiter's own bound passed; the fetch goes on.
+    /// The request waited too long. The fetch goes on.
     AcquireTimeout(Duration),
-    /// The request is for an origin that the token is not for; the text says which rule it broke.
+    /// The token may not be sent to the request's origin. The text names the broken rule.
     ForeignOrigin(String),
     /// The fetcher's `poll_ready` failed: a Tower service must not be called after that.
     FetcherClosed(BoxError),
     /// The fetcher panicked at this attempt.
     FetcherPanicked(u32),
     ShutDown,
+    /// The request's extensions hold no source.
+    NoSource,
     NoRuntime,
 }
 
@@ -70,12 +72,12 @@ pub(crate) enum Reason {
 pub(crate) struct NextAttempt {
     pub(crate) at: SystemTime,
     pub(crate) back_off: Duration,
-    /// How long until then, by the source's own clock.
+    /// How long until then, by the source's clock.
     pub(crate) left: Box<dyn Fn() -> Duration + Send + Sync>,
 }
 
 impl OAuthError {
-    /// Finds an `OAuthError` in an error or in anything that caused it.
+    /// Finds an `OAuthError` in an error or in its causes.
     pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
         causes(error).find_map(|error| error.downcast_ref())
     }
@@ -85,7 +87,7 @@ impl OAuthError {
         &self.inner.source_name
     }
 
-    /// Returns why there is no token, as a word to count by.
+    /// Returns why there is no token, as a word for metrics.
     pub fn kind(&self) -> OAuthErrorKind {
         match &self.inner.reason {
             Reason::Fetch { error, .. } => error.kind().into(),
@@ -93,46 +95,47 @@ impl OAuthError {
             Reason::ForeignOrigin(_) => OAuthErrorKind::ForeignOrigin,
             Reason::FetcherClosed(_) | Reason::ShutDown => OAuthErrorKind::Closed,
             Reason::FetcherPanicked(_) => OAuthErrorKind::Fetcher,
+            Reason::NoSource => OAuthErrorKind::NoSource,
             Reason::NoRuntime => OAuthErrorKind::NoRuntime,
         }
     }
 
-    /// Returns the failure's class, when a fetch failed.
+    /// Returns the class of the failure, if a fetch failed.
     pub fn class(&self) -> Option<FailureClass> {
         self.inner.reason.class()
     }
 
-    /// Whether waiting took too long: the fetch passed its own bound, or the request passed `timeouts.acquire`.
+    /// Whether the wait took too long: the fetch passed its bound, or the request passed `timeouts.acquire`.
     pub fn is_timeout(&self) -> bool {
         self.kind() == OAuthErrorKind::TimedOut
     }
 
-    /// Whether the token endpoint answered, and said no: to the credentials, the scopes, the rate.
+    /// Whether the token endpoint denied the request: the credentials, the scopes or the rate.
     pub fn is_denied(&self) -> bool {
         self.kind() == OAuthErrorKind::Denied
     }
 
-    /// Whether the token endpoint answered with something that is not a usable token.
+    /// Whether the token endpoint's answer is not a usable token.
     pub fn is_malformed(&self) -> bool {
         self.kind() == OAuthErrorKind::Malformed
     }
 
-    /// Whether the token endpoint could not be reached, its answer broke off, or it said that it is out of order (5xx).
+    /// Whether the token endpoint could not be reached, its answer broke off, or it answered 5xx.
     pub fn is_unavailable(&self) -> bool {
         self.kind() == OAuthErrorKind::Unavailable
     }
 
-    /// Whether the request is for an origin that the token may not be sent to. Nothing was sent.
+    /// Whether the token may not be sent to the request's origin. Nothing was sent.
     pub fn is_foreign_origin(&self) -> bool {
         self.kind() == OAuthErrorKind::ForeignOrigin
     }
 
-    /// Whether the source is finished for good: it was shut down, or its fetcher reported itself closed.
+    /// Whether the source is closed for good: it was shut down, or its fetcher's `poll_ready` failed.
     pub fn is_closed(&self) -> bool {
         self.kind() == OAuthErrorKind::Closed
     }
 
-    /// Returns what the fetch failed with, for its status, its RFC 6749 code, its advice and its cause.
+    /// Returns the error of the fetch. It has the status, the RFC 6749 code, the advice and the cause.
     pub fn fetch_error(&self) -> Option<&FetchError> {
         match &self.inner.reason {
             Reason::Fetch { error, .. } => Some(error),
@@ -140,7 +143,7 @@ impl OAuthError {
         }
     }
 
-    /// Returns how many attempts the failed fetch made; 0 when no fetch failed.
+    /// Returns how many attempts the failed fetch made; 0 if no fetch failed.
     pub fn attempts(&self) -> u32 {
         match self.inner.reason {
             Reason::Fetch { attempts, .. } | Reason::FetcherPanicked(attempts) => attempts,
@@ -148,41 +151,42 @@ impl OAuthError {
         }
     }
 
-    /// Returns when the source may contact the token endpoint again; until then, requests without a token get this same
-    /// error at once. `None` when waiting is not what the error is about.
+    /// Returns when the source may contact the token endpoint again. Until then, requests without a token get this same
+    /// error at once. `None` if waiting does not help.
     pub fn retry_at(&self) -> Option<SystemTime> {
         self.inner.next.as_ref().map(|next| next.at)
     }
 
-    /// Returns how long it is, from now, until [`retry_at`](Self::retry_at): zero once that has passed, `None` when
-    /// waiting is not what the error is about. Round it up for a `Retry-After`, which has whole seconds.
+    /// Returns the time from now until [`retry_at`](Self::retry_at): zero if that has passed, `None` if waiting does
+    /// not help. Round it up for a `Retry-After`, which has whole seconds.
     pub fn retry_after(&self) -> Option<Duration> {
         self.inner.next.as_ref().map(|next| (next.left)())
     }
 
-    /// Returns the status to answer your own caller with, when you call an API for somebody else:
+    /// Returns the status to answer your own caller with:
     ///
-    /// - `500` for what somebody must fix: a [permanent](FailureClass::Permanent) failure, a foreign origin, a closed
-    ///   source, a call outside a Tokio runtime;
+    /// - `500` for what needs a fix: a [permanent](FailureClass::Permanent) failure, a foreign origin, a closed source,
+    ///   a request without its source, a call outside a Tokio runtime;
     /// - `504` for a time-out;
     /// - `503` while the source backs off: send a `Retry-After` with it, from [`retry_after`](Self::retry_after).
     ///
-    /// It is never the status of the token endpoint's answer: that is [`FetchError::status`].
+    /// It is not the status of the token endpoint's answer, which [`FetchError::status`] returns.
     pub fn suggested_status(&self) -> StatusCode {
         if self.class() == Some(FailureClass::Permanent) {
             return StatusCode::INTERNAL_SERVER_ERROR;
         }
         match self.kind() {
-            OAuthErrorKind::ForeignOrigin | OAuthErrorKind::Closed | OAuthErrorKind::NoRuntime => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            OAuthErrorKind::ForeignOrigin
+            | OAuthErrorKind::Closed
+            | OAuthErrorKind::NoSource
+            | OAuthErrorKind::NoRuntime => StatusCode::INTERNAL_SERVER_ERROR,
             OAuthErrorKind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
-    /// Returns the `Display` without its advice and without the time of the next attempt, for tools that give advice of
-    /// their own.
+    /// Returns the `Display` without its advice and without the time of the next attempt. Use it in tools that give
+    /// their own advice.
     pub fn summary(&self) -> String {
         let cause = match &self.inner.reason {
             Reason::Fetch { error, .. } => error.cause(),
@@ -210,6 +214,9 @@ impl OAuthError {
         match &self.inner.reason {
             Reason::Fetch { error, .. } => error.advice(),
             Reason::FetcherClosed(_) => Some("Build a new source"),
+            Reason::NoSource => {
+                Some("Insert a `TokenSource` into them before the request reaches the layer")
+            }
             _ => None,
         }
     }
@@ -221,9 +228,11 @@ impl Reason {
             Self::Fetch { error, .. } => Some(error.class()),
             Self::FetcherPanicked(_) => Some(FailureClass::Unclear),
             Self::FetcherClosed(_) => Some(FailureClass::Permanent),
-            Self::AcquireTimeout(_) | Self::ForeignOrigin(_) | Self::ShutDown | Self::NoRuntime => {
-                None
-            }
+            Self::AcquireTimeout(_)
+            | Self::ForeignOrigin(_)
+            | Self::ShutDown
+            | Self::NoSource
+            | Self::NoRuntime => None,
         }
     }
 
@@ -260,6 +269,7 @@ impl fmt::Display for Reason {
             }
             Self::FetcherPanicked(_) => f.write_str("the token fetcher panicked"),
             Self::ShutDown => f.write_str("the token source was shut down"),
+            Self::NoSource => f.write_str("the request's extensions hold no token source"),
             Self::NoRuntime => f.write_str(
                 "a token must be fetched, and the call was made outside a Tokio runtime",
             ),
@@ -267,7 +277,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Sentences, of which a single one has no full stop.
+/// A single sentence has no full stop at its end.
 impl fmt::Display for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.summary())?;
@@ -297,7 +307,7 @@ impl fmt::Display for NextAttempt {
     }
 }
 
-/// As a `main` that returns it prints it.
+/// The output of a `main` that returns the error.
 impl fmt::Debug for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -1,4 +1,4 @@
-//! Which headers carry the token, as templates over what a token brings.
+//! Which headers carry the token, as templates over the values of a token.
 
 mod name;
 mod rendered;
@@ -11,7 +11,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
     error::{ConfigError, FetchError},
-    secret::ClientId,
     table::Table,
     token::Token,
 };
@@ -21,7 +20,7 @@ pub(crate) use rendered::Rendered;
 pub(crate) use template::fits_a_header;
 use template::{Placeholder, Template};
 
-/// The headers that an API wants to see the token in.
+/// The headers that carry the token to an API.
 ///
 /// A template is literal text with `{token}`, `{client_id}` or the name of an extra value, such as `{jwt_token}`,
 /// in braces. A header of the same name that the request already has is replaced.
@@ -49,25 +48,25 @@ use template::{Placeholder, Template};
 pub struct TokenHeaders(Vec<(Name, Template)>);
 
 impl TokenHeaders {
-    /// `Authorization: Bearer {token}` (RFC 6750 §2.1), the default.
+    /// Returns `Authorization: Bearer {token}` (RFC 6750 §2.1), the default.
     pub fn bearer() -> Self {
         Self(vec![(Name::Static(AUTHORIZATION), Template::bearer())])
     }
 
-    /// No header yet: the start of a list that [`with`](Self::with) makes.
+    /// Returns an empty list. Add headers with [`with`](Self::with).
     pub fn none() -> Self {
         Self(Vec::new())
     }
 
     /// Adds a header.
     ///
-    /// Give a name that is known when the program is built as a literal in lower case: a request then copies it without
-    /// counting references.
+    /// If you know the name at compile time, pass a literal in lower case: a request then copies it without counting
+    /// references.
     ///
     /// # Errors
     ///
-    /// When the name is no header name, is there already or is set by the HTTP client itself (`host`, `content-length`,
-    /// `connection` and the like), or the template's braces do not match.
+    /// Fails if the name is no header name, is already in the list or is set by the HTTP client itself (`host`,
+    /// `content-length`, `connection` and the like), or if the template's braces do not match.
     pub fn with(
         mut self,
         name: impl Into<Cow<'static, str>>,
@@ -82,23 +81,23 @@ impl TokenHeaders {
         if self.0.iter().any(|(known, _)| *known.header() == header) {
             return Err(broken("is named twice"));
         }
-        // Without the template, whose literal text may be a secret.
+        // The error leaves out the template, since its literal text may be a secret.
         let template: Template = template.parse().map_err(broken)?;
         template.check_names()?;
         self.0.push((Name::new(header, name), template));
         Ok(self)
     }
 
+    #[cfg(feature = "client-credentials")]
     /// Puts a client id in the place of `{client_id}`.
-    pub(crate) fn bind(mut self, id: &ClientId) -> Self {
+    pub(crate) fn bind(mut self, id: &crate::ClientId) -> Self {
         for (_, template) in &mut self.0 {
             template.bind(id);
         }
         self
     }
 
-    /// Some header must carry the token, no placeholder may be left that a token cannot fill, and what is written out
-    /// must fit into a header.
+    /// A header must carry the token, a token must fill every placeholder, and literal text must be valid in a header.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         if self.values().any(|it| *it == Placeholder::ClientId) {
             return Err(ConfigError::new(
@@ -109,7 +108,8 @@ impl TokenHeaders {
         self.check_texts()
     }
 
-    /// The same before a client id is known, where a token is known to bring these values and no others.
+    #[cfg(feature = "client-credentials")]
+    /// The same check before a client id is known, for tokens with exactly these extras.
     pub(crate) fn check_for(&self, extras: &[String]) -> Result<(), ConfigError> {
         let is_unknown = |it: &&Placeholder| match it {
             Placeholder::Extra(name) => !extras.iter().any(|known| **known == **name),
@@ -178,7 +178,7 @@ impl Serialize for TokenHeaders {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let pair =
             |(name, template): &(Name, Template)| (name.header().to_string(), template.to_string());
-        // Sorted, as the table that they are read from.
+        // Sorted, like the table that they are read from.
         let pairs: BTreeMap<_, _> = self.0.iter().map(pair).collect();
         pairs.serialize(serializer)
     }
@@ -189,6 +189,7 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
 
     use super::*;
+    use crate::ClientId;
 
     fn rendered(headers: &TokenHeaders, token: &Token) -> Vec<(String, String)> {
         let rendered = headers.render(token).unwrap();

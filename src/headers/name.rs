@@ -1,4 +1,4 @@
-//! A header's name, kept so that its clones cost as little as they can.
+//! A header's name, stored so that a clone costs as little as possible.
 
 use std::{borrow::Cow, fmt};
 
@@ -30,11 +30,11 @@ impl Name {
         header
     }
 
-    /// The same name, whose clones do not touch the count of this one.
+    /// The same name with its own reference count.
     pub(super) fn recount(&self) -> HeaderName {
         match self {
             Self::Static(header) => header.clone(),
-            // It does not fail, since this already is a header's name.
+            // This cannot fail: the text already is a header name.
             Self::Counted(header) => {
                 HeaderName::from_bytes(header.as_str().as_bytes()).unwrap_or(header.clone())
             }
@@ -56,8 +56,8 @@ impl fmt::Debug for Name {
     }
 }
 
-/// What frames a message or belongs to one connection (RFC 9110 §6.6, §7.2, §7.6.1): the HTTP client sets it, and another
-/// value makes the server see another request.
+/// Headers that frame a message or belong to one connection (RFC 9110 §6.6, §7.2, §7.6.1). The HTTP client sets them;
+/// another value makes the server read another request.
 const OF_THE_CLIENT: [&str; 9] = [
     "connection",
     "content-length",

@@ -1,4 +1,4 @@
-//! A token's finished headers, as each request gets them.
+//! A token's finished headers, ready for a request.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -12,15 +12,14 @@ use crate::{
 
 type Pair = (HeaderName, HeaderValue);
 
-/// A token's headers, marked sensitive. Their bytes are in memory once; each shard has its own counts of references to
-/// them.
+/// A token's headers, marked sensitive. Their bytes are in memory once. Each shard has its own reference counts.
 pub(crate) struct Rendered {
     shared: Box<[(Name, HeaderValue)]>,
     shards: Shards<Box<[Pair]>>,
 }
 
 impl Rendered {
-    /// Each header's value is its parts, one after another.
+    /// Joins the parts of each header's value.
     pub(super) fn new(headers: Vec<(Name, Vec<&str>)>) -> Result<Self, FetchError> {
         let parts = || headers.iter().flat_map(|(_, parts)| parts).copied();
         // Joined at once: a string that grows leaves copies of the token behind.
@@ -46,7 +45,7 @@ impl Rendered {
         })
     }
 
-    /// The headers, with the counts of this thread's shard.
+    /// The headers of this thread's shard.
     #[inline]
     pub(crate) fn pairs(&self) -> &[Pair] {
         self.shards.get_or_make(|| self.make_shard())
@@ -73,14 +72,14 @@ fn value(bytes: Bytes) -> Result<HeaderValue, FetchError> {
     Ok(value)
 }
 
-/// The same bytes under a count of their own. All its clones together are one reference to the shared value.
+/// The same bytes with a separate reference count. All its clones together are one reference to the shared value.
 fn recount(shared: &HeaderValue) -> HeaderValue {
     let bytes = Bytes::from_owner(CachePadded(shared.clone()));
-    // It does not fail, since these bytes already are a header's value.
+    // This cannot fail: the bytes already are a header value.
     value(bytes).unwrap_or_else(|_| shared.clone())
 }
 
-/// The bytes of all headers of a token: zeroized when the last request that carries them is done.
+/// The bytes of all headers of a token. They are zeroized when the last request that carries them ends.
 struct Text(Zeroizing<String>);
 
 impl AsRef<[u8]> for Text {

@@ -4,7 +4,6 @@ use std::{fmt, str::FromStr};
 
 use crate::{
     error::{ConfigError, FetchError},
-    secret::ClientId,
     text::hidden,
     token::Token,
 };
@@ -76,7 +75,7 @@ impl Template {
         })
     }
 
-    /// An error names what a token does not bring, and no name may forge a line of a log.
+    /// Errors print this name, so it must not contain a line break: it could forge a log line.
     pub(super) fn check_names(&self) -> Result<(), ConfigError> {
         self.values().try_for_each(|it| match hidden(it.name()) {
             Some(hidden) => {
@@ -93,7 +92,8 @@ impl Template {
         })
     }
 
-    pub(super) fn bind(&mut self, id: &ClientId) {
+    #[cfg(feature = "client-credentials")]
+    pub(super) fn bind(&mut self, id: &crate::ClientId) {
         for part in &mut self.0 {
             if *part == Part::Value(Placeholder::ClientId) {
                 *part = Part::Literal(id.as_str().into());
@@ -101,7 +101,7 @@ impl Template {
         }
     }
 
-    /// The texts that make the header's value, one after another.
+    /// The parts of the header's value, in order.
     pub(super) fn fill<'a>(&'a self, token: &'a Token) -> Result<Vec<&'a str>, FetchError> {
         let parts = self.0.iter().map(|part| match part {
             Part::Literal(literal) => Ok(&**literal),
@@ -140,7 +140,7 @@ impl fmt::Display for Template {
     }
 }
 
-/// `HeaderValue` lets bytes from 0x80 on pass; no token and no proxy on the way is known to want them.
+/// `HeaderValue` accepts bytes from 0x80 on. No known token has them, and proxies may reject them.
 pub(crate) fn fits_a_header(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }

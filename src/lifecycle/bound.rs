@@ -1,42 +1,42 @@
-//! Time-outs that are not believed right after the process stood still.
+//! Time-outs that allow for a process that was frozen.
 //!
-//! After a freeze (SIGSTOP, a paused virtual machine) a timer and the answer in the socket are there in the same moment,
-//! and the timer is looked at first: the task that reads the socket has not run yet. A time-out that is believed then
-//! throws a good answer away.
+//! After a freeze (SIGSTOP, a paused virtual machine) the timer and the answer in the socket are ready at the same
+//! moment. The timer is polled first, because the task that reads the socket has not run yet. A plain time-out would
+//! then discard a good answer.
 
 use std::{pin::pin, time::Duration};
 
 use super::{clock::Clock, sync::time};
 
-/// The longest time between two looks at the clock.
+/// The longest time between two readings of the clock.
 pub(crate) const TICK: Duration = Duration::from_millis(250);
 
-/// A timer that fires this much too late was held up by a freeze, or by a thread that was kept busy.
+/// A timer that fires this late was delayed by a freeze, or by a busy thread.
 const FREEZE: Duration = Duration::from_millis(250);
 
-/// What is left of an attempt's bound after a freeze, to read what has come.
+/// The rest of an attempt's bound after a freeze: time to read an answer that has arrived.
 pub(crate) const ATTEMPT_GRACE: Duration = Duration::from_secs(1);
 
-/// What is left of a fetch's bound after a freeze, to ask once more where the token died on the way.
+/// The rest of a fetch's bound after a freeze: time for one more attempt if the token expired during the freeze.
 pub(crate) const FETCH_GRACE: Duration = Duration::from_secs(2);
 
-/// What is left of a waiter's bound after a freeze, to see what comes of the fetch.
+/// The rest of a waiter's bound after a freeze: time to see the outcome of the fetch.
 pub(crate) const WAITER_GRACE: Duration = Duration::from_secs(3);
 
 /// The bound passed.
 #[derive(Debug)]
 pub(crate) struct Passed;
 
-/// How much of a bound is left.
+/// The rest of a bound.
 ///
 /// # Invariant
 ///
-/// It ends: the grace is given once. A thread that is kept busy all the time, so that every timer is late, lengthens a
-/// bound by one grace and one delay.
+/// The bound still ends, because the grace is given once. A thread that is always busy, so that every timer is late,
+/// lengthens a bound by one grace and one delay.
 pub(crate) struct Bound<'a> {
     clock: &'a Clock,
     left: Duration,
-    /// `None` once it was given.
+    /// `None` after it was given.
     grace: Option<Duration>,
 }
 
@@ -47,6 +47,10 @@ impl<'a> Bound<'a> {
             left: bound,
             grace: Some(grace.min(bound)),
         }
+    }
+
+    pub(crate) fn left(&self) -> Duration {
+        self.left
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -61,7 +65,7 @@ impl<'a> Bound<'a> {
         let took = self.clock.now().monotonic.saturating_sub(started);
         match output {
             Some(_) => self.spend(took, took.saturating_sub(nap)),
-            // The timer's word counts too: in tests with paused time, the clock may be another.
+            // A timer that fires counts too: in tests with paused time, the source's clock may be a different one.
             None => self.spend(took.max(nap), took.saturating_sub(nap)),
         }
         output

@@ -75,14 +75,14 @@ impl TokenSourceBuilder {
 
     /// Adds an origin that the token may be sent to. Default: every `https` origin and loopback.
     ///
-    /// Add your origins unless you fully trust whoever chooses the addresses of the requests.
+    /// Add your origins unless you fully trust the code that chooses the addresses of the requests.
     pub fn origin(self, origin: impl Into<String>) -> Self {
         self.with_origin(&origin.into(), AllowedOrigins::allow)
     }
 
     /// Adds an origin with plain `http` that is safe for a reason this crate cannot see, such as a mesh that adds TLS.
     ///
-    /// Do not use it for traffic that leaves the machine unencrypted: everyone on the way can read the token.
+    /// Do not use it for traffic that leaves the machine unencrypted: anyone on the network path can read the token.
     pub fn danger_allow_http(self, origin: impl Into<String>) -> Self {
         self.with_origin(&origin.into(), AllowedOrigins::danger_allow_http)
     }
@@ -123,8 +123,8 @@ impl TokenSourceBuilder {
     ///
     /// # Errors
     ///
-    /// Returns the first setting that cannot work: a name that is empty or contains an invisible character, headers without
-    /// `{token}`, an origin that is neither `https` nor loopback, or numbers that contradict each other.
+    /// Returns the first setting that cannot work: a name that is empty or contains an invisible character, headers
+    /// without `{token}`, an origin that is neither `https` nor loopback, or numbers that contradict each other.
     pub fn build(self) -> Result<TokenSource, ConfigError> {
         let name = Arc::clone(&self.config.name);
         self.checked().map_err(|error| error.of(&name))
@@ -145,12 +145,14 @@ impl TokenSourceBuilder {
         Ok(TokenSource::new(Core::new(config, self.fetcher, self.rng)))
     }
 
+    #[cfg(feature = "client-credentials")]
     /// Sets host and port of the token endpoint, for errors.
     pub(crate) fn endpoint(mut self, endpoint: &str) -> Self {
         self.config.endpoint = Some(endpoint.into());
         self
     }
 
+    #[cfg(feature = "client-credentials")]
     /// Replaces the origins.
     pub(crate) fn origins(mut self, origins: AllowedOrigins) -> Self {
         self.config.origins = origins;

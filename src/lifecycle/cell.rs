@@ -43,7 +43,8 @@ pub(crate) enum TokenState {
     Good = 0,
     /// Rejected. Requests wait for its replacement until the fetch ends or `suspended_wait` passes.
     Suspended = 1,
-    /// Rejected, and the fetch failed or takes too long. Requests use it again, and it is refreshed behind them.
+    /// Rejected, and the fetch failed or takes too long, or one route alone rejects it. Requests use it, and it is
+    /// refreshed behind them.
     Restored = 2,
     /// Rejected, and the token endpoint returned the same token. Requests use it until its refresh is due.
     Repeated = 3,
@@ -149,14 +150,16 @@ impl IssuedToken {
         self.0.token_state() == TokenState::Suspended
     }
 
-    /// Returns the token's text, for places that a header cannot reach, such as a WebSocket's first message. Do not log it.
+    /// Returns the token's text, for places that a header cannot reach, such as a WebSocket's first message. Do not log
+    /// it.
     pub fn expose_token(&self) -> &str {
         self.0.token.expose()
     }
 
     /// Returns the headers that carry the token. Their values are marked sensitive.
     ///
-    /// This method does not check where you send them: call [`TokenSource::permits`](crate::TokenSource::permits) first.
+    /// This method does not check where you send them: call [`TokenSource::permits`](crate::TokenSource::permits)
+    /// first.
     pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
         self.0
             .headers

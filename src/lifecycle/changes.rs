@@ -17,16 +17,15 @@ use super::{guard::ShutDownOnDrop, status::Status};
 /// The changes of a source, one at a time: a token came, a fetch failed, a token was rejected, the source was shut
 /// down.
 ///
-/// It does not keep the source alive. Changes that come faster than they are read are seen as one. Read them with
+/// It does not keep the source alive. Several changes between two reads are returned as one. Read them with
 /// [`next`](Self::next), or as a [`Stream`].
 pub struct Changes {
     source: Weak<ShutDownOnDrop>,
-    /// Kept between polls, so that a change is not lost with a call of `next` that is dropped. It is polled through
-    /// `&mut` alone.
+    /// Stored between polls, so that a dropped call of `next` loses no change. It is only polled through `&mut`.
     change: SyncWrapper<Change>,
 }
 
-/// The next change, and the receiver to wait for the one after it; `None` once the source is gone.
+/// The next change, and the receiver for the change after it. `None` after the source is dropped.
 type Change = Pin<Box<dyn Future<Output = Option<watch::Receiver<()>>> + Send>>;
 
 impl Changes {
@@ -37,11 +36,11 @@ impl Changes {
         }
     }
 
-    /// Waits for the next change; `None` once the source is gone or shut down.
+    /// Waits for the next change. Returns `None` after the source is dropped or shut down.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a change that was not returned is returned by the next call.
+    /// Cancel safe: the next call returns a change that a dropped call did not return.
     pub async fn next(&mut self) -> Option<Status> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }

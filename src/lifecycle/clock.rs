@@ -1,4 +1,4 @@
-//! The one room that reads clocks. Everything else takes `now` as a parameter.
+//! The clocks. No other file reads the time: all other code takes `now` as a parameter.
 
 #![allow(
     clippy::disallowed_types,
@@ -15,8 +15,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// The two clocks that a token's life runs on: a monotonic one, which stands still while a machine is suspended, and
-/// the wall clock, which can step. A life ends on whichever says so first.
+/// The two clocks that measure a token's lifetime: a monotonic one, which stops while the machine is suspended, and the
+/// wall clock, which can step. A lifetime ends when either clock reaches its end.
 ///
 /// # Examples
 ///
@@ -53,13 +53,13 @@ struct Tokio {
 }
 
 impl Clock {
-    /// The machine's own clocks, the default.
+    /// Returns the machine's clocks, the default.
     pub fn system() -> Self {
         Self(Kind::System)
     }
 
-    /// tokio's clock, which tests can pause and advance. Its wall clock starts at the present time, runs with tokio's
-    /// clock and can be stepped. Clones share the steps. Not for production: it is slower to read.
+    /// Returns tokio's clock, which tests can pause and advance. Its wall clock starts at the present time, runs with
+    /// tokio's clock and can be stepped. Clones share the steps. Do not use it in production: it is slower to read.
     pub fn tokio() -> Self {
         Self(Kind::Tokio(Arc::new(Tokio {
             started: tokio::time::Instant::now(),
@@ -68,18 +68,18 @@ impl Clock {
         })))
     }
 
-    /// The wall clock's time.
+    /// Returns the wall clock's time.
     pub fn wall(&self) -> SystemTime {
         self.now().wall_time()
     }
 
-    /// Steps the wall clock forward while the monotonic clock stands still, as a suspend does. Without effect on the
+    /// Steps the wall clock forward while the monotonic clock stands still, as a suspend does. It does not affect the
     /// [system](Self::system) clock.
     pub fn step_wall_forward(&self, by: Duration) {
         self.step(nanos(by));
     }
 
-    /// Steps the wall clock back, as an administrator may. Without effect on the [system](Self::system) clock.
+    /// Steps the wall clock back, as an administrator may. It does not affect the [system](Self::system) clock.
     pub fn step_wall_back(&self, by: Duration) {
         self.step(-nanos(by));
     }
@@ -97,7 +97,7 @@ impl Clock {
         }
     }
 
-    /// A reading that may lag by up to [`COARSE_LAG`], for the hit path: it costs a quarter.
+    /// A reading that may lag by up to [`COARSE_LAG`], for the hit path. It takes a quarter of the time.
     #[inline]
     pub(crate) fn coarse_now(&self) -> Now {
         match &self.0 {
@@ -122,7 +122,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// Coarse clocks move with the kernel's tick, of which the slowest comes a hundred times a second.
+/// Coarse clocks advance with the kernel's tick, at least 100 times a second.
 pub(crate) const COARSE_LAG: Duration = Duration::from_millis(10);
 
 #[cfg(target_os = "linux")]
@@ -209,7 +209,7 @@ impl Now {
         UNIX_EPOCH + self.wall
     }
 
-    /// The moment that is `wait` from now on either clock.
+    /// The moment `wait` from now, on both clocks.
     pub(crate) fn after(self, wait: Duration) -> Moment {
         Moment {
             monotonic: self.monotonic.saturating_add(wait),
@@ -231,7 +231,7 @@ pub(crate) struct Earlier {
 }
 
 impl Earlier {
-    /// The moment that is `wait` after this one.
+    /// The moment `wait` after this one.
     pub(crate) fn after(self, wait: Duration) -> Moment {
         self.now.after(wait.saturating_sub(self.by))
     }
@@ -241,7 +241,7 @@ impl Earlier {
     }
 }
 
-/// A point on both clocks. It is reached when either clock gets there.
+/// A moment on both clocks. It is reached when either clock reaches it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
     monotonic: Duration,
@@ -267,8 +267,8 @@ impl Moment {
         }
     }
 
-    /// Whether it lies later than another by more than that, on either clock: after a suspend only the wall clock has
-    /// moved on.
+    /// Whether it is later than another by more than `by` on either clock. After a suspend only the wall clock has
+    /// advanced.
     pub(crate) fn is_later(self, than: Self, by: Duration) -> bool {
         self.monotonic > than.monotonic.saturating_add(by)
             || self.wall > than.wall.saturating_add(by)
@@ -321,7 +321,7 @@ mod tests {
             let coarse = clock.coarse_now();
             let after = clock.now();
             assert!(coarse.monotonic <= after.monotonic);
-            // A machine that was held up counts a tick late. How long a tick is, the next test says.
+            // A busy machine counts a tick late. The next test checks the length of a tick.
             let held_up = Duration::from_secs(10);
             assert!(coarse.monotonic + held_up >= before.monotonic);
             assert!(coarse.wall.abs_diff(after.wall) <= held_up);

@@ -26,26 +26,29 @@ use crate::{
 
 /// # Lock order
 ///
-/// `state` is not held while a waker, a user's code or another lock is called: what must be told is told after it is
-/// released. It may be taken while `fetcher` is held, and `fetcher` is held while the user's code runs: nobody waits for
-/// it, but only tries.
+/// `state` is not held while a waker or a user's code runs, or another lock is taken: notifications happen after it is
+/// released. It may be taken while `fetcher` is held. `fetcher` is held while the user's code runs, so no task waits
+/// for that lock: tasks only try to take it.
 pub struct Core {
     pub(crate) config: Config,
     pub(crate) cell: Cell,
     pub(crate) counters: AtomicCounters,
     pub(crate) changes: watch::Sender<()>,
-    /// `None` once it is closed. It stays here, and whoever drives a fetch calls it.
+    /// `None` after it closed. It stays here, and the driver of a fetch calls it.
     pub(super) fetcher: Mutex<Option<Fetcher>>,
     state: Mutex<State>,
-    /// [`State::refresh_closed_until`] in nanoseconds, so that a stale token costs requests no lock while nothing can
-    /// be done about it. It may lag behind the state, which decides.
+    /// [`State::refresh_closed_until`] in nanoseconds, so that requests with a stale token take no lock while no
+    /// refresh can start. It may lag behind the state, which decides.
     refresh_closed_until: AtomicU64,
-    /// [`State::suspect`], 0 for none, and when it last succeeded, in nanoseconds on the monotonic clock.
+    /// [`State::suspect`], or [`State::cure`] before its first success; 0 for none. And when it last succeeded, in
+    /// nanoseconds on the monotonic clock.
     suspect: AtomicU64,
     last_success: AtomicU64,
+    /// The last generation that a success was recorded for; 0 for none.
+    accepted: AtomicU64,
 }
 
-/// What the user chose. The builder fills it, and nothing changes it afterwards.
+/// The configuration. The builder fills it, and nothing changes it afterwards.
 pub(crate) struct Config {
     pub(crate) name: Arc<str>,
     /// Host and port of the token endpoint, if they are known.
@@ -66,14 +69,14 @@ pub(crate) struct Installed {
     pub(crate) repeated: bool,
 }
 
-/// The way in for a request that found no token it may use.
+/// What a request does that found no usable token.
 pub(crate) enum TokenOrFetch {
     Token(Arc<Issued>),
     /// It was suspended, and the wait for its replacement is over.
     Restored(Arc<Issued>),
     Fetch {
         grant: FetchGrant,
-        /// How long to wait at most, where a suspended token can be used after that.
+        /// The longest wait, if a suspended token can be used after it.
         wait: Option<Duration>,
     },
 }
@@ -105,6 +108,7 @@ impl Core {
             refresh_closed_until: AtomicU64::new(0),
             suspect: AtomicU64::new(0),
             last_success: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
         }
     }
 
@@ -137,7 +141,7 @@ impl Core {
         OAuthError::new(self.config.name.clone(), reason, Some(next))
     }
 
-    /// The token endpoint did not answer within a bound of the policy's.
+    /// The token endpoint did not answer within a bound of the policy.
     pub(crate) fn timed_out(&self, bound: &str, length: Duration) -> FetchError {
         let error = FetchError::timed_out(format!(
             "the token endpoint did not answer within {bound}, {length:?}"
@@ -155,28 +159,29 @@ impl Core {
         self.mirror(&state);
         let ended = state.take_ended();
         drop(state);
-        // Its error may hold a value of the user's, and dropping that runs the user's code.
+        // The error may hold a user's value, and dropping it runs the user's code.
         drop(ended);
         result
     }
 
     fn mirror(&self, state: &State) {
         let closed_until = nanos(state.refresh_closed_until());
-        let suspect = state.suspect().map_or(0, Generation::get);
+        let cure = || state.cure().filter(|it| !self.is_accepted(*it));
+        let suspect = state.suspect().or_else(cure).map_or(0, Generation::get);
         self.refresh_closed_until
             .store(closed_until, Ordering::Relaxed);
         self.suspect.store(suspect, Ordering::Relaxed);
     }
 
-    /// Whether there is any point in asking for a refresh now.
+    /// Whether a refresh may start now.
     pub(crate) fn may_refresh(&self, now: Now) -> bool {
         nanos(now.monotonic) >= self.refresh_closed_until.load(Ordering::Relaxed)
     }
 
-    /// Looks at the cell once more, under the lock that a landing fetch holds too, and only then asks for a fetch: a
-    /// fetch that has just landed is never followed by a needless one.
+    /// Checks the cell again under the lock, which a fetch that succeeds holds too, before it asks for a fetch. So no
+    /// needless fetch follows one that has just succeeded.
     ///
-    /// A suspended token is restored here, by the first request to come when the wait is over, and for all.
+    /// The first request after the wait restores a suspended token here, for all requests.
     pub(crate) fn token_or_fetch(&self) -> TokenOrFetch {
         let now = self.now();
         self.step(|state| {
@@ -200,7 +205,7 @@ impl Core {
         self.cell.with(|issued| issued.phase(now))
     }
 
-    /// Asks for a refresh that nobody waits for, unless one has landed since it was seen to be due.
+    /// Asks for a refresh without waiting for it, unless one has succeeded since the caller saw that it was due.
     pub(crate) fn grant_refresh(&self) -> Option<FetchGrant> {
         let now = self.now();
         self.step(|state| match self.phase(now) {
@@ -209,13 +214,14 @@ impl Core {
         })
     }
 
-    /// Decides what a rejected request can be tried again with.
+    /// Decides which token a rejected request can be retried with.
     pub(crate) fn remedy(&self, generation: Generation, rejection: Rejection) -> Remedy {
         let now = self.now();
         let response = RejectedResponse {
             generation,
             rejection,
             last_success: Duration::from_nanos(self.last_success.load(Ordering::Relaxed)),
+            accepted: self.is_accepted(generation),
         };
         self.step(|state| match self.cell.get() {
             Some(current) => state.rejected(&current, &response, now, &self.config.policy),
@@ -223,16 +229,38 @@ impl Core {
         })
     }
 
-    /// Takes note of a good answer, if this is the generation that is in doubt.
+    /// Records a good answer, if this generation is in doubt.
     #[inline]
     pub(crate) fn succeeded(&self, generation: Generation) {
         if self.suspect.load(Ordering::Relaxed) == generation.get() {
-            let now = nanos(self.now().monotonic);
-            self.last_success.fetch_max(now, Ordering::Relaxed);
+            self.record_success(generation);
         }
     }
 
-    /// The current token if it can serve at all, suspended or not.
+    #[cold]
+    fn record_success(&self, generation: Generation) {
+        let now = nanos(self.now().monotonic);
+        self.last_success.fetch_max(now, Ordering::Relaxed);
+        let before = self.accepted.swap(generation.get(), Ordering::Relaxed);
+        if before != generation.get() {
+            // Of a token that is not suspect, no further success is recorded.
+            self.step(|_| ());
+        }
+    }
+
+    fn is_accepted(&self, generation: Generation) -> bool {
+        self.accepted.load(Ordering::Relaxed) == generation.get()
+    }
+
+    /// Forgets the recorded successes of this generation: the caller knows that the answers meant something else.
+    pub(crate) fn forget_success(&self, generation: Generation) {
+        let (accepted, none) = (generation.get(), 0);
+        let _ =
+            self.accepted
+                .compare_exchange(accepted, none, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// The current token if it has not expired, suspended or not.
     pub(crate) fn serviceable(&self) -> Option<Arc<Issued>> {
         let now = self.now();
         self.cell
@@ -240,8 +268,8 @@ impl Core {
             .filter(|issued| issued.phase(now) != Phase::Expired)
     }
 
-    /// Puts a token into the cell and ends the fetch, if this driver has it. The token is published first, and the
-    /// fetch's outcome last: whoever learns that the fetch has landed finds the token.
+    /// Puts a token into the cell and ends the fetch, if this driver has it. The token is published first and the
+    /// fetch's outcome last: a caller that sees that the fetch succeeded finds the token.
     pub(crate) fn install(&self, prepared: PreparedToken, driver: &Driver) -> Option<Installed> {
         let now = self.now();
         self.step(|state| {
@@ -259,7 +287,7 @@ impl Core {
         })
     }
 
-    /// Restores a suspended token, since there is no better one. A part of a [`step`](Self::step).
+    /// Restores a suspended token, since there is no better one. Call it within a [`step`](Self::step).
     pub(crate) fn restore(&self) {
         self.cell.with(|issued| {
             if issued.token_state() == TokenState::Suspended {
@@ -268,15 +296,15 @@ impl Core {
         });
     }
 
-    /// Ends what runs in the background, and lets nothing start again. A rejected token serves again: the fetch that
-    /// its requests would wait for can no longer come.
+    /// Ends all background work and prevents new fetches. It restores a rejected token, because its replacement can no
+    /// longer come.
     pub(crate) fn shut_down(&self) {
         let error = self.error(Reason::ShutDown);
         let stopped = self.step(|state| {
             self.restore();
             state.shut_down(error)
         });
-        // Without the lock: an abort may drop what drives the fetch here and now, and that wants the lock.
+        // Without the lock: an abort may drop the driver of the fetch at once, and its drop takes the lock.
         if let Some(Stopped { fetch, tasks }) = stopped {
             fetch.finish(Outcome::Lost);
             tasks.iter().for_each(|task| task.abort());
@@ -285,7 +313,7 @@ impl Core {
     }
 }
 
-/// Why a fetch would be made, the current token being in this phase.
+/// The cause of a fetch that starts while the current token is in this phase.
 fn cause(current: Option<Phase>) -> FetchCause {
     match current {
         None => FetchCause::Missing,

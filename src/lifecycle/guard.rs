@@ -1,17 +1,17 @@
-//! Keeps a source alive, and shuts it down when nobody uses it any more.
+//! Keeps a source alive while it is in use, and then shuts it down.
 
 use std::{ops::Deref, sync::Arc};
 
 use super::core::Core;
 use crate::shard::{CachePadded, Shards};
 
-/// Shuts the source down when it is dropped. A [`TokenSource`](crate::TokenSource) and a request under way share it;
-/// a task has only the core, and so does not keep the source alive.
+/// Shuts the source down when it is dropped. A [`TokenSource`](crate::TokenSource) and a request under way share it; a
+/// task has only the core, so it does not keep the source alive.
 #[derive(Debug)]
 pub struct ShutDownOnDrop(pub(super) Arc<Core>);
 
 impl ShutDownOnDrop {
-    /// What a task holds.
+    /// The part of a source that a task holds.
     pub(super) fn core(&self) -> Arc<Core> {
         self.0.clone()
     }
@@ -32,7 +32,7 @@ impl Drop for ShutDownOnDrop {
 }
 
 /// Keeps a source alive while a request is under way. Each shard has its own count, on its own cache line: otherwise
-/// requests on different threads would wait for each other only to count.
+/// requests on different threads would wait for each other to count.
 pub(crate) type Guard = Arc<CachePadded<Arc<ShutDownOnDrop>>>;
 
 /// The guards of one source, one for each shard.

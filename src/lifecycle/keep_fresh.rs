@@ -12,7 +12,7 @@ const LONGEST_NAP: Duration = Duration::from_secs(60);
 /// Starts every refresh that is due. It does not keep the source alive while it waits.
 pub(crate) async fn run(source: Weak<ShutDownOnDrop>, mut changed: watch::Receiver<()>) {
     loop {
-        // The core alone: a wait for a fetch does not keep the source alive.
+        // Only the core: a wait for a fetch does not keep the source alive.
         let core = match source.upgrade() {
             Some(source) if !source.is_shut_down() => source.core(),
             _ => return,
@@ -25,8 +25,8 @@ pub(crate) async fn run(source: Weak<ShutDownOnDrop>, mut changed: watch::Receiv
                 Duration::ZERO
             }
         };
-        // The end of this loop is the check above, not the channel's end: the sender is in the core, which a fetch may
-        // keep longer than the last handle.
+        // The check above ends this loop, not the end of the channel: the sender is in the core, which a fetch may keep
+        // alive longer than the last handle.
         let _ = time::timeout(nap.min(LONGEST_NAP), changed.changed()).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The life of a token, from the fetch that brings it to the one that replaces it.
+//! A token's life, from its fetch to its replacement.
 //!
 //! ```text
 //! source ──> core ──> cell      what requests read

@@ -1,4 +1,4 @@
-//! A token that has arrived, checked and made ready, before it is known which generation it is.
+//! A new token, checked and rendered, before it has a generation.
 
 use std::{
     sync::Arc,
@@ -18,8 +18,8 @@ use crate::{
     token::{Generation, Life, Token},
 };
 
-/// By how much two answers may differ about the end of one token: an endpoint that counts down whole seconds rounds, and
-/// the time on the wire comes to it.
+/// By how much two answers may differ about the expiry of one token: an endpoint that counts down whole seconds rounds,
+/// and time on the wire is added.
 const SAME_END: Duration = Duration::from_secs(2);
 
 pub(crate) struct PreparedToken {
@@ -37,12 +37,12 @@ struct Span {
     refresh_at: Moment,
     use_until: Moment,
     expires_at: Moment,
-    /// `expires_at` as the first answer that brought this token had it.
+    /// `expires_at` of the first answer that brought this token.
     first_said: Moment,
 }
 
 impl Core {
-    /// Checks and prepares a token that an attempt begun at `anchor` brought.
+    /// Checks and prepares the token of an attempt that began at `anchor`.
     pub(crate) fn prepare(
         &self,
         token: Token,
@@ -65,7 +65,7 @@ impl Core {
         }
         let mut span = span.beyond_leeway(&self.config.policy, now);
         if current.is_some() {
-            // Asked before, the endpoint would hand it out once more.
+            // Before this moment the endpoint would return the same token again.
             span.refresh_at = span.use_until;
         }
         Ok(PreparedToken {
@@ -75,7 +75,7 @@ impl Core {
         })
     }
 
-    /// The moments of a token's life, by its own answer alone.
+    /// The moments of a token's life, by its answer only.
     fn stated(&self, token: &Token, anchor: Now, rng: &mut fastrand::Rng) -> Span {
         let age = token.issued_at().map_or(Duration::ZERO, |at| {
             anchor.wall.saturating_sub(since_epoch(at))
@@ -85,7 +85,7 @@ impl Core {
             Life::For(lifetime) => lifetime,
             Life::Until(end) => age + since_epoch(end).saturating_sub(anchor.wall),
         };
-        // Of a token of some age, what is left is what must be believed.
+        // For a token of some age, the bound applies to the rest of its lifetime.
         let lifetime = lifetime.min(age.saturating_add(self.config.policy.lifetime.max));
         let window = self.config.policy.window(lifetime, rng.f64());
         let start = anchor.earlier(age);
@@ -100,15 +100,15 @@ impl Core {
         }
     }
 
-    /// The current token, if this is the very same.
+    /// The current token, if this one is the same.
     pub(super) fn current_if_same(&self, token: &Token) -> Option<Arc<Issued>> {
         let current = self.cell.get()?;
         current.token.is_same_as(token).then_some(current)
     }
 }
 
-/// The token has no life left. One that had some when it was sent is asked for again at once: its time passed on the
-/// way, and the endpoint has another.
+/// The token has expired. If it was valid when it was sent, it expired on its way, and the endpoint has another: the
+/// next attempt is made at once.
 fn over(stated: Span, anchor: Now, now: Now) -> FetchError {
     let had_life = !stated.expires_at.is_reached(anchor);
     if had_life && stated.expires_at.is_reached(now) {
@@ -121,9 +121,9 @@ fn over(stated: Span, anchor: Now, now: Now) -> FetchError {
 }
 
 impl Span {
-    /// The endpoint handed out the token we have. What the first answer said of its end holds, also where a later one
-    /// says a little more: it may have been rounded up. Only one that says much more lengthens the life, and not while
-    /// the first word holds.
+    /// The endpoint returned the current token again. The expiry of the first answer counts, even if a later answer
+    /// adds a little: that may be rounding. Only an answer that adds much more lengthens the lifetime, and only after
+    /// the first expiry has passed.
     fn repeating(self, current: &Issued, now: Now) -> Self {
         let is_used_up = current.use_until.is_reached(now);
         if is_used_up && self.expires_at.is_later(current.first_said, SAME_END) {
@@ -137,7 +137,7 @@ impl Span {
         }
     }
 
-    /// A token that its endpoint hands out in its last seconds is used beyond the usual leeway: there is no other.
+    /// A token that its endpoint returns in its last seconds is used beyond the usual leeway: there is no other.
     fn beyond_leeway(self, policy: &Policy, now: Now) -> Self {
         if !self.use_until.is_reached(now) {
             return self;
@@ -151,7 +151,7 @@ impl Span {
 }
 
 impl PreparedToken {
-    /// How long it lives in all.
+    /// Its whole lifetime.
     pub(crate) fn lifetime(&self) -> Duration {
         self.span.lifetime
     }
@@ -164,7 +164,7 @@ impl PreparedToken {
         self.with(generation, TokenState::Good)
     }
 
-    /// The same generation, and with the mark of a rejection if it bore one.
+    /// The same generation, with the mark of a rejection if it has one.
     pub(super) fn repeat(self, current: &Issued) -> Issued {
         let state = match current.token_state() {
             TokenState::Good => TokenState::Good,

@@ -22,14 +22,14 @@ use crate::{
     token::Generation,
 };
 
-/// When there may be something to do for a refresh.
+/// When to check again whether a refresh is due.
 pub(super) enum Due {
     In(Duration),
-    /// When this fetch has landed.
+    /// When this fetch has ended.
     Fetching(Arc<Fetch>),
 }
 
-/// A rejected request that may be tried again: with the token that is there, or the one that this fetch brings.
+/// A rejected request that may be retried: with the current token, or with the token of this fetch.
 pub(crate) struct Rejected {
     generation: Generation,
     rejection: Rejection,
@@ -54,7 +54,7 @@ impl Core {
         permitted.map_err(|foreign| self.foreign_origin(foreign))
     }
 
-    /// Whether this URL, which is what `reqwest` dials, may have the token.
+    /// Whether this URL, which `reqwest` connects to, may have the token.
     #[cfg(feature = "reqwest-middleware")]
     pub(crate) fn permits_url(&self, url: &reqwest::Url) -> Result<(), OAuthError> {
         let permitted = self.config.origins.permits_url(url);
@@ -79,18 +79,19 @@ impl Core {
         &self.config.rejection
     }
 
-    /// The hit path: puts the current token on a request if it may be used, and says which it was.
+    /// The hit path: puts the current token on a request if it is usable, and returns its generation.
     ///
     /// # Why it needs no lock
     ///
-    /// 1. One load finds the token, and everything about it hangs on that one pointer: headers, generation and instants
-    ///    cannot be of two tokens. The guard keeps them until they have been copied.
-    /// 2. The clocks are read after the token, so that it is judged by a time at which it was already there. Coarse ones
-    ///    say no more than that it is fresh for longer than they lag; all else is decided by precise ones.
-    /// 3. A rejection changes the mark on the token itself. A request that read the mark before is one that was sent
-    ///    before the rejection was known.
-    /// 4. A request writes the counts of its headers and of its hold, which belong to the thread's shard, and `ArcSwap`'s
-    ///    note of the guard, which belongs to the thread. No other thread writes them unless threads share the shard.
+    /// 1. One load finds the token, and all its data is behind that one pointer: headers, generation and instants
+    ///    always belong to one token. The guard keeps them until they have been copied.
+    /// 2. The clocks are read after the token, so the time is never from before the token. Coarse clocks can only show
+    ///    that the token is fresh for longer than they lag; precise clocks decide everything else.
+    /// 3. A rejection changes the mark on the token itself. A request that read the mark before counts as sent before
+    ///    the rejection.
+    /// 4. A request writes the counts of its headers and of its guard, which belong to the thread's shard, and
+    ///    `ArcSwap`'s record of the load, which belongs to the thread. No other thread writes them unless threads share
+    ///    the shard.
     ///
     /// `models/publishing.rs` and `tests/middleware/hit_path.rs` show it.
     #[inline]
@@ -104,7 +105,7 @@ impl Core {
         self.cell.with(attached).flatten()
     }
 
-    /// Attaches what [`acquire`](Self::acquire) handed out although it is suspended, if it still lives.
+    /// Attaches a suspended token that [`acquire`](Self::acquire) returned, if it has not expired.
     pub(crate) fn attach_last_resort(
         &self,
         IssuedToken(issued): &IssuedToken,
@@ -121,7 +122,7 @@ impl Core {
         self.serves(&issued, now).then_some(IssuedToken(issued))
     }
 
-    /// Whether a token may be attached without waiting; the first to see a stale one has it refreshed.
+    /// Whether a token may be attached without waiting. The first request that sees a stale token starts its refresh.
     #[inline]
     fn serves(self: &Arc<Self>, issued: &Issued, now: Now) -> bool {
         match issued.phase(now) {
@@ -136,7 +137,7 @@ impl Core {
         }
     }
 
-    /// Starts what is due, and says when there may be something to do again.
+    /// Starts a refresh that is due, and returns when to check again.
     pub(super) fn refresh_if_due(self: &Arc<Self>) -> Due {
         let now = self.now();
         let current = self.cell.get();
@@ -155,7 +156,7 @@ impl Core {
         }
     }
 
-    /// Starts a refresh that nobody waits for, if there is a runtime to do it.
+    /// Starts a refresh without waiting for it, if there is a runtime.
     pub(crate) fn refresh_behind(self: &Arc<Self>) {
         if runtime::Handle::try_current().is_err() {
             return;
@@ -167,7 +168,7 @@ impl Core {
     }
 
     /// The slow path: waits for a token, at most `timeouts.acquire`. It returns a suspended token only if there is no
-    /// better one, and another wait would bring none.
+    /// better one and another wait would not help.
     pub(crate) async fn acquire(self: &Arc<Self>) -> Result<IssuedToken, OAuthError> {
         if runtime::Handle::try_current().is_err() {
             self.step(|_| self.restore());
@@ -184,7 +185,8 @@ impl Core {
         patience: &mut Bound<'_>,
     ) -> Result<Arc<Issued>, OAuthError> {
         loop {
-            // Without the lock first: of ten thousand waiters that a landing wakes, none then waits for another.
+            // First without the lock: a fetch that succeeds may wake ten thousand waiters, and none of them should wait
+            // for another.
             if let Some(issued) = self.current() {
                 return Ok(issued.0);
             }
@@ -211,8 +213,8 @@ impl Core {
                 None => Ok(outcome.await),
             };
             match outcome {
-                // The cell says whether the token has been rejected, restored or has expired meanwhile; if the fetch was
-                // lost, the first waiter to get here starts another.
+                // The cell shows whether the token was rejected, was restored or has expired meanwhile. If the fetch
+                // was lost, the first waiter that gets here starts another.
                 Err(_) | Ok(Some(Outcome::Succeeded | Outcome::Lost)) => {}
                 Ok(Some(Outcome::Failed(error))) => return self.or_serviceable(|| error),
                 Ok(None) => {
@@ -224,7 +226,7 @@ impl Core {
         }
     }
 
-    /// A request is not failed while there is a token that may yet be good: also a suspended one.
+    /// A request does not fail while there is a token that may be good, even a suspended one.
     fn or_serviceable(
         &self,
         error: impl FnOnce() -> OAuthError,
@@ -240,7 +242,8 @@ impl Core {
         })
     }
 
-    /// Takes note of a rejection. `None`: hand the response on; otherwise a newer token is there or on its way.
+    /// Records a rejection. `None`: return the response to the caller. Otherwise there is a newer token, or a fetch for
+    /// one.
     pub(crate) fn rejected(
         self: &Arc<Self>,
         generation: Generation,
@@ -271,7 +274,7 @@ impl Core {
         rejected
     }
 
-    /// The token to try a rejected request again with, if one comes.
+    /// The token to retry a rejected request with, if one comes.
     pub(crate) async fn replacement(self: &Arc<Self>, rejected: Rejected) -> Option<IssuedToken> {
         if let Some(fetch) = rejected.fetch
             && let Outcome::Failed(_) = follow(self, &fetch, &mut self.patience()).await?

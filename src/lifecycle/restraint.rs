@@ -1,4 +1,4 @@
-//! What keeps rejections from becoming a stream of fetches.
+//! Limits the fetches that rejections cause.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ impl Bucket {
         true
     }
 
-    /// For a fetch that failed: back-off restrains it, and two restraints for one failure would be one too many.
+    /// For a fetch that failed: the back-off already limits it, and one limit is enough.
     pub(crate) fn give_back(&mut self) {
         self.left = (self.left + 1).min(self.size);
     }
@@ -50,15 +50,14 @@ impl Bucket {
     }
 }
 
-/// Doubt about whether rejections are the token's fault: it was fetched because of a rejection, and that may not have
-/// helped.
+/// Doubt whether rejections are the token's fault: it was fetched because of a rejection, and that may not have helped.
 #[derive(Debug)]
 pub(crate) struct Suspicion {
     pub(crate) generation: Generation,
-    /// The token has been rejected too: its rejections are handed on, but for one fetch after each quiet wait.
+    /// The token has been rejected too. Its rejections cause only one fetch after each quiet wait.
     confirmed: bool,
     wait: Duration,
-    /// From when the present wait counts, on the monotonic clock.
+    /// The start of the current wait, on the monotonic clock.
     since: Duration,
 }
 
@@ -83,7 +82,7 @@ impl Suspicion {
         }
     }
 
-    /// Refresh for another reason cures nothing: the new token is as doubtful as the old one.
+    /// A refresh for another reason changes nothing: the new token is as doubtful as the old one.
     pub(crate) fn inherited_by(self, generation: Generation) -> Self {
         Self { generation, ..self }
     }
@@ -96,8 +95,8 @@ impl Suspicion {
         self.wait
     }
 
-    /// Takes note of a rejection; whether it may start a fetch. `last_success` is when a request with this token
-    /// was last answered well, if one was.
+    /// Records a rejection, and returns whether it may start a fetch. `last_success` is when a request with this token
+    /// last succeeded, if one did.
     pub(crate) fn rejected(
         &mut self,
         now: Duration,
@@ -110,8 +109,8 @@ impl Suspicion {
             return false;
         }
         if last_success > self.since {
-            // The token works for others: what is rejected is the request. From here on only a long silence of
-            // successes is taken for a revocation.
+            // The token works for other requests, so the API rejects the request itself. From now on only a long time
+            // without a success counts as a revocation.
             self.since = last_success;
             self.wait = policy.rejection.suspicion.max;
         }

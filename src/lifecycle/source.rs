@@ -57,11 +57,12 @@ pub struct TokenSource {
 }
 
 impl TokenSource {
-    /// Starts a source over any fetcher: a Tower service that answers a [`TokenRequest`] with a [`Token`].
+    /// Returns a builder for a source over any fetcher: a Tower service that answers a [`TokenRequest`] with a
+    /// [`Token`].
     ///
-    /// The source owns the fetcher and never calls it concurrently. Each call makes one attempt; the source decides about
-    /// further attempts, waits and back-off. Return a [`FetchError`](crate::FetchError) to distinguish transient, permanent
-    /// and rate-limited failures.
+    /// The source owns the fetcher and never calls it concurrently. Each call makes one attempt; the source decides
+    /// about further attempts, waits and back-off. Return a [`FetchError`](crate::FetchError) to distinguish transient,
+    /// permanent and rate-limited failures.
     ///
     /// # Examples
     ///
@@ -152,9 +153,13 @@ impl TokenSource {
     /// Reports that the API rejected the token of this generation. Use it when a 200 contains an error about the token.
     ///
     /// It affects that generation only, and the limits on fetches after rejections apply. Do not call it for a 401: the
-    /// layer has already seen it. For an example, see [`OAuthLayer::expose_generation`](crate::OAuthLayer::expose_generation).
+    /// layer has already seen it. For an example, see
+    /// [`OAuthLayer::expose_generation`](crate::OAuthLayer::expose_generation).
     pub fn invalidate(&self, generation: Generation) {
-        self.core().rejected(generation, Rejection::Definite);
+        let core = self.core();
+        // An answer that looked good may be what the caller speaks of.
+        core.forget_success(generation);
+        core.rejected(generation, Rejection::Definite);
     }
 
     /// Ends the current back-off. Call it after you have fixed the cause.
@@ -205,9 +210,9 @@ impl TokenSource {
 
     /// Returns a task that refreshes the token before it expires, even without traffic.
     ///
-    /// Use it when the first request after a quiet night must not wait. The task ends when the last handle is dropped or
-    /// the source is shut down. Do not use it for a client that calls rarely: it fetches one token per lifetime that nobody
-    /// needs.
+    /// Use it when the first request after a quiet night must not wait. The task ends when the last handle is dropped
+    /// or the source is shut down. Do not use it for a client that calls rarely: it fetches one unneeded token per
+    /// lifetime.
     ///
     /// # Examples
     ///
@@ -237,8 +242,8 @@ impl TokenSource {
     ///
     /// # Errors
     ///
-    /// Returns an [`OAuthError`] whose [`is_foreign_origin`](OAuthError::is_foreign_origin) is true if the token may not be
-    /// sent there. Its text names the broken rule.
+    /// Returns an [`OAuthError`] whose [`is_foreign_origin`](OAuthError::is_foreign_origin) is true if the token may
+    /// not be sent there. Its text names the broken rule.
     ///
     /// # Examples
     ///

@@ -1,7 +1,8 @@
-//! What a source decides under its lock: who may start a fetch, what a rejection means, what a landing changes.
+//! The decisions of a source under its lock: whether a fetch may start, what a rejection means, what the end of a fetch
+//! changes.
 //!
-//! Everything here is a function of the state and of `now`. No clock is read, nothing is awaited, and no code of the
-//! user's runs: the lock around it is held for nanoseconds.
+//! Everything here is a function of the state and of `now`. No clock is read, nothing is awaited, and no user's code
+//! runs: the lock around it is held for nanoseconds.
 
 use std::{
     sync::Arc,
@@ -25,19 +26,19 @@ use crate::{
 
 /// # Invariants
 ///
-/// 1. At most one fetch is under way, and at most one driver's work on it counts: whatever a driver writes, it writes in
-///    a step that has found it [driving](State::driven_by).
+/// 1. At most one fetch is under way, and at most one driver's work on it counts: a driver writes only in a step that
+///    has found it [driving](State::driven_by).
 /// 2. Every fetch that starts ends in exactly one of [`succeeded`](State::succeeded), [`failed`](State::failed),
 ///    [`lost`](State::lost) or [`fetcher_closed`](State::fetcher_closed), which let the next one start.
 pub(crate) struct State {
     slot: Slot,
-    /// The last fetch's failure, until one lands.
+    /// The last fetch's failure, until a fetch succeeds.
     failed: Option<FailedFetch>,
-    /// What a step has put an end to, to be dropped without the lock.
+    /// Values that a step has removed, to be dropped without the lock.
     ended: Option<FailedFetch>,
     last_success: Option<SystemTime>,
     last_duration: Option<Duration>,
-    /// Failed fetches in a row, since the last `retry_now` at most: what the back-off grows by.
+    /// Failed fetches in a row since the last `retry_now`. The back-off grows with it.
     failures: u32,
     /// The start of the last fetch, on the monotonic clock; it may lie a little ahead.
     last_start: Option<Duration>,
@@ -46,6 +47,8 @@ pub(crate) struct State {
     /// Whether the fetch under way was drawn from the bucket.
     drew: bool,
     suspicion: Option<Suspicion>,
+    /// The last token, if it was fetched because of a definite rejection.
+    cure: Option<Generation>,
     /// Until when, on the monotonic clock, requests wait for the replacement of the token that was suspended last.
     suspended_until: Duration,
     shut_down: Option<OAuthError>,
@@ -60,22 +63,22 @@ enum Slot {
     Closed(OAuthError),
 }
 
-/// A failure stays after its back-off, so that whoever looks seldom sees it too.
+/// A failure stays after its back-off, so that a health page that is read seldom shows it too.
 #[derive(Clone, Debug)]
 pub(crate) struct FailedFetch {
     pub(crate) at: SystemTime,
     pub(crate) error: OAuthError,
-    /// How many have failed since one landed, with this one.
+    /// How many fetches have failed since one succeeded, this one included.
     pub(crate) consecutive: u32,
-    /// No contact before this, on the monotonic clock alone: a wall clock that steps must not cut a wait short.
+    /// No attempt before this moment, on the monotonic clock only: a wall clock that steps must not shorten a wait.
     pub(crate) until: Duration,
 }
 
-/// The answer to whoever wants a fetch.
+/// The answer to a request for a fetch.
 pub(crate) enum FetchGrant {
     /// One is under way.
     Joined(Arc<Fetch>),
-    /// The caller is to spawn it.
+    /// The caller must spawn it.
     Granted(Arc<Fetch>),
     /// None may be started, for this reason.
     Denied(OAuthError),
@@ -87,6 +90,8 @@ pub(crate) struct RejectedResponse {
     pub(crate) rejection: Rejection,
     /// When a request with this token last succeeded, on the monotonic clock, if that was recorded.
     pub(crate) last_success: Duration,
+    /// Whether a request with this token has succeeded, if that was recorded.
+    pub(crate) accepted: bool,
 }
 
 /// A fetch that ended before it was done.
@@ -96,11 +101,11 @@ pub(crate) struct Stopped {
     pub(crate) tasks: Vec<AbortHandle>,
 }
 
-/// What is to be done about a rejected request.
+/// What to do about a rejected request.
 pub(crate) enum Remedy {
     /// The caller gets the response.
     HandOn,
-    /// A newer generation is there, or about to be: try again with it.
+    /// There is a newer generation, or soon will be: retry with it.
     Newer,
     /// The fetch that may bring a newer one.
     Fetch(FetchGrant),
@@ -120,6 +125,7 @@ impl State {
             bucket: Bucket::new(policy),
             drew: false,
             suspicion: None,
+            cure: None,
             suspended_until: Duration::ZERO,
             shut_down: None,
             retry_now: false,
@@ -127,7 +133,7 @@ impl State {
         }
     }
 
-    /// Joins the fetch under way, or starts one if nothing speaks against it.
+    /// Joins the fetch under way, or starts one if that is allowed.
     pub(crate) fn grant_fetch(
         &mut self,
         cause: FetchCause,
@@ -143,14 +149,15 @@ impl State {
             Slot::Idle => {
                 let fetch = Arc::new(Fetch::new(cause));
                 let start = self.take_start(now.monotonic, policy);
-                self.slot = Slot::Fetching(Driving::new(fetch.clone(), start));
+                self.slot =
+                    Slot::Fetching(Driving::new(fetch.clone(), start, policy.timeouts.fetch));
                 FetchGrant::Granted(fetch)
             }
         }
     }
 
-    /// When the next fetch may start, to keep its distance from the one before. A start that still lies ahead was
-    /// that of a fetch which was lost before it left.
+    /// When the next fetch may start, to keep its distance from the one before. A start in the future belongs to a
+    /// fetch that was lost before its first attempt.
     fn take_start(&mut self, now: Duration, policy: &Policy) -> Duration {
         let earliest = self.last_start.map_or(Duration::ZERO, |start| {
             start
@@ -162,8 +169,8 @@ impl State {
         start
     }
 
-    /// Why no fetch may be started, nor joined: the source is finished, or it is backing off. (During a back-off there
-    /// is no fetch.)
+    /// Why no fetch may be started or joined: the source is closed, or it is backing off. (During a back-off there is
+    /// no fetch.)
     pub(crate) fn blocked(&self, now: Now) -> Option<OAuthError> {
         if let Some(error) = &self.shut_down {
             return Some(error.clone());
@@ -201,12 +208,12 @@ impl State {
         self.last_success
     }
 
-    /// How long the last fetch took that landed or failed.
+    /// How long the last fetch took that succeeded or failed.
     pub(crate) fn last_duration(&self) -> Option<Duration> {
         self.last_duration
     }
 
-    /// What the last step put an end to, to be dropped without the lock.
+    /// The values that the last step has removed, to be dropped without the lock.
     pub(crate) fn take_ended(&mut self) -> Option<FailedFetch> {
         self.ended.take()
     }
@@ -226,21 +233,31 @@ impl State {
         if self.blocked(now).is_some() {
             return Remedy::HandOn;
         }
-        // Joining a fetch is never restrained, only starting one.
+        // Only starting a fetch is limited, not joining one.
         if !self.is_fetching() && !self.may_fetch(current, response, now, policy) {
             return Remedy::HandOn;
         }
         if rejection == Rejection::Definite && current.token_state() == TokenState::Good {
-            current.set_token_state(TokenState::Suspended);
-            self.suspended_until = now
-                .monotonic
-                .saturating_add(policy.rejection.suspended_wait);
+            self.suspend(current, response.accepted, now, policy);
         }
         let cause = match rejection {
             Rejection::Definite => FetchCause::Rejected,
             Rejection::Ambiguous => FetchCause::MaybeRejected,
         };
         Remedy::Fetch(self.grant_fetch(cause, now, policy))
+    }
+
+    /// A token that was fetched because of a rejection, and that other requests were accepted with, is not to blame: one
+    /// route rejects whatever it gets. The others do not wait for the replacement.
+    fn suspend(&mut self, current: &Issued, accepted: bool, now: Now, policy: &Policy) {
+        if accepted && self.cure == Some(current.generation) {
+            current.set_token_state(TokenState::Restored);
+            return;
+        }
+        current.set_token_state(TokenState::Suspended);
+        self.suspended_until = now
+            .monotonic
+            .saturating_add(policy.rejection.suspended_wait);
     }
 
     /// How long requests still wait for the suspended token's replacement.
@@ -255,7 +272,7 @@ impl State {
         now: Now,
         policy: &Policy,
     ) -> bool {
-        // An endpoint that repeated a rejected token is asked again as rarely as for an ambiguous rejection.
+        // After an endpoint repeated a rejected token, fetches are as rare as for an ambiguous rejection.
         let ambiguous = response.rejection == Rejection::Ambiguous
             || current.token_state() == TokenState::Repeated;
         match &mut self.suspicion {
@@ -307,6 +324,9 @@ impl State {
         self.last_success = Some(now.wall_time());
         self.last_duration = self.duration(now);
         self.last_generation = self.last_generation.max(generation.get());
+        if !installed.repeated {
+            self.cure = (cause == FetchCause::Rejected).then_some(generation);
+        }
         let suspicion = self.suspicion.take();
         let wait = suspicion
             .as_ref()
@@ -317,14 +337,14 @@ impl State {
             }
             (FetchCause::MaybeRejected, false) => Some(Suspicion::probation(generation, wait)),
             (FetchCause::Rejected, false) => None,
-            // What has not been confirmed in a token's whole life is over with it.
+            // A doubt that was not confirmed in a token's whole life ends with it.
             _ => suspicion
                 .filter(Suspicion::is_confirmed)
                 .map(|it| it.inherited_by(generation)),
         };
     }
 
-    /// A fetch failed; returns how long the source backs off.
+    /// Ends a fetch that failed. Returns the length of the back-off.
     pub(crate) fn failed(&mut self, reason: &Reason, policy: &Policy) -> Duration {
         self.lost();
         if let Some(wait) = reason.look_again_after() {
@@ -355,7 +375,7 @@ impl State {
         Some(now.monotonic.saturating_sub(start))
     }
 
-    /// A fetch ended without an outcome: the next may start.
+    /// Ends a fetch without an outcome. The next one may start.
     pub(crate) fn lost(&mut self) {
         self.slot = Slot::Idle;
         if std::mem::take(&mut self.drew) {
@@ -363,13 +383,13 @@ impl State {
         }
     }
 
-    /// The fetcher reported, through its readiness, that it is finished for good.
+    /// The fetcher's `poll_ready` failed: it is closed for good.
     pub(crate) fn fetcher_closed(&mut self, now: Now, error: OAuthError) {
         self.back_off(now, Duration::ZERO, error.clone());
         self.slot = Slot::Closed(error);
     }
 
-    /// Lets nothing start again. What is under way is lost, and is returned with the tasks that were to drive it.
+    /// Prevents new fetches. The fetch under way is lost, and is returned with its tasks.
     pub(crate) fn shut_down(&mut self, error: OAuthError) -> Option<Stopped> {
         self.shut_down.get_or_insert(error);
         let Slot::Fetching(driving) = &mut self.slot else {
@@ -411,7 +431,12 @@ impl State {
             .map(|suspicion| suspicion.generation)
     }
 
-    /// Before when, on the monotonic clock, nobody need ask for a refresh.
+    /// The last token's generation, if it was fetched because of a definite rejection. Its first success is recorded.
+    pub(crate) fn cure(&self) -> Option<Generation> {
+        self.cure
+    }
+
+    /// No refresh can start before this moment, on the monotonic clock.
     pub(crate) fn refresh_closed_until(&self) -> Duration {
         if self.shut_down.is_some() || !matches!(self.slot, Slot::Idle) {
             return Duration::MAX;

@@ -1,4 +1,4 @@
-//! What a source says about itself.
+//! The state of a source, for health pages, metrics and logs.
 
 use std::{
     sync::{
@@ -49,10 +49,10 @@ pub struct Status {
     /// When the life of the current token began; `None` without a token.
     #[serde(serialize_with = "as_timestamp")]
     pub issued_at: Option<SystemTime>,
-    /// How long the current token lives in all, from `issued_at`; `None` without a token.
+    /// The whole lifetime of the current token, from `issued_at`; `None` without a token.
     #[serde(rename = "lifetime_s", serialize_with = "as_seconds")]
     pub lifetime: Option<Duration>,
-    /// How long the current token is still good, by its own word; `None` without a token.
+    /// How long until the current token expires; `None` without a token.
     #[serde(rename = "expires_in_s", serialize_with = "as_seconds")]
     pub expires_in: Option<Duration>,
     /// Where the current token came from: the endpoint, or a store that replicas share.
@@ -67,12 +67,12 @@ pub struct Status {
     /// How long the last fetch took, with all its attempts, whether it succeeded or failed.
     #[serde(rename = "last_fetch_duration_s", serialize_with = "as_seconds")]
     pub last_fetch_duration: Option<Duration>,
-    /// What the last fetch failed with, in the words that its requests got. It stays until a fetch succeeds, also
-    /// without traffic and after the back-off. If the source was shut down, it says so.
+    /// The text of the last fetch's error, as its requests got it. It stays until a fetch succeeds, also without
+    /// traffic and after the back-off. If the source was shut down, it says so.
     pub error: Option<String>,
     /// More about the last fetch, if it failed. It stays until a fetch succeeds.
     pub last_failure: Option<LastFailure>,
-    /// When the token endpoint may be asked again, while the source backs off.
+    /// When the next attempt may be made, while the source backs off.
     #[serde(serialize_with = "as_timestamp")]
     pub retry_at: Option<SystemTime>,
     /// Counts since the source was built.
@@ -136,12 +136,12 @@ pub enum SourceState {
     Missing,
     /// A token that is not due for refresh.
     Fresh,
-    /// A token that serves while it is refreshed behind the requests.
+    /// A token that is used while it is refreshed behind the requests.
     Stale,
     /// A token that the API rejected; requests wait for the next one, at most
     /// [`suspended_wait`](crate::Policy::rejection).
     Suspended,
-    /// A token past its use.
+    /// A token that has expired, or will within the leeway.
     Expired,
 }
 
@@ -159,21 +159,21 @@ pub struct Counters {
     /// Attempts to get a token, retries included. In a source that shares its token, those that the store answered count
     /// too.
     pub attempts: u64,
-    /// Fetches that took the token from a store that replicas share. Each is a token request that was not sent.
-    pub from_store: u64,
-    /// Those of them that failed; counted when the fetch they belong to has ended.
+    /// Those of them that failed. They are counted when their fetch has ended.
     pub failures: u64,
     /// Fetches, each of one or more token requests, that were started.
     pub fetches: u64,
     /// Those of them that were started before the token's expiry, behind the requests.
     pub refreshes_ahead: u64,
+    /// Fetches that took the token from a store that replicas share. Each is a token request that was not sent.
+    pub from_store: u64,
     /// Responses that counted as a rejection of the token.
     pub rejections: u64,
     /// Requests that were sent once more with a newer token.
     pub retries: u64,
 }
 
-/// The counters that [`Counters`] is read from. Relaxed: each is read on its own, and nothing is decided by them.
+/// The counters behind [`Counters`]. Relaxed: each is read alone, and no decision depends on them.
 #[derive(Debug, Default)]
 pub(crate) struct AtomicCounters {
     pub(crate) attempts: AtomicU64,
@@ -215,8 +215,8 @@ impl AtomicCounters {
     }
 }
 
-/// What one step of the state shows. The cell is read within it: a token that a fetch has just brought does not stand
-/// beside the failure that it ended.
+/// What one step of the state shows. The cell is read in the same step, so that a new token is never shown beside the
+/// failure that it ended.
 struct Seen {
     current: Option<Arc<Issued>>,
     fetching: bool,

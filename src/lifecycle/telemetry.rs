@@ -1,5 +1,5 @@
-//! What the lifecycle tells `tracing`. Levels: a fetched token is `INFO` (about two lines per lifetime), a failed
-//! fetch and one that outlasts a suspension `WARN` (bounded by the back-off), all else `DEBUG`.
+//! The events of the lifecycle for `tracing`. Levels: `INFO` for a new token (about two lines per lifetime), `WARN` for
+//! a failed fetch and for one that outlasts a suspension (bounded by the back-off), `DEBUG` for everything else.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ pub(crate) fn fetch_failed(error: &OAuthError, took: Duration) {
     );
 }
 
-/// `remedy`: what the request may be tried again with.
+/// `remedy`: what the request may be retried with.
 pub(crate) fn rejected(
     core: &Core,
     generation: Generation,

@@ -1,4 +1,4 @@
-//! The token that a request carries, and what a response says of it.
+//! The token of a request, and what the response says about it.
 
 use http::{Extensions, HeaderMap, Response, StatusCode};
 
@@ -16,7 +16,7 @@ pub(super) struct Carried {
     pub(super) expose_generation: bool,
 }
 
-/// What is looked at in a response, of whichever library.
+/// The parts of a response that matter here, for both libraries.
 pub(super) trait Head {
     fn status(&self) -> StatusCode;
     fn headers(&self) -> &HeaderMap;

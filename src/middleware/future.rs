@@ -19,12 +19,12 @@ use crate::{error::BoxError, lifecycle::Rejected};
 pin_project! {
     /// The response of [`OAuth`](crate::OAuth). It may be dropped at any point.
     ///
-    /// `F` is the inner service's future, `K` what is kept of the request for a retry, `C` the response's body. With a
-    /// usable token it is the inner future and four words; only waiting and retrying allocate.
+    /// `F` is the inner service's future, `K` the copy of the request for a retry, `C` the response's body. With a
+    /// usable token it is the inner future and four machine words. Only a wait or a retry allocates.
     pub struct ResponseFuture<F, K, C> {
         #[pin]
         state: State<F, C>,
-        // Taken when the request is to be sent again.
+        // Taken when the request is sent again.
         settling: Option<Settling<K>>,
     }
 }
@@ -32,10 +32,10 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<F, C> {
-        // The request is out, with a token.
+        // The request was sent with a token.
         Sent { #[pin] inner: F },
-        // The request waits for a token, or is being retried; or there is nothing but an error.
-        // Wrapped, as tower's futures are `Sync` where the inner one is, and `boxed_clone_sync` asks for it.
+        // The request waits for a token, is being retried, or has failed. Wrapped to be `Sync`, which
+        // `boxed_clone_sync` requires.
         Slow { inner: SyncWrapper<BoxFuture<Response<C>>> },
     }
 }
@@ -48,14 +48,14 @@ impl<F, C> State<F, C> {
     }
 }
 
-/// What is done with a response when it is there.
+/// What happens when the response arrives.
 #[derive(Debug)]
 pub(super) struct Settling<K> {
     pub(super) carried: Carried,
     pub(super) kept: K,
 }
 
-/// A rejected request on its way to being sent again.
+/// A rejected request that is to be sent again.
 struct Again<C> {
     carried: Carried,
     rejected: Rejected,
@@ -120,8 +120,8 @@ where
             let Some(again) = Settling::settle(this.settling, &mut response) else {
                 return Poll::Ready(Ok(response));
             };
-            // The first response's future is dropped here, before a retry asks for readiness: a permit that it holds
-            // may be the one that the retry needs.
+            // The first response's future is dropped here, before the retry waits for readiness: it may hold the permit
+            // that the retry needs.
             this.state.set(State::slow(Box::pin(again.send(response))));
         }
     }
@@ -147,13 +147,13 @@ impl<K> Settling<K> {
         }
     }
 
-    /// Looks at a response: whether it rejects the token, and whether the request is to be sent again for it. Nothing
-    /// is moved for a response that goes straight on.
+    /// Decides whether a response rejects the token, and whether the request is sent again. A response that is returned
+    /// unchanged is not moved.
     fn settle<C>(this: &mut Option<Self>, response: &mut Response<C>) -> Option<Again<C>>
     where
         K: Keep<C>,
     {
-        // The source hears of every rejection; only then is it asked whether this request may be sent again.
+        // Report every rejection to the source first, and decide about a retry after that.
         let rejected = this.as_ref()?.carried.settle(response)?;
         let Self { carried, kept } = this.take()?;
         let resend = kept.resend(rejected.rejection())?;

@@ -3,8 +3,8 @@ use tower::Service;
 
 use crate::error::BoxError;
 
-/// What [`OAuthLayer`](crate::OAuthLayer) can wrap: the bounds on the inner service under one name. Every service that
-/// meets them implements it, and nothing else can.
+/// The services that [`OAuthLayer`](crate::OAuthLayer) can wrap: the bounds of the inner service under one name. Every
+/// service that meets the bounds implements it. You cannot implement it yourself.
 ///
 /// # Examples
 ///
@@ -55,8 +55,8 @@ where
     type Pending = S::Future;
 }
 
-/// `Clone`, required where a service is wrapped. Without it the mistake shows at the first method call, in an error that
-/// does not name its cause.
+/// `Clone`, required when a service is wrapped. Otherwise the compiler would report a missing `Clone` at the first
+/// method call, without its cause.
 #[diagnostic::on_unimplemented(
     message = "`OAuthLayer` cannot wrap `{Self}`, which is not `Clone`",
     label = "must be `Clone`",

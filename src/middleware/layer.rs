@@ -1,20 +1,20 @@
 use tower::Layer;
 
-use super::{NoRetry, OAuth, RetryRejected, inner::Clonable};
+use super::{FromExtension, NoRetry, OAuth, PickSource, RetryRejected, inner::Clonable};
 use crate::{error::ConfigError, lifecycle::TokenSource, origin::Origin};
 
 /// Puts a token on every request of the service it wraps.
 ///
-/// It belongs **inside** layers that send a request more than once or elsewhere (`Retry`, `FollowRedirect`), so that
-/// every attempt and every hop gets its own look at the token and at the origin, and **outside** those that only carry
-/// bytes: see [`guide::stack`](crate::guide::stack).
+/// Put it **inside** layers that send a request more than once or to another address (`Retry`, `FollowRedirect`), so
+/// that it checks the token and the origin each time. Put it **outside** layers that only transport bytes. See
+/// [`guide::stack`](crate::guide::stack).
 ///
 /// # Bounds
 ///
-/// The inner service must be `Clone`. For requests with a body `B` it must be an [`InnerService<B>`](super::InnerService):
-/// a `Service<http::Request<B>, Response = http::Response<_>>` that is `Clone + Send + 'static`, with a `Send` future and
-/// an error that becomes a [`BoxError`](crate::BoxError). `B` must be `Send + 'static`; under
-/// [`retry_rejected`](Self::retry_rejected) it must also be `Clone`.
+/// The inner service must be `Clone`. For requests with a body `B` it must be an
+/// [`InnerService<B>`](super::InnerService): a `Service<http::Request<B>, Response = http::Response<_>>` that is `Clone
+/// + Send + 'static`, with a `Send` future and an error that becomes a [`BoxError`](crate::BoxError). `B` must be `Send
+/// + 'static`; under [`retry_rejected`](Self::retry_rejected) it must also be `Clone`.
 ///
 /// | does not compile | use |
 /// |---|---|
@@ -27,13 +27,13 @@ use crate::{error::ConfigError, lifecycle::TokenSource, origin::Origin};
 ///
 /// # Errors
 ///
-/// A request that got no token, or that is for a foreign origin, is not sent: its error is a
-/// [`BoxError`](crate::BoxError) in which [`OAuthError::find`](crate::OAuthError::find) finds the reason. The inner
-/// service's errors are passed on as they are.
+/// A request without a token, or to a foreign origin, is not sent. Its error is a [`BoxError`](crate::BoxError), in
+/// which [`OAuthError::find`](crate::OAuthError::find) finds the reason. Errors of the inner service pass through
+/// unchanged.
 ///
 /// # Cancel safety
 ///
-/// A request may be dropped at any point: a fetch that it started goes on, and the next one gets its result.
+/// Dropping a request does not cancel a fetch that it started: the next request gets its result.
 ///
 /// # Examples
 ///
@@ -65,19 +65,62 @@ use crate::{error::ConfigError, lifecycle::TokenSource, origin::Origin};
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct OAuthLayer<R = NoRetry> {
-    source: TokenSource,
-    relative_to: Option<Origin>,
+pub struct OAuthLayer<R = NoRetry, P = TokenSource> {
+    source: P,
+    takes_relative: bool,
     expose_generation: bool,
     retry: R,
 }
 
 impl OAuthLayer {
-    /// A layer over a source. A rejected request is handed on unless [`retry_rejected`](Self::retry_rejected) is called.
+    /// Creates a layer over a source. It sends a rejected request again only with
+    /// [`retry_rejected`](Self::retry_rejected).
     pub fn new(source: TokenSource) -> Self {
+        Self::over(source)
+    }
+}
+
+impl OAuthLayer<NoRetry, FromExtension> {
+    /// A layer that takes each request's [`TokenSource`] from the request's extensions, for services that call a bank on
+    /// behalf of many customers.
+    ///
+    /// A request whose extensions hold none fails with [`OAuthErrorKind::NoSource`](crate::OAuthErrorKind::NoSource), and
+    /// nothing is sent. Do not use it where there is one source: [`new`](OAuthLayer::new) cannot be given the wrong one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tower_oauth::{BoxError, OAuthLayer, Token, TokenRequest, TokenSource};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let of_a_customer = TokenSource::builder(service_fn(async |_: TokenRequest| {
+    ///     Ok::<_, BoxError>(Token::new("customer-17"))
+    /// }))
+    /// .build()?;
+    /// let client = service_fn(async |request: Request<String>| {
+    ///     Ok::<_, BoxError>(Response::new(request.headers()["authorization"].clone()))
+    /// });
+    /// let api = OAuthLayer::from_extension().layer(client);
+    ///
+    /// let mut request = Request::get("https://api.example/cob/1").body(String::new())?;
+    /// request.extensions_mut().insert(of_a_customer);
+    /// assert_eq!(api.oneshot(request).await?.body(), "Bearer customer-17");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_extension() -> Self {
+        Self::over(FromExtension::default())
+    }
+}
+
+impl<P> OAuthLayer<NoRetry, P> {
+    fn over(source: P) -> Self {
         Self {
             source,
-            relative_to: None,
+            takes_relative: false,
             expose_generation: false,
             retry: NoRetry(()),
         }
@@ -85,8 +128,8 @@ impl OAuthLayer {
 
     /// Sends a rejected request once more, with a newer token.
     ///
-    /// Each request is cloned for it, so its body must be `Clone` (`Full<Bytes>` is cheap). Bodies that are not, such
-    /// as axum's and reqwest's, do not compile under it:
+    /// It clones each request, so the body must be `Clone` (`Full<Bytes>` is cheap to clone). The bodies of axum and
+    /// reqwest are not, so they do not compile:
     ///
     /// ```compile_fail
     /// # use tower::{Layer, ServiceExt, service_fn};
@@ -102,12 +145,12 @@ impl OAuthLayer {
     /// api.oneshot(http::Request::new(Stream)); // `Stream: Clone` is not satisfied
     /// ```
     ///
-    /// Buffer such a body into `Full<Bytes>` if it is small, or leave retry out: the rejected response is handed on,
+    /// Buffer such a body into `Full<Bytes>` if it is small, or do not retry: the caller gets the rejected response,
     /// and the next request has a new token.
-    pub fn retry_rejected(self) -> OAuthLayer<RetryRejected> {
+    pub fn retry_rejected(self) -> OAuthLayer<RetryRejected, P> {
         OAuthLayer {
             source: self.source,
-            relative_to: self.relative_to,
+            takes_relative: self.takes_relative,
             expose_generation: self.expose_generation,
             retry: RetryRejected {
                 unsafe_methods: false,
@@ -116,9 +159,10 @@ impl OAuthLayer {
     }
 }
 
-impl OAuthLayer<RetryRejected> {
-    /// Retries requests of any method also after an *ambiguous* rejection (ANBIMA's 403). By default only GET, HEAD and
-    /// OPTIONS are: a 403 may come after something was done. Do not use it where a request done twice does harm.
+impl<P> OAuthLayer<RetryRejected, P> {
+    /// Retries requests of any method also after an *ambiguous* rejection (ANBIMA's 403). Default: only GET, HEAD and
+    /// OPTIONS, because the API may have acted before it answered 403. Do not use it if a repeated request does harm,
+    /// such as a second payment.
     #[must_use]
     pub fn danger_retry_any_method(mut self) -> Self {
         self.retry.unsafe_methods = true;
@@ -127,16 +171,16 @@ impl OAuthLayer<RetryRejected> {
 }
 
 impl<R> OAuthLayer<R> {
-    /// Lets requests without scheme and authority through, for an inner service that sends them all to one place, as a
-    /// tonic channel or an axum `Router` does.
+    /// Accepts requests without scheme and authority. Use it for an inner service that sends all requests to one
+    /// origin, such as a tonic channel or an axum `Router`.
     ///
-    /// Not for a client that goes by the `Host` header: nobody looks at it here. A path that does not begin with `/`, or
-    /// that begins with `//` or `/\`, is an error of the request: an inner service that joins it to its origin could end
-    /// up at another host.
+    /// Do not use it with a client that chooses the host by the `Host` header: the layer does not check that header. A
+    /// path that does not begin with `/`, or that begins with `//` or `/\`, is an error of the request: joined to an
+    /// origin, it could lead to another host.
     ///
     /// # Errors
     ///
-    /// When the origin is not one that the source's token may be sent to.
+    /// Fails if the source's token may not be sent to the origin.
     ///
     /// # Examples
     ///
@@ -160,14 +204,30 @@ impl<R> OAuthLayer<R> {
     pub fn relative_to(mut self, origin: impl Into<String>) -> Result<Self, ConfigError> {
         let origin: Origin = origin.into().parse()?;
         self.source.guard().permits_origin(&origin)?;
-        self.relative_to = Some(origin);
+        self.takes_relative = true;
         Ok(self)
     }
+}
 
+impl<R> OAuthLayer<R, FromExtension> {
+    /// Lets requests without scheme and authority through, as for a layer of one source. Whether a source's token may go
+    /// to this origin is looked at for each request.
+    ///
+    /// # Errors
+    ///
+    /// When the text is no origin.
+    pub fn relative_to(mut self, origin: impl Into<String>) -> Result<Self, ConfigError> {
+        self.source.relative_to = Some(origin.into().parse()?);
+        self.takes_relative = true;
+        Ok(self)
+    }
+}
+
+impl<R, P> OAuthLayer<R, P> {
     /// Puts the [`Generation`](crate::Generation) into the extensions of every response, for callers that find an error
     /// inside a 200 and want to [`invalidate`](TokenSource::invalidate) its token.
     ///
-    /// Without it only rejected responses carry theirs. Extensions allocate: leave it out if you do not need it.
+    /// Default: only rejected responses carry it. Extensions allocate: leave it out if you do not need it.
     ///
     /// # Examples
     ///
@@ -198,14 +258,14 @@ impl<R> OAuthLayer<R> {
     }
 }
 
-impl<S: Clonable, R: Clone> Layer<S> for OAuthLayer<R> {
-    type Service = OAuth<S, R>;
+impl<S: Clonable, R: Clone, P: PickSource> Layer<S> for OAuthLayer<R, P> {
+    type Service = OAuth<S, R, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
         OAuth {
             inner,
             source: self.source.clone(),
-            takes_relative: self.relative_to.is_some(),
+            takes_relative: self.takes_relative,
             expose_generation: self.expose_generation,
             retry: self.retry.clone(),
         }

@@ -1,10 +1,11 @@
-//! The Tower middleware and, beside it, the one for `reqwest-middleware`: each checks where a request goes, attaches the
-//! token, and reports rejections.
+//! The Tower middleware and, beside it, the one for `reqwest-middleware`: each checks where a request goes, attaches
+//! the token, and reports rejections.
 
 mod carried;
 mod future;
 mod inner;
 mod layer;
+mod pick;
 #[cfg(feature = "reqwest-middleware")]
 mod reqwest;
 mod retry;
@@ -17,6 +18,7 @@ pub use self::{
     future::ResponseFuture,
     inner::InnerService,
     layer::OAuthLayer,
+    pick::{FromExtension, PickSource},
     retry::{NoRetry, RetryMode, RetryRejected},
     service::OAuth,
 };

@@ -8,7 +8,7 @@ use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next, Result};
 
 use super::{
-    RetryRejected,
+    FromExtension, PickSource, RetryRejected,
     carried::{Carried, Head},
 };
 use crate::{
@@ -18,27 +18,26 @@ use crate::{
 
 /// Puts a token on every request of a `reqwest_middleware::ClientWithMiddleware`.
 ///
-/// It does what [`OAuthLayer`](crate::OAuthLayer) does, by the same [`TokenSource`]; the two may share one. Put it
-/// **after** middleware that sends a request more than once, such as a retry, so that every attempt gets its own look
-/// at the token.
+/// It does the same as [`OAuthLayer`](crate::OAuthLayer), and the two can share a [`TokenSource`]. Put it **after**
+/// middleware that sends a request more than once, such as a retry, so that every try carries the current token.
 ///
 /// # Redirects
 ///
-/// `reqwest` follows redirects below its middleware, where nobody looks at the origin again: it takes the `Authorization`
-/// off a request that leaves for another host, and leaves on it every header that it does not know, such as ANBIMA's
-/// `access_token`. Use the client of a [`ReqwestService`](crate::transport::ReqwestService), which follows none. A client
-/// of your own must hold `redirect(Policy::none())` and `referer(false)`, or tokens go to wherever a response points. If
-/// it speaks to this machine over plain `http`, it must hold `no_proxy()` too, or a proxy sees the tokens.
+/// `reqwest` follows redirects below its middleware, where this middleware cannot check the origin. On a redirect to
+/// another host it removes `Authorization`, but keeps headers that it does not know, such as ANBIMA's `access_token`.
+/// Use the client of a [`ReqwestService`](crate::transport::ReqwestService), which follows no redirect. On a client of
+/// your own, set `redirect(Policy::none())` and `referer(false)`, or tokens go to wherever a response points. If it
+/// sends plain `http` to this machine, set `no_proxy()` too, or a proxy sees the tokens.
 ///
 /// # Errors
 ///
-/// A request that got no token, or that is for a foreign origin, is not sent: the client returns
-/// `reqwest_middleware::Error::Middleware`, in which [`OAuthError::find`](crate::OAuthError::find) finds the reason. All
-/// else is the inner client's.
+/// A request without a token, or to a foreign origin, is not sent. The client returns
+/// `reqwest_middleware::Error::Middleware`, in which [`OAuthError::find`](crate::OAuthError::find) finds the reason.
+/// Errors of the inner client pass through unchanged.
 ///
 /// # Cancel safety
 ///
-/// A request may be dropped at any point: a fetch that it started goes on, and the next one gets its result.
+/// Dropping a request does not cancel a fetch that it started: the next request gets its result.
 ///
 /// # Examples
 ///
@@ -69,15 +68,36 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct OAuthMiddleware {
-    source: TokenSource,
+pub struct OAuthMiddleware<P = TokenSource> {
+    source: P,
     expose_generation: bool,
     retry: Option<RetryRejected>,
 }
 
 impl OAuthMiddleware {
-    /// A middleware over a source. A rejected request is handed on unless [`retry_rejected`](Self::retry_rejected) is called.
+    /// Creates a middleware over a source. It sends a rejected request again only with
+    /// [`retry_rejected`](Self::retry_rejected).
     pub fn new(source: TokenSource) -> Self {
+        Self::over(source)
+    }
+
+    /// The token source.
+    pub fn source(&self) -> &TokenSource {
+        &self.source
+    }
+}
+
+impl OAuthMiddleware<FromExtension> {
+    /// A middleware that takes each request's [`TokenSource`] from the request's extensions
+    /// (`RequestBuilder::with_extension`), as [`OAuthLayer::from_extension`](crate::OAuthLayer::from_extension) does. A
+    /// request without one is not sent.
+    pub fn from_extension() -> Self {
+        Self::over(FromExtension::default())
+    }
+}
+
+impl<P> OAuthMiddleware<P> {
+    fn over(source: P) -> Self {
         Self {
             source,
             expose_generation: false,
@@ -87,8 +107,8 @@ impl OAuthMiddleware {
 
     /// Sends a rejected request once more, with a newer token, where its body can be cloned.
     ///
-    /// A body that is a stream cannot: the rejected response is handed on, and the next request has a new token. After
-    /// an *ambiguous* rejection (ANBIMA's 403) only GET, HEAD and OPTIONS are sent again.
+    /// A stream as the body cannot be cloned: the rejected response passes through, and the next request has a new
+    /// token. After an *ambiguous* rejection (ANBIMA's 403) only GET, HEAD and OPTIONS are sent again.
     #[must_use]
     pub fn retry_rejected(mut self) -> Self {
         let unsafe_methods = false;
@@ -96,8 +116,8 @@ impl OAuthMiddleware {
         self
     }
 
-    /// Retries requests of any method also after an *ambiguous* rejection: a 403 may come after something was done. Do
-    /// not use it where a request done twice does harm.
+    /// Retries requests of any method also after an *ambiguous* rejection: the API may have acted before it answered
+    /// 403. Do not use it if a repeated request does harm, such as a second payment.
     #[must_use]
     pub fn danger_retry_any_method(mut self) -> Self {
         let unsafe_methods = true;
@@ -106,17 +126,12 @@ impl OAuthMiddleware {
     }
 
     /// Puts the [`Generation`](crate::Generation) into the extensions of every response, for callers that find an error
-    /// inside a 200 and want to [`invalidate`](TokenSource::invalidate) its token. Without it only rejected responses
-    /// carry theirs.
+    /// inside a 200 and want to [`invalidate`](TokenSource::invalidate) its token. Default: only rejected responses
+    /// carry it.
     #[must_use]
     pub fn expose_generation(mut self) -> Self {
         self.expose_generation = true;
         self
-    }
-
-    /// The token source.
-    pub fn source(&self) -> &TokenSource {
-        &self.source
     }
 
     async fn attach(&self, source: Guard, headers: &mut HeaderMap) -> Result<Carried> {
@@ -141,7 +156,7 @@ impl OAuthMiddleware {
         carried: &mut Carried,
         response: &mut Response,
     ) -> Option<Request> {
-        // The source hears of every rejection; only then is it asked whether this request may be sent again.
+        // Report every rejection to the source first, and decide about a retry after that.
         let rejected = carried.settle(response)?;
         let mut request = kept?;
         if !self.retry?.covers(rejected.rejection(), request.method()) {
@@ -154,14 +169,14 @@ impl OAuthMiddleware {
 }
 
 #[async_trait]
-impl Middleware for OAuthMiddleware {
+impl<P: PickSource + Send + Sync + 'static> Middleware for OAuthMiddleware<P> {
     async fn handle(
         &self,
         mut request: Request,
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        let source = self.source.guard();
+        let source = self.source.pick(extensions).map_err(not_sent)?;
         source.permits_url(request.url()).map_err(not_sent)?;
         let kept = self.retry.and_then(|_| request.try_clone());
         let mut carried = self.attach(source, request.headers_mut()).await?;
@@ -190,7 +205,7 @@ impl Head for Response {
     }
 }
 
-/// Stands between the client's error and its cause: the client's own shows its `source`, and never itself.
+/// Wraps the cause, because the `Display` of the client's error shows only the source of the error inside it.
 #[derive(Debug)]
 struct NotSent(BoxError);
 

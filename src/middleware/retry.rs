@@ -5,7 +5,7 @@ use http::{Method, Request, Response};
 use super::{InnerService, send::send};
 use crate::{error::BoxError, lifecycle::Guard, rejection::Rejection, token::Generation};
 
-/// Rejected responses are handed on as they are; the default.
+/// Rejected responses pass through unchanged. The default.
 #[derive(Clone, Copy, Debug)]
 pub struct NoRetry(pub(super) ());
 
@@ -19,7 +19,7 @@ impl RetryRejected {
     /// Whether a request of this method may be sent again after such a rejection.
     pub(super) fn covers(self, rejection: Rejection, method: &Method) -> bool {
         match rejection {
-            // The API looked at the token first, and went no further.
+            // The API checked the token first and did nothing else.
             Rejection::Definite => true,
             Rejection::Ambiguous => self.unsafe_methods || is_safe(method),
         }
@@ -54,14 +54,14 @@ fn is_safe(method: &Method) -> bool {
     note = "buffer the body into `http_body_util::Full<bytes::Bytes>`, or leave `retry_rejected()` out"
 )]
 pub trait RetryMode<S: InnerService<B>, B> {
-    /// What is kept while the request is under way.
+    /// The copy of the request while it is under way.
     type Kept: Keep<S::ResBody> + Send + 'static;
 
     #[doc(hidden)]
     fn keep(&self, service: &S, request: &Request<B>) -> Self::Kept;
 }
 
-/// What was kept of a request. Sealed with [`RetryMode`].
+/// The copy of a request. Sealed with [`RetryMode`].
 pub trait Keep<C> {
     #[doc(hidden)]
     fn resend(self, rejection: Rejection) -> Option<Resend<C>>;
@@ -101,7 +101,7 @@ where
     }
 }
 
-/// A request as it was before its token, and the service to send it through.
+/// A request without its token, and the service to send it through.
 #[derive(Debug)]
 pub struct Kept<S, B> {
     service: S,

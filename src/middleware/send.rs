@@ -3,11 +3,11 @@ use tower::{Service, ServiceExt};
 
 use crate::{error::BoxError, lifecycle::Guard, token::Generation};
 
-/// Sends a request with a token that is good when it goes, and says which it was.
+/// Sends a request with a token that is usable at that moment, and returns the token's generation.
 ///
-/// A token is waited for first, while nothing is held, and then readiness. Where that takes longer than the token lasts,
-/// readiness is given back and it begins anew. A rejected token that was handed out all the same is sent as it is: no wait
-/// would bring a better one.
+/// It waits for a token first, while it holds nothing, and then for readiness. If the token expires before the service
+/// is ready, it gives readiness back and starts again. A suspended token is sent only if there is no better one:
+/// another wait would not help.
 pub(super) async fn send<S, B, C>(
     source: &Guard,
     mut service: S,

@@ -7,8 +7,8 @@ use http::{Request, Response, Uri};
 use tower::{Layer, Service};
 
 use super::{
-    InnerService, NoRetry, OAuthLayer, ResponseFuture, RetryMode, carried::Carried,
-    future::Settling, inner::Clonable,
+    InnerService, NoRetry, OAuthLayer, PickSource, ResponseFuture, RetryMode, carried::Carried,
+    future::Settling, inner::Clonable, retry::Keep,
 };
 use crate::{
     error::{BoxError, OAuthError},
@@ -19,28 +19,28 @@ use crate::{
 
 /// The service that [`OAuthLayer`](crate::OAuthLayer) makes.
 ///
-/// A request that finds a usable token goes straight to the inner service. One that must wait gives the readied
-/// inner service back, waits for the token, and then waits for the readiness of a clone: while it waits it holds no
-/// permit, connection or place in a queue, which the token fetch itself may need.
+/// A request with a usable token goes straight to the inner service. A request that must wait gives the ready inner
+/// service back, waits for the token, and then waits for a clone to become ready. While it waits, it holds no permit,
+/// connection or place in a queue, which the token fetch itself may need.
 ///
 /// Errors, cancel safety and an example are at [`OAuthLayer`](crate::OAuthLayer).
 ///
 /// # Clone
 ///
-/// A clone shares the token source; the inner service is cloned.
+/// A clone shares the token source and clones the inner service.
 #[derive(Clone, Debug)]
-pub struct OAuth<S, R = NoRetry> {
+pub struct OAuth<S, R = NoRetry, P = TokenSource> {
     pub(super) inner: S,
-    pub(super) source: TokenSource,
+    pub(super) source: P,
     pub(super) takes_relative: bool,
     pub(super) expose_generation: bool,
     pub(super) retry: R,
 }
 
 impl<S: Clonable> OAuth<S> {
-    /// Wraps a service without a layer. It is what `OAuthLayer::new(source).layer(inner)` makes.
+    /// Wraps a service without a layer. It is the same as `OAuthLayer::new(source).layer(inner)`.
     ///
-    /// Use [`OAuthLayer`](crate::OAuthLayer) in a `ServiceBuilder`, and where rejected requests are to be retried.
+    /// Use [`OAuthLayer`](crate::OAuthLayer) in a `ServiceBuilder`, and to retry rejected requests.
     ///
     /// # Examples
     ///
@@ -71,29 +71,31 @@ impl<S: Clonable> OAuth<S> {
 }
 
 impl<S, R> OAuth<S, R> {
-    /// The token source.
+    /// Returns the token source.
     pub fn source(&self) -> &TokenSource {
         &self.source
     }
+}
 
+impl<S, R, P> OAuth<S, R, P> {
     /// The inner service.
     pub fn get_ref(&self) -> &S {
         &self.inner
     }
 
-    /// The inner service, mutably.
+    /// Returns the inner service, mutably.
     pub fn get_mut(&mut self) -> &mut S {
         &mut self.inner
     }
 
-    /// The inner service, for good.
+    /// Returns the inner service and drops the rest.
     pub fn into_inner(self) -> S {
         self.inner
     }
 }
 
-impl<S: Clone, R> OAuth<S, R> {
-    /// Lets go of whatever readiness stands for (a permit, a place in a queue), and returns a service to wait with.
+impl<S: Clone, R, P> OAuth<S, R, P> {
+    /// Releases what readiness holds (a permit, a place in a queue), and returns a service to wait with.
     fn give_readiness_back(&mut self) -> S {
         let unready = self.inner.clone();
         drop(mem::replace(&mut self.inner, unready));
@@ -101,27 +103,30 @@ impl<S: Clone, R> OAuth<S, R> {
     }
 }
 
-impl<S, B, R> Service<Request<B>> for OAuth<S, R>
+impl<S, B, R, P> Service<Request<B>> for OAuth<S, R, P>
 where
     S: InnerService<B>,
     B: Send + 'static,
     R: RetryMode<S, B>,
+    P: PickSource,
 {
     type Response = Response<S::ResBody>;
     type Error = BoxError;
     type Future = ResponseFuture<S::Pending, R::Kept, S::ResBody>;
 
-    /// Readiness is the inner service's alone. A failed fetch is an error of the call: an error here would end a
-    /// `Buffer` around us for good.
+    /// Only the inner service decides readiness. A failed fetch is an error of the call: an error here would close a
+    /// `Buffer` around this service.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(ready!(self.inner.poll_ready(cx)).map_err(Into::into))
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let source = self.source.guard();
+        let source = match self.source.pick(request.extensions()) {
+            Ok(source) => source,
+            Err(error) => return self.not_sent(error),
+        };
         if let Err(error) = self.check_origin(&source, request.uri()) {
-            self.give_readiness_back();
-            return ResponseFuture::failed(error.into());
+            return self.not_sent(error);
         }
         let kept = self.retry.keep(&self.inner, &request);
         let attached = source.attach(request.headers_mut());
@@ -140,15 +145,27 @@ where
     }
 }
 
-impl<S, R> OAuth<S, R> {
+impl<S, R, P: PickSource> OAuth<S, R, P> {
     fn check_origin(&self, source: &Guard, uri: &Uri) -> Result<(), OAuthError> {
         if !self.takes_relative || uri.scheme().is_some() || uri.authority().is_some() {
             return source.permits(uri);
         }
         match is_path_alone(uri) {
-            true => Ok(()),
+            true => self.source.permits_relative(source),
             false => Err(source.foreign_origin(NOT_A_PATH)),
         }
+    }
+}
+
+impl<S: Clone, R, P> OAuth<S, R, P> {
+    #[cold]
+    fn not_sent<F, K, C>(&mut self, error: OAuthError) -> ResponseFuture<F, K, C>
+    where
+        K: Keep<C> + Send + 'static,
+        C: Send + 'static,
+    {
+        self.give_readiness_back();
+        ResponseFuture::failed(error.into())
     }
 }
 

@@ -5,7 +5,7 @@ use http::Uri;
 use super::{Origin, Target, has_path_of_its_own, target::is_surely_secure};
 use crate::error::ConfigError;
 
-/// The origins a token may be sent to. With none named: anything secure.
+/// The origins that a token may be sent to. An empty list allows every secure origin.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AllowedOrigins {
     named: Vec<Origin>,
@@ -17,18 +17,19 @@ impl AllowedOrigins {
         self.named.push(origin);
     }
 
-    /// Names an origin whose `http` is safe for reasons this crate cannot see: a mesh that adds TLS, say.
+    /// Allows plain `http` for an origin that is safe for a reason this crate cannot see, such as a mesh that adds TLS.
     pub(crate) fn danger_allow_http(&mut self, origin: Origin) {
         self.plain_http.push(origin.clone());
         self.named.push(origin);
     }
 
-    /// Lets an origin's `http` pass where it is named, or where none is.
+    #[cfg(feature = "client-credentials")]
+    /// Allows an origin's `http`, if the origin is in the list or the list is empty.
     pub(crate) fn permit_http(&mut self, origin: Origin) {
         self.plain_http.push(origin);
     }
 
-    /// Every named origin must be secure, or have been let in by name.
+    /// Every origin in the list must be secure, or allowed with `danger_allow_http`.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         for origin in &self.named {
             if !origin.is_secure() && !self.plain_http.contains(origin) {
@@ -41,8 +42,8 @@ impl AllowedOrigins {
         Ok(())
     }
 
-    /// Whether a request of this URI may have the token. An inner service that puts the URI together from its parts must
-    /// come to the same host: see [`has_path_of_its_own`].
+    /// Whether a request of this URI may have the token. An inner service that puts the URI together from its parts
+    /// must come to the same host: see [`has_path_of_its_own`].
     #[inline]
     pub(crate) fn permits(&self, uri: &Uri) -> Result<(), ForeignOrigin> {
         if !has_path_of_its_own(uri) {
@@ -58,7 +59,7 @@ impl AllowedOrigins {
         self.permits_target(Target::of(uri))
     }
 
-    /// The same for a URL, which is what `reqwest` dials. It has a path by its nature.
+    /// The same for a URL, which is what `reqwest` connects to. A URL always has a path.
     #[cfg(feature = "reqwest-middleware")]
     pub(crate) fn permits_url(&self, url: &reqwest::Url) -> Result<(), ForeignOrigin> {
         self.permits_target(Target::of_url(url))
@@ -91,7 +92,7 @@ pub(crate) enum ForeignOrigin {
 }
 
 impl ForeignOrigin {
-    /// A URI that is no address says so first: that its path is missing follows from it.
+    /// Reports first that a URI is no address: the missing path follows from that.
     #[cold]
     fn of_unfit(uri: &Uri) -> Self {
         let rule = Target::of(uri).err();

@@ -1,4 +1,4 @@
-//! Where a request goes, as the value that is dialled says it.
+//! Where a request goes, read from the value that the client connects with.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -52,7 +52,7 @@ const USER_INFORMATION: &str = "the URI holds user information (`…@`)";
 impl<'a> Target<'a> {
     /// # Errors
     ///
-    /// Names the rule that the URI breaks: what two parsers may read in two ways has no target.
+    /// Returns the rule that the URI breaks. A URI that two parsers may read differently has no target.
     pub(crate) fn of(uri: &'a Uri) -> Result<Self, &'static str> {
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err("the request's URI is relative; say `relative_to(origin)` on the layer");
@@ -68,7 +68,7 @@ impl<'a> Target<'a> {
         })
     }
 
-    /// The same for what `reqwest` dials.
+    /// The same for the URL that `reqwest` connects to.
     #[cfg(feature = "reqwest")]
     pub(crate) fn of_url(url: &'a reqwest::Url) -> Result<Self, &'static str> {
         let scheme = Scheme::parse(url.scheme())?;
@@ -92,14 +92,14 @@ impl<'a> Target<'a> {
         self.scheme == Scheme::Https || self.is_loopback()
     }
 
-    /// Loopback is exactly `localhost`, 127.0.0.0/8 and `[::1]`; no name is resolved.
+    /// Loopback is exactly `localhost`, 127.0.0.0/8 and `[::1]`. No name is resolved.
     pub(super) fn is_loopback(&self) -> bool {
         self.host.eq_ignore_ascii_case("localhost")
             || address(self.host).is_some_and(|it| it.is_loopback())
     }
 
-    /// Whether a connection may end at this machine by any spelling. Wider than [`is_loopback`](Self::is_loopback),
-    /// which permits: this one keeps a proxy away.
+    /// Whether any spelling of this host may lead to this machine. Wider than [`is_loopback`](Self::is_loopback), which
+    /// permits a token: this one keeps a proxy out.
     #[cfg(feature = "reqwest")]
     pub(crate) fn may_be_this_machine(&self) -> bool {
         let host = self.host.strip_suffix('.').unwrap_or(self.host);
@@ -118,14 +118,14 @@ pub(crate) fn has_path_of_its_own(uri: &Uri) -> bool {
         .is_some_and(|path| path.as_str().as_bytes().first() == Some(&b'/'))
 }
 
-/// Whether a URI is `https` to a host that is surely a name, by one look at each byte, which spares the common request
-/// the parsing. `false` says nothing.
+/// Whether a URI is `https` to a host that is surely a name. It looks at each byte once, and saves most requests the
+/// parsing. `false` means that the URI must be parsed.
 #[inline]
 pub(super) fn is_surely_secure(uri: &Uri) -> bool {
     let is_plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
     let is_name = |authority: &[u8]| {
         let last_dot = authority.iter().rposition(|byte| *byte == b'.');
-        // A last label that begins with a letter is no number.
+        // A last label that begins with a letter is not a number.
         let last_label = last_dot.map_or(0, |dot| dot + 1);
         authority
             .get(last_label)
@@ -139,14 +139,14 @@ pub(super) fn is_surely_secure(uri: &Uri) -> bool {
             .is_some_and(|it| is_name(it.as_str().as_bytes()))
 }
 
-/// Whether a URI without scheme and authority stays one when it is joined to an origin: what begins with two slashes, of
-/// whichever kind, names another host.
+/// Whether a URI without scheme and authority keeps the host when it is joined to an origin. A path that begins with
+/// two slashes or backslashes names another host.
 pub(crate) fn is_path_alone(uri: &Uri) -> bool {
     let second = uri.path().as_bytes().get(1);
     has_path_of_its_own(uri) && !matches!(second, Some(b'/' | b'\\'))
 }
 
-/// The port as written; what else an authority may hold, and a token must not follow, is rejected.
+/// The port as written. It rejects anything else in the authority, such as user information.
 fn checked_port(authority: &Authority) -> Result<Option<u16>, &'static str> {
     if authority.as_str().contains('@') {
         return Err(USER_INFORMATION);
@@ -154,7 +154,7 @@ fn checked_port(authority: &Authority) -> Result<Option<u16>, &'static str> {
     if !authority.as_str().is_ascii() || authority.host().is_empty() {
         return Err("the URI's host is empty or not ASCII");
     }
-    // Not `Authority::port`: it takes a port that is none (`:99999`) for a missing one.
+    // Not `Authority::port`: it reads an invalid port (`:99999`) as a missing one.
     let rest = &authority.as_str()[authority.host().len()..];
     if rest.is_empty() {
         return Ok(None);
@@ -167,7 +167,7 @@ fn checked_port(authority: &Authority) -> Result<Option<u16>, &'static str> {
     }
 }
 
-/// A URL parser and a resolver take `127.1`, `2130706433` and `0x7f.1` for 127.0.0.1, a comparison of text does not.
+/// A URL parser and a resolver read `127.1`, `2130706433` and `0x7f.1` as 127.0.0.1; a comparison of text does not.
 fn check_host(host: &str) -> Result<(), &'static str> {
     let is_address = address(host).is_some();
     if host.starts_with('[') && !is_address {
@@ -181,7 +181,7 @@ fn check_host(host: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// As the URL standard has it: such a host is an IPv4 address or none at all.
+/// By the URL standard, such a host is an IPv4 address or invalid.
 fn ends_in_a_number(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     let last = host.rsplit('.').next().unwrap_or(host);
@@ -206,7 +206,7 @@ fn address(host: &str) -> Option<IpAddr> {
     }
 }
 
-/// `::ffff:127.0.0.1` is dialled as 127.0.0.1.
+/// A client that connects to `::ffff:127.0.0.1` reaches 127.0.0.1.
 #[cfg(feature = "reqwest")]
 fn embedded_v4(ip: IpAddr) -> IpAddr {
     match ip {

@@ -47,7 +47,7 @@ impl Policy {
         rule(
             "rejection.suspended_wait",
             &self.rejection.suspended_wait,
-            // Whoever shortens `timeouts.acquire` has made no mistake about a default.
+            // A user who shortens only `timeouts.acquire` must not get an error about a default.
             self.rejection.suspended_wait <= self.timeouts.acquire.max(SUSPENDED_WAIT),
             "must be at most `timeouts.acquire`",
         )?;

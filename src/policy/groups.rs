@@ -1,10 +1,10 @@
-//! The numbers of a policy by what they are about.
+//! The numbers of a policy, in groups.
 
 use std::time::Duration;
 
 use super::Margin;
 
-/// How long things may take.
+/// The time-outs.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Timeouts {
@@ -14,8 +14,8 @@ pub struct Timeouts {
     pub fetch: Duration,
     /// The bound of one request's wait for a token; the fetch goes on without it. Default: 25 s.
     ///
-    /// It must exceed `fetch` and [`BackOffPolicy::min_fetch_interval`] together, so that a waiter sees the fetch's error
-    /// and not its own time-out.
+    /// It must exceed `fetch` and [`BackOffPolicy::min_fetch_interval`] together, so that a waiter sees the fetch's
+    /// error and not its own time-out.
     pub acquire: Duration,
 }
 
@@ -31,7 +31,7 @@ pub struct RetryPolicy {
     pub first_wait: Duration,
     /// The longest `Retry-After` that is waited for within a fetch. Default: 5 s.
     pub max_retry_after_in_fetch: Duration,
-    /// The longest `Retry-After` that is believed. Default: 5 minutes, or a dialect's
+    /// The longest `Retry-After` that is honoured; a longer one is cut to it. Default: 5 minutes, or a dialect's
     /// [`wait_after_429`](crate::client_credentials::Dialect::wait_after_429) where that is longer; at most a day.
     pub max_retry_after: Duration,
 }
@@ -40,15 +40,15 @@ pub struct RetryPolicy {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct BackOffPolicy {
-    /// After a fetch that failed for a transient reason. Default: 1 s, doubling to 60 s.
+    /// After a transient failure. Default: 1 s, doubling to 60 s.
     pub transient: BackOff,
-    /// After a fetch that failed for an unclear reason. Default: 5 s, doubling to 60 s.
+    /// After an unclear failure. Default: 5 s, doubling to 60 s.
     pub unclear: BackOff,
-    /// After a fetch that the token endpoint denied for good. Default: 5 s, doubling to 5 minutes.
+    /// After a permanent failure. Default: 5 s, doubling to 5 minutes.
     pub permanent: BackOff,
     /// The shortest time between the starts of two fetches, whatever their causes. Default: 1 s; at least 1 ms.
     ///
-    /// Shorten it in tests only: at a bank whose new tokens are rejected, it is what bounds the fetches.
+    /// Shorten it in tests only: it bounds the fetches at a bank that rejects its new tokens.
     pub min_fetch_interval: Duration,
 }
 
@@ -64,49 +64,53 @@ pub struct RefreshPolicy {
     /// The longest margin that a [`Margin::Fraction`] can make. Default: 1 hour.
     pub max_margin: Duration,
     /// The largest part of the lifetime by which a refresh is moved ahead at random, once per token, so that replicas
-    /// started together do not refresh together. Default: 0.1. Margin and jitter together never exceed half the lifetime.
+    /// started together do not refresh together. Default: 0.1. Margin and jitter together never exceed half the
+    /// lifetime.
     pub jitter: f64,
-    /// Whether a new token ends the client's older ones. A refresh then waits until the token may no longer be used, and
-    /// requests wait for it. Default: `false`.
+    /// Whether a new token ends the client's older ones. A refresh then waits until the token may no longer be used,
+    /// and requests wait for it. Default: `false`.
     ///
-    /// Do not set it for a bank whose tokens live side by side. More than one replica at a bank that needs it must share
-    /// one source.
+    /// Do not set it for a bank whose tokens live side by side. More than one replica at a bank that needs it must
+    /// share one source.
     pub single_active: bool,
 }
 
-/// How long a token is believed to live.
+/// Bounds on a token's lifetime.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct LifetimePolicy {
     /// The lifetime of a token whose answer states none. Default: 5 minutes.
     pub default: Duration,
-    /// The longest lifetime that is believed; of a token of some age, what is left of it. Default: 24 hours; at most 366
-    /// days.
+    /// The longest lifetime. A longer one is cut to it; for a token of some age, the rest of its lifetime counts.
+    /// Default: 24 hours; at most 366 days.
     pub max: Duration,
-    /// How long before its expiry a token is no longer attached, for clock skew and time on the wire. Default: 10 s, and
-    /// never more than 5 % of the lifetime.
+    /// How long before its expiry a token is no longer attached, for clock skew and time on the wire. Default: 10 s,
+    /// and never more than 5 % of the lifetime.
     ///
-    /// Do not set zero: a token would expire on its way.
+    /// Do not set zero: a token could expire on its way to the API.
     pub leeway: Duration,
 }
 
-/// What rejections by the API may cause.
+/// Limits on the fetches that rejections cause.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RejectionPolicy {
-    /// How many tokens may be fetched in a row because of definite rejections. Default: 3. With zero there are none.
+    /// How many tokens may be fetched in a row because of definite rejections. Default: 3. Zero allows none.
     pub burst: u32,
-    /// The time in which one more such fetch is earned. Default: 20 s.
+    /// The time after which one more such fetch is allowed. Default: 20 s.
     pub refill: Duration,
-    /// After an ambiguous rejection that a new token did not cure: how long until another fetch for that reason.
-    /// Default: 30 s, doubling to 2 minutes.
+    /// How long until the next fetch for an ambiguous rejection, if a new token did not help. Default: 30 s, doubling
+    /// to 2 minutes.
     pub suspicion: BackOff,
-    /// How long requests wait for the replacement of a suspended token, counted from the rejection. After it the token is
-    /// restored: it is used again while the fetch goes on, and further rejections do not suspend it. Default: 2 s; at most
-    /// [`Timeouts::acquire`], and cut to it where that is shorter than the default. Zero switches the wait off.
+    /// How long requests wait for the replacement of a suspended token, counted from the rejection. After it the token
+    /// is restored: it is used again while the fetch goes on, and further rejections do not suspend it. Default: 2 s;
+    /// at most [`Timeouts::acquire`], and cut to it where that is shorter than the default. Zero switches the wait off.
     ///
-    /// Raise it if your token endpoint often takes longer: requests sent with a revoked token are rejected. Keep it short
-    /// if one route may answer 401 while the token works for the others: they all wait for it.
+    /// A token that was fetched because of a definite rejection is not suspended after the API has accepted it: the
+    /// cause is then a route that rejects any token, and requests use the token while its replacement is fetched.
+    ///
+    /// Raise it if your token endpoint often takes longer: requests sent with a revoked token are rejected. Keep it
+    /// short if one route may answer 401 while the token works for the others: they wait for it, once.
     pub suspended_wait: Duration,
 }
 
@@ -132,12 +136,12 @@ pub struct BackOff {
 }
 
 impl BackOff {
-    /// A wait that doubles from `first` to `max`.
+    /// Creates a wait that doubles from `first` to `max`.
     pub const fn new(first: Duration, max: Duration) -> Self {
         Self { first, max }
     }
 
-    /// The wait after that many failures in a row.
+    /// Returns the wait after this many failures in a row.
     pub(super) fn after(self, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         self.first.saturating_mul(1 << doublings).min(self.max)

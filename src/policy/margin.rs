@@ -11,8 +11,8 @@ use crate::{duration, error::ConfigError, table::Table};
 
 const SHAPE: &str = r#"`refresh_margin = "5m"`, `"20%"`, `refresh_margin = { fixed = "5m" }` or `{ fraction = 0.2 }`"#;
 
-/// How long before its expiry a token is refreshed: a time, or a part of its lifetime. It is clamped below half of the
-/// lifetime when a token turns out to be short-lived.
+/// How long before its expiry a token is refreshed: a time, or a part of its lifetime. It is never more than half of
+/// the lifetime.
 ///
 /// In configuration: `"5m"` or `{ fixed = "5m" }`, `"20%"` or `{ fraction = 0.2 }`.
 ///
@@ -28,15 +28,15 @@ const SHAPE: &str = r#"`refresh_margin = "5m"`, `"20%"`, `refresh_margin = { fix
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Margin {
-    /// The same time for every token, where the provider names one. Not for short tokens: one of 300 s would be
-    /// refreshed at half of its life.
+    /// The same time for every token. Use it if the provider names one. Do not use it if tokens may be short-lived: a
+    /// margin of 5 minutes refreshes a token of 300 s at half of its life.
     Fixed(Duration),
     /// A part of the token's lifetime: above 0, at most 0.5.
     Fraction(f64),
 }
 
 impl Margin {
-    /// A margin must leave at least half of the lifetime; `lifetime` is the one it is known to meet, if any.
+    /// A margin must leave at least half of the lifetime. `lifetime` is the provider's, if it is known.
     pub(crate) fn check(
         self,
         field: &'static str,
@@ -61,7 +61,7 @@ impl Margin {
     }
 }
 
-/// The table that it may be, and is written as: a percentage could not say every fraction exactly.
+/// The form as a table. It is also the written form, because a percentage cannot state every fraction exactly.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Margin", rename_all = "snake_case")]
 enum Keys {
@@ -106,7 +106,7 @@ impl<'de> de::Visitor<'de> for Visitor {
     }
 }
 
-/// Digits and a point, and none of the other words that Rust takes for a number.
+/// Only digits and a point: Rust also parses words such as `inf`.
 fn fraction(percent: &str) -> Option<f64> {
     let is_plain = percent.bytes().all(|it| it.is_ascii_digit() || it == b'.');
     let percent: f64 = percent.parse().ok().filter(|_| is_plain)?;

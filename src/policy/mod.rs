@@ -1,4 +1,4 @@
-//! The numbers that a token source lives by, and the arithmetic on them.
+//! The numbers of a token source, and the arithmetic on them.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ pub use groups::{
 };
 pub use margin::Margin;
 
-/// The numbers that a [`TokenSource`](crate::TokenSource) lives by, in groups.
+/// The numbers of a [`TokenSource`](crate::TokenSource), in groups.
 ///
-/// The defaults suit a bank: change one only for a reason. The guide `guarantees` says what follows from them. They are
-/// checked together when the source is built.
+/// The defaults suit a bank: change one only for a reason. [`guide::guarantees`](crate::guide::guarantees) says what
+/// follows from them. They are checked together when the source is built.
 ///
 /// # Examples
 ///
@@ -39,25 +39,25 @@ pub use margin::Margin;
 pub struct Policy {
     /// How long an attempt, a fetch and a request's wait may take.
     pub timeouts: Timeouts,
-    /// The attempts of one fetch, and what `Retry-After` may ask for.
+    /// The attempts of one fetch, and bounds on `Retry-After`.
     pub retry: RetryPolicy,
     /// The waits after failed fetches, and the least time between two fetches.
     pub back_off: BackOffPolicy,
     /// When a token is replaced ahead of its expiry.
     pub refresh: RefreshPolicy,
-    /// How long a token is believed to live.
+    /// Bounds on a token's lifetime.
     pub lifetime: LifetimePolicy,
-    /// What rejections by the API may cause.
+    /// Limits on the fetches that rejections cause.
     pub rejection: RejectionPolicy,
 }
 
-/// Back-off is spread by this part in both directions, so that replicas do not come back in step.
+/// Back-off is changed at random by up to this part in both directions, so that replicas do not retry together.
 const BACK_OFF_SPREAD: f64 = 0.25;
 
 /// A `Retry-After` is lengthened by up to this part, for the same reason, and never shortened.
 const RETRY_AFTER_SPREAD: f64 = 0.1;
 
-/// The leeway's share of a lifetime, for tokens too short for the whole of it.
+/// The largest part of a lifetime that the leeway may take.
 const LARGEST_LEEWAY: f64 = 0.05;
 
 /// The parts of one token's life, counted from its start.
@@ -90,7 +90,7 @@ impl Policy {
         self.lifetime.leeway.min(lifetime.mul_f64(LARGEST_LEEWAY))
     }
 
-    /// Margin and jitter, together at most half of the lifetime.
+    /// Margin and jitter. Together they are at most half of the lifetime.
     fn refresh_ahead(&self, lifetime: Duration, draw: f64) -> Duration {
         let margin = match self.refresh.margin {
             Margin::Fixed(margin) => margin,
@@ -100,7 +100,7 @@ impl Policy {
         margin.saturating_add(jitter).min(lifetime / 2)
     }
 
-    /// The wait before the attempt after number `attempt` of a fetch: all of it random, from a range that doubles.
+    /// The wait after attempt number `attempt` of a fetch: random, from zero to a bound that doubles.
     pub(crate) fn wait_between_attempts(&self, attempt: u32, draw: f64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
         self.retry
@@ -109,7 +109,7 @@ impl Policy {
             .mul_f64(draw)
     }
 
-    /// What a server asked for, as far as it is believed, lengthened a little.
+    /// The wait that a server asked for, capped, and lengthened a little.
     pub(crate) fn believed_retry_after(&self, asked: Duration, draw: f64) -> Duration {
         asked
             .min(self.retry.max_retry_after)
@@ -226,7 +226,7 @@ mod tests {
             change(&mut policy);
             let error = policy.check().unwrap_err();
             assert_eq!(error.field(), field);
-            // It repeats what was given.
+            // The error repeats the given value.
             let given = error.to_string().contains(&format!("invalid `{field}` "));
             assert!(given, "{error}");
         }

@@ -66,7 +66,7 @@ prop_compose! {
     }
 }
 
-/// Those that a source can be built with.
+/// Policies that a source can be built with.
 fn sound() -> impl Strategy<Value = Policy> {
     policies().prop_filter("the numbers contradict each other", |it| it.check().is_ok())
 }

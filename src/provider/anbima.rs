@@ -4,12 +4,12 @@
 //!
 //! - `POST https://api.anbima.com.br/oauth/access-token` (docs), Basic over `client_id:client_secret`, a JSON body
 //!   with `grant_type` (doc). The answer's status is 200 or 201 (client).
-//! - The API wants two headers, `client_id` and `access_token`, and no `Authorization` (doc). The answer's
-//!   `token_type` is `access_token` (doc): no header is made of it. HTTP clients do not strip headers of these names
-//!   when a redirect leads to another host, so the layer belongs below whatever follows redirects.
-//! - The sandbox API takes tokens from the production token endpoint (client).
-//! - A 401 means a token that is missing, unknown or altered. A 403 means a token that was revoked, **or** a resource
-//!   outside of the contracted plan (doc): it is an ambiguous rejection.
+//! - The API requires two headers, `client_id` and `access_token`, and no `Authorization` (doc). The answer's
+//!   `token_type` is `access_token` (doc): no header is made of it. HTTP clients do not remove these headers on a
+//!   redirect to another host, so put the layer inside the layer that follows redirects.
+//! - The sandbox API accepts tokens of the production token endpoint (client).
+//! - A 401 means that the token is missing, unknown or altered. A 403 means that the token was revoked, **or** that the
+//!   resource is outside the contracted plan (doc): it is an ambiguous rejection.
 
 use crate::{
     ClientId, ClientSecret, TokenHeaders,

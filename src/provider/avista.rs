@@ -3,11 +3,11 @@
 //! Documentation: <https://docs.avista.global/en/pix-bacen/authentication>
 //!
 //! - `POST https://api.avista.global/oauth/token`, a JSON body of `clientId` and `clientSecret`, and no `grant_type`
-//!   (doc). The documentation of its standard API has another path, `/api/auth/token`, and wants a header
+//!   (doc). The documentation of its standard API has another path, `/api/auth/token`, and requires a header
 //!   `X-SSL-Client-Cert` (docs) (?): see the example at [`production`].
 //! - The secret has 8 to 64 characters (doc).
 //! - A token lives 3600 s unless the answer says otherwise, and is refreshed 5 minutes before it ends (doc).
-//! - A 401 means a token that is missing, invalid or expired. A 403 is about scopes (doc), and no new token helps.
+//! - A 401 means that the token is missing, invalid or expired. A 403 is about scopes (doc), and no new token helps.
 
 use std::time::Duration;
 

@@ -3,16 +3,16 @@
 //! Documentation: <https://docs.bankly.com.br/docs/fluxos-autorizacao> and, for mTLS,
 //! <https://docs.bankly.com.br/docs/geracao-token-autenticacao-com-mtls>
 //!
-//! - `POST https://login.sandbox.bankly.com.br/connect/token` (doc) (production: `login.bankly.com.br` (client)), a form
-//!   body of `grant_type`, `client_id`, `client_secret` and `scope` (doc).
-//! - One to ten scopes must be asked for (doc).
-//! - The answer's `expires_in` is a time stamp by the table of fields, and a number of seconds by the example (doc):
-//!   either is understood.
-//! - Over mTLS the token endpoint is another one, and no secret is sent (docs); the scope `certificate.create` of the
-//!   first endpoint is what the client certificate is obtained with (doc).
+//! - `POST https://login.sandbox.bankly.com.br/connect/token` (doc) (production: `login.bankly.com.br` (client)), a
+//!   form body of `grant_type`, `client_id`, `client_secret` and `scope` (doc).
+//! - A request must ask for one to ten scopes (doc).
+//! - The answer's `expires_in` is a time stamp in the table of fields, and a number of seconds in the example (doc).
+//!   Both are read.
+//! - Over mTLS there is another token endpoint, and no secret is sent (docs). A client obtains its certificate with a
+//!   token of the scope `certificate.create` from the first endpoint (doc).
 //! - 180 requests per 10 s are allowed per IP address; after a 429, five minutes must pass (docs).
-//! - A 403 is about scopes, and no new token helps. Calls of the API carry `api-version` and a fresh `x-correlation-id`
-//!   (client), which are not this crate's to set.
+//! - A 403 is about scopes, and no new token helps. API requests need `api-version` and a new `x-correlation-id`
+//!   (client). Your code sets them.
 
 use std::time::Duration;
 
@@ -72,8 +72,8 @@ pub fn sandbox(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
     ClientCredentialsBuilder::new(sandbox, id).secret(secret)
 }
 
-/// The sandbox by mTLS: the client's certificate proves who asks, and there is no secret. The transport must carry
-/// that certificate, for the API too. How to come by it: the example `bankly_mtls`.
+/// The sandbox by mTLS: the client authenticates with its certificate, and there is no secret. The transport must use
+/// that certificate, for the API too. The example `bankly_mtls` shows how to obtain it.
 ///
 /// # Examples
 ///
@@ -91,7 +91,7 @@ pub fn mtls_sandbox(id: ClientId) -> ClientCredentialsBuilder {
     ClientCredentialsBuilder::new(moved(mtls_dialect(), token_url, SANDBOX), id)
 }
 
-/// By mTLS at a token endpoint of your naming: which host is production's is disputed (?). The token goes to
+/// By mTLS at a token endpoint that you name, because sources disagree about the production host (?). The token goes to
 /// `https://api.bankly.com.br` unless [`origin`](ClientCredentialsBuilder::origin) says otherwise.
 pub fn mtls(id: ClientId, token_url: impl Into<String>) -> ClientCredentialsBuilder {
     ClientCredentialsBuilder::new(mtls_dialect(), id).token_url(token_url)

@@ -3,7 +3,7 @@
 //! Documentation: <https://developers.contasimples.com/en/comece-aqui/autenticacao>
 //!
 //! - `POST https://api.contasimples.com/oauth/v1/access-token` (docs) (sandbox: `api-sandbox.contasimples.com` (doc)),
-//!   Basic over `api_key:api_secret`, a form body with nothing but `grant_type` (doc).
+//!   Basic over `api_key:api_secret`, a form body with only `grant_type` (doc).
 //! - The documentation's examples send `User-Agent: app/version` (docs): name yours with
 //!   [`ClientCredentialsBuilder::user_agent`].
 //! - A token lives 1800 s unless the answer says otherwise (doc), and is refreshed when a tenth of that is left (docs).

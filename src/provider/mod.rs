@@ -1,9 +1,8 @@
-//! The providers that are known by name: each is one [`Dialect`], with the link to the document it is taken from, and
-//! the ways to begin with it.
+//! The built-in providers. Each is one [`Dialect`] with a link to its document, and functions that return a builder.
 //!
-//! Facts are marked with where they come from: `(doc)` the provider's page on authentication, `(docs)` other pages of
-//! the provider, `(client)` clients seen at work, `(?)` disputed, and therefore easy to change. Every URL can be
-//! replaced: see [`ClientCredentialsBuilder::token_url`] and [`ClientCredentialsBuilder::origin`].
+//! Each fact names its source: `(doc)` the provider's page on authentication, `(docs)` other pages of the provider,
+//! `(client)` the code of existing clients, `(?)` sources that disagree. Every URL can be replaced: see
+//! [`ClientCredentialsBuilder::token_url`] and [`ClientCredentialsBuilder::origin`].
 //!
 //! [`ClientCredentialsBuilder::token_url`]: crate::client_credentials::ClientCredentialsBuilder::token_url
 //! [`ClientCredentialsBuilder::origin`]: crate::client_credentials::ClientCredentialsBuilder::origin

@@ -23,7 +23,7 @@ pub(super) trait Accepted: AsyncRead + AsyncWrite + Send + Unpin + 'static {
 
 impl Accepted for TcpStream {
     fn reset(self) {
-        // Where it cannot be set, the connection is closed all the same.
+        // If the option cannot be set, the connection closes normally.
         let _ = self.set_zero_linger();
     }
 }
@@ -61,7 +61,7 @@ impl Acceptor {
                     serve(stream, shown, handler).await;
                 }
                 Err((error, stream)) => {
-                    handler.turned_away(error.to_string());
+                    handler.connection_refused(error.to_string());
                     turn_away(stream).await;
                 }
             },
@@ -69,8 +69,8 @@ impl Acceptor {
     }
 }
 
-/// The client was told by an alert why it is not let in. To close now, with its request unread, would reset the
-/// connection, and the alert could be lost: so what it still sends is read until it hangs up.
+/// Reads until the client closes the connection. The server has sent a TLS alert; closing at once, with the client's
+/// request unread, would reset the connection, and the alert could be lost.
 #[cfg(feature = "testing-tls")]
 async fn turn_away(mut stream: TcpStream) {
     if stream.shutdown().await.is_ok() {
@@ -79,7 +79,7 @@ async fn turn_away(mut stream: TcpStream) {
     }
 }
 
-/// The certificate that a client showed, and that was found good: its bytes, for comparing.
+/// The bytes of the valid certificate that a client showed.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct ClientCertificate(Bytes);
 

@@ -1,4 +1,4 @@
-//! Reads the token of an API request, and makes the answer if the API rejects it.
+//! Reads the token of an API request, and creates the answer if the API rejects it.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Request, StatusCode, header::AUTHORIZATION};
@@ -82,7 +82,7 @@ fn forbidden(reason: &'static str) -> ErrorAnswer {
     ErrorAnswer::new(StatusCode::FORBIDDEN, "forbidden", reason)
 }
 
-/// What was asked, sent back, so that a test can see what arrived.
+/// Echoes the request, so that a test can see what arrived.
 pub(super) fn echo(request: &Request<Bytes>) -> Answer {
     Answer::new(StatusCode::OK)
         .member("method", request.method().as_str())

@@ -66,8 +66,8 @@ impl Bank {
         self.url(self.handler.specification.token_endpoints[0].path)
     }
 
-    /// Returns the URL of the token endpoint for clients that show a certificate in place of a secret. Only Bankly has it.
-    /// Over plain HTTP a client cannot show a certificate, and the endpoint denies every request.
+    /// Returns the URL of the token endpoint for clients that show a certificate in place of a secret. Only Bankly has
+    /// it. Over plain HTTP a client cannot show a certificate, and the endpoint denies every request.
     pub fn mtls_token_url(&self) -> Option<String> {
         let endpoint = self.handler.specification.token_endpoints.get(1)?;
         Some(self.url(endpoint.path))
@@ -78,8 +78,8 @@ impl Bank {
         self.server.origin()
     }
 
-    /// Returns the URL where a client obtains its certificate, with a token of the scope `certificate.create`. Only Bankly
-    /// has it, and only over TLS (the feature `testing-tls`).
+    /// Returns the URL where a client obtains its certificate, with a token of the scope `certificate.create`. Only
+    /// Bankly has it, and only over TLS (the feature `testing-tls`).
     pub fn certificates_url(&self) -> Option<String> {
         self.handler.certificate_issuer.as_ref()?;
         let mut routes = self.handler.routes.iter();
@@ -97,8 +97,8 @@ impl Bank {
         self.url(self.handler.specification.routes[0].path)
     }
 
-    /// Returns the URL of an API route that answers 403 to a valid token: at ANBIMA it is outside the plan; at the other
-    /// banks the token lacks the scope, unless the test gives it that scope.
+    /// Returns the URL of an API route that answers 403 to a valid token: at ANBIMA it is outside the plan; at the
+    /// other banks the token lacks the scope, unless the test gives it that scope.
     pub fn forbidden_url(&self) -> String {
         self.url(self.handler.specification.routes[1].path)
     }
@@ -130,8 +130,9 @@ impl Bank {
         seen.map_or_else(|_| self.counters(), |counters| *counters)
     }
 
-    /// Returns why the bank last answered a request with an error of its own: a denial of the token endpoint, a rejection
-    /// of the API, or an unknown path. The text names fields and headers, never a value. `None`: no such answer yet.
+    /// Returns why the bank last answered a request with an error of its own: a denial of the token endpoint, a
+    /// rejection of the API, or an unknown path. The text names fields and headers, never a value. `None`: no such
+    /// answer yet.
     pub fn last_error(&self) -> Option<String> {
         self.handler.state().last_error.clone()
     }
@@ -164,7 +165,7 @@ impl Bank {
 
     /// Applies a fault to every token request that meets no queued fault, until [`heal`](Self::heal).
     pub fn token_fault_always(&self, fault: Fault) {
-        self.handler.state().token_faults.stand(fault);
+        self.handler.state().token_faults.set_permanent(fault);
     }
 
     /// Queues faults. Each applies to one API request, in order.
@@ -174,7 +175,7 @@ impl Bank {
 
     /// Applies a fault to every API request that meets no queued fault, until [`heal`](Self::heal).
     pub fn api_fault_always(&self, fault: Fault) {
-        self.handler.state().api_faults.stand(fault);
+        self.handler.state().api_faults.set_permanent(fault);
     }
 
     /// Removes all faults, queued and permanent, of both sides. Requests that hang already continue to hang.

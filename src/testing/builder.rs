@@ -57,7 +57,7 @@ impl BankBuilder {
         }
     }
 
-    /// The one client that the bank knows. Default: at ANBIMA the client of the worked example in its document.
+    /// Sets the only client that the bank knows. Default: at ANBIMA the client of the worked example in its document.
     #[must_use]
     pub fn credentials(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
         self.handler.client = Credentials {
@@ -67,14 +67,14 @@ impl BankBuilder {
         self
     }
 
-    /// How long a token lives, counted from the request for it. By default an hour, at Conta Simples 30 minutes.
+    /// Sets the lifetime of a token, counted from its request. Default: an hour, at Conta Simples 30 minutes.
     #[must_use]
     pub fn lifetime(self, lifetime: Duration) -> Self {
         self.handler.state().lifetime = lifetime;
         self
     }
 
-    /// How that is written in the answer; by default as a number of seconds.
+    /// Sets how the answer writes the lifetime. Default: a number of seconds.
     #[must_use]
     pub fn expires_in(self, style: ExpiresIn) -> Self {
         self.handler.state().expires_in = style;
@@ -96,8 +96,8 @@ impl BankBuilder {
         self
     }
 
-    /// The scopes that the client may have. At Bankly they are those it may ask for (by default any), elsewhere those
-    /// that every token holds (by default `pix:read pix:write balance:read` at Avista and none at the others).
+    /// Sets the scopes of the client. At Bankly they are the scopes that it may ask for (default: any), at the other
+    /// banks those that every token holds (default: `pix:read pix:write balance:read` at Avista, none at the others).
     #[must_use]
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.handler.scopes = Some(scopes.into_iter().map(Into::into).collect());
@@ -118,15 +118,15 @@ impl BankBuilder {
         self
     }
 
-    /// The clock by which tokens expire. By default tokio's, which a test may pause; but mind that a paused clock
-    /// jumps to the next timer whenever the runtime waits for nothing else, sockets included.
+    /// Sets the clock by which tokens expire. Default: tokio's, which a test may pause. A paused clock jumps to the
+    /// next timer whenever the runtime is idle, even while it waits for a socket.
     #[must_use]
     pub fn clock(mut self, now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
         self.handler.clock = self.handler.clock.with_now(now);
         self
     }
 
-    /// The time of day, for `Date` and for an `expires_in` that is a moment. By default the machine's.
+    /// Sets the time of day, for `Date` and for an `expires_in` that is a moment. Default: the machine's.
     #[must_use]
     pub fn wall_clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.handler.clock = self.handler.clock.with_wall(now);

@@ -10,13 +10,13 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    /// The one `Authorization` that a bank takes: the bytes of id and secret as they are.
+    /// The only `Authorization` that a bank accepts: Basic over the unchanged bytes of id and secret.
     pub(super) fn basic(&self) -> String {
         let pair = format!("{}:{}", self.id, self.secret);
         format!("Basic {}", BASE64_STANDARD.encode(pair))
     }
 
-    /// What is wrong with an `Authorization` that is another.
+    /// What is wrong with any other `Authorization`.
     pub(super) fn wrong_basic(&self, sent: Option<&[u8]>) -> &'static str {
         let Some(sent) = sent else {
             return "it is missing";

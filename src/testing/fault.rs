@@ -12,7 +12,7 @@ use super::{
     reply::{Answer, Body, Reply, whole},
 };
 
-/// Longer than the 64 KiB that any token answer can reasonably have.
+/// Longer than the 64 KiB that the crate reads of a token answer.
 const OVERSIZED: usize = 64 * 1024 + 1;
 
 /// What can go wrong at a bank.
@@ -135,8 +135,8 @@ impl Fault {
         Self::Member(name.into(), Value::from(text).to_string())
     }
 
-    /// The reply under this fault, of a bank that would have answered `answer`.
-    fn strike(self, answer: impl FnOnce() -> Answer) -> Reply {
+    /// The reply with this fault, if the bank would answer `answer`.
+    fn apply(self, answer: impl FnOnce() -> Answer) -> Reply {
         match self {
             Self::Answer(response) => Reply::respond(response.map(whole)),
             Self::Hang => Reply::Hang,
@@ -155,9 +155,9 @@ impl Fault {
 }
 
 /// The reply to a request, with the fault that it met, if any.
-pub(super) fn struck(fault: Option<Fault>, answer: impl FnOnce() -> Answer) -> Reply {
+pub(super) fn reply(fault: Option<Fault>, answer: impl FnOnce() -> Answer) -> Reply {
     match fault {
-        Some(fault) => fault.strike(answer),
+        Some(fault) => fault.apply(answer),
         None => answer().into(),
     }
 }
@@ -181,7 +181,7 @@ fn cut_in_half(answer: Answer) -> Response<Body> {
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     queued: VecDeque<Fault>,
-    standing: Option<Fault>,
+    permanent: Option<Fault>,
 }
 
 impl Faults {
@@ -189,11 +189,11 @@ impl Faults {
         self.queued.extend(faults);
     }
 
-    pub(super) fn stand(&mut self, fault: Fault) {
-        self.standing = Some(fault);
+    pub(super) fn set_permanent(&mut self, fault: Fault) {
+        self.permanent = Some(fault);
     }
 
     pub(super) fn next(&mut self) -> Option<Fault> {
-        self.queued.pop_front().or_else(|| self.standing.clone())
+        self.queued.pop_front().or_else(|| self.permanent.clone())
     }
 }

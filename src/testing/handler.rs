@@ -17,7 +17,7 @@ use super::{
     credentials::Credentials,
     error_answer::ErrorAnswer,
     expiry::ExpiresIn,
-    fault::{Faults, struck},
+    fault::{self, Faults},
     reply::{Answer, Reply},
     server::Handler,
     specification::{Gives, Proof, Route, Scopes, Specification, TokenEndpoint},
@@ -103,12 +103,12 @@ impl BankHandler {
     }
 
     fn fail(&self, request: &Request<Bytes>, error: ErrorAnswer) -> Answer {
-        self.tell(|bank| Unserved::request(bank, request, error.status, &error.reason));
+        self.report(|bank| Unserved::request(bank, request, error.status, &error.reason));
         self.state().last_error = Some(error.reason.clone());
         error.into()
     }
 
-    fn tell(&self, unserved: impl FnOnce(&'static str) -> Unserved) {
+    fn report(&self, unserved: impl FnOnce(&'static str) -> Unserved) {
         if let Some(Observer(observe)) = &self.observer {
             observe(&unserved(self.specification.name));
         }
@@ -120,7 +120,7 @@ impl BankHandler {
             counters.token_requests += 1;
             counters.token_faults += u64::from(fault.is_some());
         });
-        struck(fault, || {
+        fault::reply(fault, || {
             self.grant(endpoint, request)
                 .unwrap_or_else(|error| self.deny_token(request, error))
         })
@@ -194,7 +194,7 @@ impl BankHandler {
             counters.api_requests += 1;
             counters.api_faults += u64::from(fault.is_some());
         });
-        struck(fault, || {
+        fault::reply(fault, || {
             let admitted = self.admit(route, request);
             match admitted.and_then(|()| self.serve(route, request)) {
                 Ok(answer) => {
@@ -253,7 +253,7 @@ impl Handler for BankHandler {
     }
 
     #[cfg(feature = "testing-tls")]
-    fn turned_away(&self, why: String) {
-        self.tell(|bank| Unserved::connection(bank, why));
+    fn connection_refused(&self, why: String) {
+        self.report(|bank| Unserved::connection(bank, why));
     }
 }

@@ -16,8 +16,8 @@
 //! Every token request must have `Accept: application/json` and a `Content-Length`. A route of the API answers any
 //! method with a JSON echo of `method`, `path`, `length` and `body`. [`BankBuilder::route`] adds a route.
 //!
-//! With the feature `testing-tls` a bank can use TLS (`BankBuilder::tls`), with certificates made for the test. Bankly's
-//! second token endpoint requires a client certificate, so it denies every request without TLS.
+//! With the feature `testing-tls` a bank can use TLS (`BankBuilder::tls`), with certificates made for the test.
+//! Bankly's second token endpoint requires a client certificate, so it denies every request without TLS.
 //!
 //! # Examples
 //!

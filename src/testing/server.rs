@@ -1,4 +1,4 @@
-//! Accepts connections on loopback and performs replies. The accept loop owns the connections: dropping it ends all.
+//! Accepts connections on loopback and sends replies. The accept loop owns the connections: dropping it ends them all.
 
 use std::{
     error::Error,
@@ -25,7 +25,7 @@ use super::{
     reply::{Body, Broken, Reply},
 };
 
-/// How long to wait when no connection can be accepted: when file descriptors have run out, say.
+/// The pause after a failed accept, such as when file descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 pub(super) trait Handler: Send + Sync + 'static {
@@ -33,7 +33,7 @@ pub(super) trait Handler: Send + Sync + 'static {
 
     /// A connection ended in its TLS handshake.
     #[cfg(feature = "testing-tls")]
-    fn turned_away(&self, _why: String) {}
+    fn connection_refused(&self, _why: String) {}
 }
 
 #[derive(Debug)]
@@ -119,7 +119,7 @@ async fn perform(
     let body = body.collect().await.map_err(|_| Broken::CutOff)?;
     match handler.handle(&Request::from_parts(head, body.to_bytes())) {
         Reply::Respond { after, response } => {
-            // Even a sleep of nothing lasts until the timer's next millisecond.
+            // Even a sleep of zero lasts until the timer's next millisecond.
             if !after.is_zero() {
                 sleep(after).await;
             }

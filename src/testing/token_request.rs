@@ -1,4 +1,4 @@
-//! Reads a token request as strictly as its document allows.
+//! Reads a token request, and denies it unless it is exactly what the bank's document says.
 
 use bytes::Bytes;
 use http::{
@@ -14,7 +14,7 @@ use super::{
     specification::{Expected, Proof, TokenEndpoint},
 };
 
-/// The most scopes that one token can have, by Bankly's document.
+/// The highest number of scopes of one token, by Bankly's document.
 const MOST_SCOPES: usize = 10;
 
 /// The scopes that the request asks for.
@@ -42,7 +42,7 @@ pub(super) fn read(
     }
 }
 
-/// A name is shown where it looks like one: a secret may have landed in its place.
+/// A name is shown only if it looks like one: a secret may be in its place.
 fn surplus(name: &str, client: &Credentials) -> ErrorAnswer {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     let is_name = name.len() <= 32 && name.bytes().all(is_part) && name != client.secret;

@@ -66,7 +66,7 @@ impl fmt::Display for Unserved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.bank)?;
         match &self.request {
-            // A path may come from anyone.
+            // A path is untrusted input.
             Some((method, path)) => write!(f, "{method} {}: ", path.escape_debug())?,
             None => f.write_str("TLS handshake: ")?,
         }
@@ -77,6 +77,6 @@ impl fmt::Display for Unserved {
     }
 }
 
-/// A function that is told of each.
+/// A function that gets each report.
 #[derive(Clone)]
 pub(super) struct Observer(pub(super) Arc<dyn Fn(&Unserved) + Send + Sync>);

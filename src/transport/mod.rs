@@ -1,7 +1,7 @@
-//! HTTP clients as Tower services: what a token endpoint or an API is reached through.
+//! HTTP clients as Tower services, to reach a token endpoint or an API.
 //!
-//! Any Tower HTTP service serves, hyper-util's client as it is. For `reqwest`, whose client is a service of its own
-//! request type, there is an adapter.
+//! Any Tower HTTP service works, such as hyper-util's client. The client of `reqwest` has its own request type, so it
+//! needs this adapter.
 
 #[cfg(feature = "reqwest")]
 mod reqwest;

@@ -21,20 +21,22 @@ use crate::{
 
 /// A `reqwest` client as a Tower service of [`http::Request`], for a token endpoint, for an API, or for both.
 ///
-/// It follows no redirects and sends no referer, so that neither a secret nor a token leaves for where a response
-/// points; and nothing that is meant for this very machine goes through a proxy.
+/// It follows no redirects and sends no referer, so no secret or token goes to an address from a response. No request
+/// to this machine goes through a proxy.
 ///
 /// # Errors
 ///
-/// A request is not sent when its URI and the URL that `reqwest` makes of it differ in scheme, host or port, when its
-/// path does not begin with `/`, or when it holds user information. All other errors are `reqwest`'s, without the URL.
+/// A request is not sent if its URI and the URL that `reqwest` parses from it differ in scheme, host or port, if its
+/// path does not begin with `/`, or if it holds user information. All other errors are those of `reqwest`, without the
+/// URL.
 ///
 /// # Runtime
 ///
-/// Connections run on the runtime that a request is made from. A peer that sends `100 Continue` without end keeps
-/// `reqwest` parsing, and holds up one of its threads for up to seconds at a time; `reqwest` has no setting against it. Use
-/// a runtime with several threads for an API that you do not trust. Token requests of
-/// [`build_reqwest`](crate::client_credentials::ClientCredentialsBuilder::build_reqwest) are not concerned: each has a thread of its own.
+/// A connection runs on the runtime of its request. A peer that sends `100 Continue` without end keeps `reqwest`
+/// parsing, and blocks one of the runtime's threads for seconds at a time. `reqwest` has no setting against it. Use a
+/// runtime with several threads for an API that you do not trust. Token requests of
+/// [`build_reqwest`](crate::client_credentials::ClientCredentialsBuilder::build_reqwest) are not affected: each has its
+/// own thread.
 ///
 /// # Clone
 ///
@@ -52,22 +54,22 @@ use crate::{
 #[derive(Clone)]
 pub struct ReqwestService {
     client: Client,
-    /// A proxy may be in use: then nothing that is meant for this machine may go out.
+    /// A proxy may be in use: then a request to this machine is not sent.
     rejects_loopback: bool,
 }
 
 impl ReqwestService {
     /// Builds the client for requests to one place.
     ///
-    /// Whatever the builder says of certificates, time-outs and the like is kept; its redirect policy and referer are
-    /// not, nor is `connection_verbose`, which logs every byte. If the destination is this machine, there are no
-    /// proxies at all. Else there are those of the builder, or of the environment where the builder says nothing, and
-    /// a request to this machine is an error, since a proxy would see it.
+    /// It keeps the builder's certificates, time-outs and other settings. It replaces the redirect policy, the referer
+    /// and `connection_verbose`, which logs every byte. If the destination is this machine, it uses no proxy. Otherwise
+    /// it uses the builder's proxies, or those of the environment, and a request to this machine is an error, because a
+    /// proxy would see it.
     ///
     /// # Errors
     ///
-    /// When `reqwest` cannot build the client: a machine without certificate authorities, say. When it cannot read the
-    /// destination: an internationalized host name that is invalid, say.
+    /// Fails if `reqwest` cannot build the client, for example on a machine without certificate authorities, or cannot
+    /// parse the destination, for example an invalid internationalized host name.
     pub fn new(builder: ClientBuilder, destination: &Origin) -> Result<Self, ConfigError> {
         check(destination)?;
         let builder = builder
@@ -86,10 +88,9 @@ impl ReqwestService {
         })
     }
 
-    /// Takes a ready-made client as it is. What [`new`](Self::new) sees to is then yours to see to: build it with
-    /// `redirect(Policy::none())` and `referer(false)`, or it repeats secrets and tokens to wherever a response
-    /// points; without `connection_verbose`, or it logs them; and with `no_proxy()` if it is to speak to this machine
-    /// over plain `http`.
+    /// Wraps a client unchanged. You must then set what [`new`](Self::new) sets. Build the client with
+    /// `redirect(Policy::none())` and `referer(false)`, or it sends secrets and tokens to addresses from responses.
+    /// Leave `connection_verbose` out, or it logs them. Set `no_proxy()` if it sends plain `http` to this machine.
     pub fn danger_from_client(client: Client) -> Self {
         Self {
             client,
@@ -97,15 +98,15 @@ impl ReqwestService {
         }
     }
 
-    /// The client, for requests that are made without Tower. It does not reject those to this machine.
+    /// Returns the client, for requests without Tower. The client does not reject requests to this machine.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
     /// The request as `reqwest` will send it.
     ///
-    /// `reqwest` writes the URI as text and parses that anew. What was checked is the URI, and what is dialled is the
-    /// URL: a request in which they name different places is not sent.
+    /// `reqwest` writes the URI as text and parses it again. The origin check saw the URI, and `reqwest` connects to
+    /// the URL: if they name different places, the request is not sent.
     fn convert<B>(&self, request: Request<B>) -> Result<reqwest::Request, BoxError>
     where
         B: Body + Send + Sync + 'static,
@@ -114,7 +115,7 @@ impl ReqwestService {
     {
         let uri = request.uri().clone();
         let request = request.map(reqwest::Body::wrap).try_into();
-        // A URL may hold what is nobody else's business.
+        // A URL may hold private data.
         let request: reqwest::Request = request.map_err(reqwest::Error::without_url)?;
         let target = dialled(&uri, request.url())?;
         match self.rejects_loopback && target.may_be_this_machine() {
@@ -124,7 +125,7 @@ impl ReqwestService {
     }
 }
 
-/// What cannot be sent later on is an error now.
+/// An origin that no request could be sent to is an error now.
 fn check(destination: &Origin) -> Result<(), ConfigError> {
     let reject = |rule| ConfigError::new("destination", rule);
     let text = destination.to_string();
@@ -133,7 +134,7 @@ fn check(destination: &Origin) -> Result<(), ConfigError> {
     dialled(&uri, &url).map(drop).map_err(reject)
 }
 
-/// Where a request of this URI goes, if it is where the URL goes that was made of it.
+/// Where a request of this URI goes, if its parsed URL goes to the same place.
 pub(super) fn dialled<'a>(uri: &Uri, url: &'a Url) -> Result<Target<'a>, &'static str> {
     let asked = Target::of(uri)?;
     let dialled = Target::of_url(url)?;
@@ -167,7 +168,7 @@ where
     }
 }
 
-/// Without the client, whose own `Debug` shows its default headers.
+/// Without the client: its `Debug` shows its default headers.
 impl fmt::Debug for ReqwestService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReqwestService").finish_non_exhaustive()
@@ -177,7 +178,7 @@ impl fmt::Debug for ReqwestService {
 const FOR_ELSEWHERE: &str = "this client was built for another machine and may use a proxy; build one for the loopback \
                              destination";
 
-/// The error and its causes in one line: `reqwest`'s own says no more than "builder error".
+/// The error and its causes in one line: the `Display` of `reqwest`'s error is only "builder error".
 fn unbuildable(error: &reqwest::Error) -> ConfigError {
     let causes = std::iter::successors(error.source(), |&cause| cause.source());
     let rule = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));

@@ -28,7 +28,7 @@ pub(crate) fn builder() -> ClientBuilder {
     builder
 }
 
-/// A peer that takes one connection, reads once, and answers. It tells what it read.
+/// A peer that accepts one connection, reads once, and answers. It returns what it read.
 pub(crate) async fn peer(answer: impl Into<Vec<u8>>) -> (SocketAddr, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -199,7 +199,7 @@ fn what_is_dialled_is_what_was_asked_for() {
     }
 }
 
-/// Whatever is spelled so that this machine may be meant is rejected, or goes there directly.
+/// A URI whose host may be this machine in any spelling is rejected, or goes there directly.
 #[tokio::test]
 async fn no_spelling_of_loopback_goes_through_a_proxy() {
     let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -8,7 +8,7 @@ use tower_oauth::testing::Bank;
 use crate::wire::{all_banks, api_request, api_status, json, send, token};
 
 #[tokio::test]
-async fn a_good_token_is_served_with_an_echo_whatever_the_method() {
+async fn a_valid_token_gets_an_echo_with_any_method() {
     for bank in all_banks().await {
         let token = token(&bank).await;
         for method in [Method::GET, Method::PUT, Method::POST, Method::DELETE] {
@@ -223,7 +223,7 @@ async fn the_same_token_comes_until_it_expires() {
 }
 
 #[tokio::test]
-async fn a_route_of_ones_own_is_served_and_no_other() {
+async fn an_added_route_is_served_and_no_other() {
     let bank = Bank::avista().route("/pix").start().await.unwrap();
     let token = token(&bank).await;
     for (path, expected) in [("/pix", 200), ("/pix/1", 200), ("/pixels", 404), ("/", 404)] {

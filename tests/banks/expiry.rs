@@ -62,7 +62,7 @@ async fn a_wall_clock_out_of_bounds_breaks_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repeated_token_tells_what_is_left_of_its_life() {
+async fn a_repeated_token_states_its_remaining_lifetime() {
     let bank = Bank::avista()
         .same_token_until_expiry()
         .start()

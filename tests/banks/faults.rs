@@ -16,7 +16,7 @@ use tower_oauth::{
 use crate::wire::{all_banks, api_status, io_kind, json as json_of, send, token, token_request};
 
 /// The answer to a documented token request that met the fault.
-async fn struck(fault: Fault) -> Result<Response<Bytes>, BoxError> {
+async fn answer_with(fault: Fault) -> Result<Response<Bytes>, BoxError> {
     let bank = Bank::avista().start().await.unwrap();
     bank.token_faults([fault]);
     let result = send(token_request(&bank)).await;
@@ -27,28 +27,28 @@ async fn struck(fault: Fault) -> Result<Response<Bytes>, BoxError> {
 
 #[tokio::test]
 async fn any_status_with_any_body() {
-    let bare = struck(Fault::status(StatusCode::SERVICE_UNAVAILABLE))
+    let bare = answer_with(Fault::status(StatusCode::SERVICE_UNAVAILABLE))
         .await
         .unwrap();
     assert_eq!(bare.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(bare.body().is_empty());
 
     let limited = Fault::retry_after(StatusCode::TOO_MANY_REQUESTS, "120");
-    let limited = struck(limited).await.unwrap();
+    let limited = answer_with(limited).await.unwrap();
     assert_eq!(limited.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(limited.headers()[header::RETRY_AFTER], "120");
 
     let denied = Fault::oauth_error(StatusCode::BAD_REQUEST, "invalid_client");
-    let denied = struck(denied).await.unwrap();
+    let denied = answer_with(denied).await.unwrap();
     assert_eq!(denied.status(), StatusCode::BAD_REQUEST);
     assert_eq!(json_of(&denied), json!({ "error": "invalid_client" }));
 
-    let body = struck(Fault::answer(StatusCode::OK, "not JSON"))
+    let body = answer_with(Fault::answer(StatusCode::OK, "not JSON"))
         .await
         .unwrap();
     assert_eq!(body.body(), "not JSON");
 
-    let page = struck(Fault::html()).await.unwrap();
+    let page = answer_with(Fault::html()).await.unwrap();
     assert_eq!(page.status(), StatusCode::OK);
     assert_eq!(
         page.headers()[header::CONTENT_TYPE],
@@ -69,19 +69,21 @@ async fn an_answer_in_place_of_the_banks_issues_nothing() {
 
 #[tokio::test]
 async fn members_of_a_good_answer_can_be_anything() {
-    let odd = struck(Fault::expires_in("-7")).await.unwrap();
+    let odd = answer_with(Fault::expires_in("-7")).await.unwrap();
     assert_eq!(json_of(&odd)["expires_in"], -7);
     assert!(json_of(&odd)["access_token"].is_string());
-    let raw = struck(Fault::expires_in("1e400")).await.unwrap();
+    let raw = answer_with(Fault::expires_in("1e400")).await.unwrap();
     assert!(raw.body().windows(5).any(|bytes| bytes == b"1e400"));
-    let absent = struck(Fault::Without("expires_in".into())).await.unwrap();
+    let absent = answer_with(Fault::Without("expires_in".into()))
+        .await
+        .unwrap();
     assert_eq!(json_of(&absent).get("expires_in"), None);
     for text in ["\"\"", "42", "null", r#"["a"]"#] {
-        let answer = struck(Fault::access_token(text)).await.unwrap();
+        let answer = answer_with(Fault::access_token(text)).await.unwrap();
         let expected: Value = serde_json::from_str(text).unwrap();
         assert_eq!(json_of(&answer)["access_token"], expected);
     }
-    let both = struck(Fault::error_in_good_answer("invalid_client"))
+    let both = answer_with(Fault::error_in_good_answer("invalid_client"))
         .await
         .unwrap();
     assert_eq!(both.status(), StatusCode::OK);
@@ -91,14 +93,14 @@ async fn members_of_a_good_answer_can_be_anything() {
 
 #[tokio::test]
 async fn oversized_is_more_than_64_kib_of_good_json() {
-    let answer = struck(Fault::oversized()).await.unwrap();
+    let answer = answer_with(Fault::oversized()).await.unwrap();
     assert!(answer.body().len() > 64 * 1024);
     assert!(json_of(&answer)["access_token"].is_string());
 }
 
 #[tokio::test]
 async fn truncated_is_a_whole_response_of_half_a_document() {
-    let answer = struck(Fault::Truncated).await.unwrap();
+    let answer = answer_with(Fault::Truncated).await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert!(answer.body().starts_with(b"{\"access_token\":\"eyJ"));
     assert!(serde_json::from_slice::<Value>(answer.body()).is_err());
@@ -129,13 +131,13 @@ async fn cut_off_is_half_of_the_body_that_the_head_announced() {
 
 #[tokio::test]
 async fn a_client_sees_a_cut_off_as_an_early_end() {
-    let error = struck(Fault::CutOff).await.unwrap_err();
+    let error = answer_with(Fault::CutOff).await.unwrap_err();
     assert_eq!(io_kind(&error), Some(ErrorKind::UnexpectedEof));
 }
 
 #[tokio::test]
 async fn reset_is_a_reset() {
-    let error = struck(Fault::Reset).await.unwrap_err();
+    let error = answer_with(Fault::Reset).await.unwrap_err();
     assert_eq!(io_kind(&error), Some(ErrorKind::ConnectionReset));
 }
 
@@ -154,7 +156,9 @@ async fn a_request_that_hangs_hangs_until_the_bank_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn a_delayed_answer_is_late_and_good() {
     let asked = Instant::now();
-    let answer = struck(Fault::Delay(Duration::from_secs(30))).await.unwrap();
+    let answer = answer_with(Fault::Delay(Duration::from_secs(30)))
+        .await
+        .unwrap();
     assert!(json_of(&answer)["access_token"].is_string());
     assert_eq!(asked.elapsed().as_secs(), 30);
 }
@@ -162,18 +166,20 @@ async fn a_delayed_answer_is_late_and_good() {
 #[tokio::test(start_paused = true)]
 async fn a_dripping_answer_comes_byte_by_byte() {
     let asked = Instant::now();
-    let answer = struck(Fault::Drip(Duration::from_secs(1))).await.unwrap();
+    let answer = answer_with(Fault::Drip(Duration::from_secs(1)))
+        .await
+        .unwrap();
     assert!(json_of(&answer)["access_token"].is_string());
     let gaps = answer.body().len() as u64 - 1;
     assert!((gaps..=gaps + 1).contains(&asked.elapsed().as_secs()));
 }
 
 #[tokio::test]
-async fn a_redirect_points_where_it_is_told() {
+async fn a_redirect_has_the_given_target() {
     for status in [301, 302, 303, 307, 308] {
         let status = StatusCode::from_u16(status).unwrap();
         let fault = Fault::redirect(status, "http://127.0.0.1:9/x");
-        let answer = struck(fault).await.unwrap();
+        let answer = answer_with(fault).await.unwrap();
         assert_eq!(answer.status(), status);
         assert_eq!(answer.headers()[header::LOCATION], "http://127.0.0.1:9/x");
     }

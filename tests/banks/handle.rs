@@ -47,7 +47,7 @@ async fn a_stopped_bank_frees_its_port_for_the_next() {
 }
 
 #[tokio::test]
-async fn a_dropped_bank_serves_no_more() {
+async fn a_dropped_bank_stops() {
     let bank = Bank::avista().start().await.unwrap();
     let request = token_request(&bank);
     drop(bank);
@@ -67,10 +67,10 @@ async fn a_thousand_connections_at_once_are_served() {
 }
 
 #[tokio::test]
-async fn each_unserved_request_is_told_with_its_reason() {
-    let (told, hears) = std::sync::mpsc::channel();
+async fn each_unserved_request_is_reported_with_its_reason() {
+    let (sent, received) = std::sync::mpsc::channel();
     let bank = Bank::bankly()
-        .on_unserved(move |unserved| told.send(unserved.clone()).unwrap())
+        .on_unserved(move |unserved| sent.send(unserved.clone()).unwrap())
         .start()
         .await
         .unwrap();
@@ -114,10 +114,10 @@ async fn each_unserved_request_is_told_with_its_reason() {
         ),
     ] {
         send(post(url, FORM, body)).await.unwrap();
-        let told = hears.try_recv().ok();
-        assert_eq!(told.map(|it| it.to_string()).unwrap_or_default(), line);
+        let sent = received.try_recv().ok();
+        assert_eq!(sent.map(|it| it.to_string()).unwrap_or_default(), line);
     }
     bank.token_faults([Fault::status(StatusCode::UNAUTHORIZED)]);
     send(post(&token_url, FORM, &wrong)).await.unwrap();
-    assert!(hears.try_recv().is_err());
+    assert!(received.try_recv().is_err());
 }

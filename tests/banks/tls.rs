@@ -52,7 +52,7 @@ impl Visitor {
     }
 }
 
-/// What the client was told, with all its causes.
+/// The client's error, with all its causes.
 fn complaint(result: Result<Response<Bytes>, BoxError>) -> String {
     format!("{:?}", result.unwrap_err())
 }
@@ -80,7 +80,7 @@ async fn bankly(authority: &Authority) -> Bank {
 }
 
 #[tokio::test]
-async fn every_bank_serves_whoever_shows_a_good_certificate() {
+async fn every_bank_accepts_a_client_with_a_valid_certificate() {
     let authority = Authority::new().unwrap();
     let visitor = Visitor::new(&authority, Some(&authority.client("me").unwrap()));
     for builder in [
@@ -97,13 +97,13 @@ async fn every_bank_serves_whoever_shows_a_good_certificate() {
 }
 
 #[tokio::test]
-async fn nobody_else_gets_past_the_handshake_and_each_is_told_why() {
+async fn every_other_client_fails_in_the_handshake_and_sees_why() {
     let (authority, foreign) = (Authority::new().unwrap(), Authority::new().unwrap());
     let tls = Tls::new(&authority).unwrap();
-    let (told, hears) = std::sync::mpsc::channel();
+    let (sent, received) = std::sync::mpsc::channel();
     let bank = Bank::avista()
         .tls(tls)
-        .on_unserved(move |unserved| told.send(unserved.to_string()).unwrap())
+        .on_unserved(move |unserved| sent.send(unserved.to_string()).unwrap())
         .start()
         .await
         .unwrap();
@@ -128,7 +128,7 @@ async fn nobody_else_gets_past_the_handshake_and_each_is_told_why() {
         let visitor = Visitor::new(&authority, shown.as_ref());
         let complaint = complaint(visitor.send(token_request(&bank)).await);
         assert!(complaint.contains(says), "{says}: {complaint}");
-        let line = hears.try_recv().unwrap();
+        let line = received.try_recv().unwrap();
         assert!(line.starts_with("avista: TLS handshake: "), "{line}");
         assert!(line.contains(because), "{line}");
     }
@@ -136,7 +136,7 @@ async fn nobody_else_gets_past_the_handshake_and_each_is_told_why() {
 }
 
 #[tokio::test]
-async fn a_client_does_not_speak_to_a_server_that_is_not_the_bank() {
+async fn a_client_sends_nothing_to_another_server() {
     let (authority, foreign) = (Authority::new().unwrap(), Authority::new().unwrap());
     let visitor = Visitor::new(&authority, Some(&authority.client("me").unwrap()));
     for (identity, says) in [

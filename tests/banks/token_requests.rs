@@ -132,8 +132,8 @@ async fn basic_is_demanded_to_the_byte() {
                 .is_success()
         );
 
-        // `id+%:wrong`; `x:se cret&ü`; the form-urlencoded bytes of RFC 6749 §2.3.1, whole and with a wrong secret; another
-        // case of the scheme.
+        // `id+%:wrong`; `x:se cret&ü`; the form-urlencoded bytes of RFC 6749 §2.3.1, whole and with a wrong secret;
+        // another case of the scheme.
         for (sent, says) in [
             ("Basic aWQrJTp3cm9uZw==", "the secret is not the client's"),
             ("Basic eDpzZSBjcmV0JsO8", "the id is not the client's"),
@@ -275,7 +275,7 @@ async fn bankly_grants_no_scope_that_the_client_may_not_have() {
 }
 
 #[tokio::test]
-async fn banklys_certificate_endpoint_serves_nobody_without_tls() {
+async fn banklys_certificate_endpoint_denies_every_request_without_tls() {
     let bank = Bank::bankly().start().await.unwrap();
     let url = bank.mtls_token_url().unwrap();
     let form = bankly_form(&bank, "boleto.read");

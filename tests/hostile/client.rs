@@ -103,7 +103,7 @@ pub(crate) async fn failure(source: &TokenSource, bound: Duration, case: &str) -
     token.expect_err(case)
 }
 
-/// Without being told to, the source gets this token once there is one to be had.
+/// The source gets this token by itself as soon as there is one.
 pub(crate) async fn recovers(source: &TokenSource, expected: &str, case: &str) {
     let ready = timeout(LONG, source.ready()).await;
     let ready = ready.unwrap_or_else(|_| panic!("{case}: {:?}", source.status()));

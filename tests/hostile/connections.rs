@@ -99,7 +99,7 @@ async fn a_fetch_of_stalls_ends_for_everyone_within_its_bound() {
 
 /// What follows an answer on its connection is not taken for the next one.
 #[tokio::test]
-async fn a_forged_second_answer_is_nobodys() {
+async fn a_forged_second_answer_is_not_used() {
     for client in CLIENTS {
         let twice =
             answer(&token_json("first")).replace(CLOSE, "") + &answer(&token_json("forged"));

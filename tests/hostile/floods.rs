@@ -18,7 +18,7 @@ use crate::{
 /// What each peer has to give.
 const OFFERED: usize = 100 << 20;
 
-/// What the sockets between them hold, at most: more than that is read by nobody.
+/// The most that the sockets between them hold: more than that is not read.
 const TAKEN: u64 = 16 << 20;
 
 /// How much the process may grow, all floods running at once.
@@ -79,7 +79,7 @@ async fn is_stemmed(client: Client, torrent: Torrent) -> u64 {
     taken
 }
 
-/// The most memory that the process has ever had, in bytes; 0 where the system does not tell.
+/// The most memory that the process has ever had, in bytes; 0 if the system does not report it.
 fn peak_memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

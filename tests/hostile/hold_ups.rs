@@ -60,7 +60,7 @@ async fn longest_hold_up(meanwhile: impl Future) -> Duration {
 }
 
 #[tokio::test]
-async fn interim_answers_without_end_hold_nobody_up() {
+async fn interim_answers_without_end_block_no_other_task() {
     for client in CLIENTS {
         let source = client.source(format!("http://{}", chatterer()), SHORT);
         let asked = Instant::now();

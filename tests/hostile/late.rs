@@ -1,4 +1,4 @@
-//! An answer that comes when nobody waits for it any more.
+//! An answer that comes after its request has ended.
 
 use std::sync::Arc;
 

@@ -43,12 +43,12 @@ impl Peer {
 
     /// The same, at a port of the test's choosing.
     pub(crate) fn at(listener: TcpListener) -> Self {
-        let (scripts, told) = watch::channel(None);
+        let (scripts, script) = watch::channel(None);
         let seen = Arc::new(Seen::default());
         Self {
             address: listener.local_addr().unwrap(),
             scripts,
-            accepting: tokio::spawn(accept(listener, told, seen.clone())),
+            accepting: tokio::spawn(accept(listener, script, seen.clone())),
             seen,
         }
     }

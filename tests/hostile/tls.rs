@@ -1,4 +1,4 @@
-//! TLS with somebody else, with nobody, or not at all; and TLS that ends without a word.
+//! TLS with another server, without a handshake, or not at all; and TLS that ends without close_notify.
 
 use std::{
     io::{self, Read, Write},
@@ -24,7 +24,7 @@ use crate::{
     peer::Peer,
     script::{
         Script,
-        Step::{Reset, Say, Stall},
+        Step::{Hear, Reset, Say, Stall},
     },
 };
 
@@ -47,7 +47,7 @@ fn source(client: Client, bank: &Bank, authority: &Authority) -> TokenSource {
 }
 
 #[tokio::test]
-async fn a_server_that_is_somebody_else_until_it_is_itself_again() {
+async fn a_server_of_another_name_is_rejected_until_the_real_one_is_back() {
     let (authority, foreign) = (Authority::new().unwrap(), Authority::new().unwrap());
     for client in CLIENTS {
         for (identity, says) in [
@@ -79,7 +79,7 @@ fn strangers() -> [(Script, &'static str, FailureClass, &'static str); 3] {
     [
         (vec![Stall], "timeout", Transient, "timeouts.attempt"),
         (
-            vec![Reset],
+            vec![Hear, Reset],
             "unavailable",
             Transient,
             "the connection to the token endpoint broke",
@@ -146,7 +146,7 @@ fn hangs_up(identity: &Identity, answers: &'static [&'static str]) -> SocketAddr
 
 /// Neither a length nor a close_notify says where the answer ends; its JSON does.
 #[tokio::test]
-async fn an_answer_that_ends_without_a_word_is_taken_if_it_is_whole() {
+async fn an_answer_without_close_notify_is_used_if_it_is_complete() {
     const WHOLE: &str = "HTTP/1.1 200 OK\r\n\r\n{\"access_token\":\"abc\",\"expires_in\":3600}";
     const CUT: &str = "HTTP/1.1 200 OK\r\n\r\n{\"access_token\":\"abc\",\"expires_";
     const EMPTY: &str = "HTTP/1.1 200 OK\r\n\r\n";

@@ -1,4 +1,4 @@
-//! ANBIMA's 403: the token was revoked, or the plan does not cover the resource. Nobody can tell which.
+//! ANBIMA's 403: the token was revoked, or the plan does not cover the resource. The answer does not say which.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What failures lead to: another attempt, a wait, and who is told.
+//! What failures lead to: another attempt, a wait, and the error that callers get.
 
 use std::time::Duration;
 
@@ -195,7 +195,7 @@ async fn a_retry_after_of_nothing_is_no_busy_loop() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_backing_off_everyone_gets_the_same_error_at_once_and_nobody_asks() {
+async fn during_a_back_off_all_callers_get_the_same_error_at_once_without_an_attempt() {
     let endpoint = Endpoint::new();
     endpoint.then_fail(FetchError::unclear("down"));
     let source = endpoint.source();

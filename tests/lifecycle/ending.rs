@@ -94,7 +94,7 @@ async fn a_shutdown_fails_those_who_wait_and_those_who_come() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_shutdown_the_token_serves_until_its_end_and_is_not_refreshed() {
+async fn after_a_shutdown_the_token_is_used_until_its_end_and_not_refreshed() {
     let endpoint = Endpoint::new().lifetime(secs(1000));
     let source = endpoint.source();
     source.ready().await.unwrap();

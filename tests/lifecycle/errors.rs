@@ -1,5 +1,5 @@
-//! What an error tells a program: kind, class, the status for one's own callers, and when to come back; and what it tells
-//! a human being, once.
+//! What an error tells a program: kind, class, the status for one's own callers, and when to come back; and what it
+//! tells a human being, once.
 
 use std::{error::Error, fmt};
 

@@ -159,7 +159,7 @@ async fn a_token_outlives_the_fetcher_that_got_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fetcher_is_told_its_attempt_its_cause_and_its_start() {
+async fn a_fetcher_sees_its_attempt_its_cause_and_its_start() {
     let endpoint = Endpoint::new();
     let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
     let kept = seen.clone();

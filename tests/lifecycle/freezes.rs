@@ -32,16 +32,16 @@ fn source(answer: Answer) -> (TokenSourceBuilder, Arc<AtomicUsize>) {
     let counted = fetches.clone();
     let fetcher = service_fn(move |request: TokenRequest| {
         counted.fetch_add(1, Ordering::SeqCst);
-        let (tell, told) = oneshot::channel();
+        let (sender, answered) = oneshot::channel();
         tokio::spawn(async move {
             sleep(LATENCY).await;
             // The socket is read, and then what was read: the time-outs look first.
             for _ in 0..5 {
                 yield_now().await;
             }
-            drop(tell.send(answer(request.attempt())));
+            drop(sender.send(answer(request.attempt())));
         });
-        async move { told.await? }
+        async move { answered.await? }
     });
     let builder = TokenSource::builder(fetcher).clock(Clock::tokio());
     (builder, fetches)

@@ -33,7 +33,7 @@ async fn a_valid_token_is_served_without_a_fetch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stale_token_serves_while_one_fetch_replaces_it() {
+async fn a_stale_token_is_used_while_one_fetch_replaces_it() {
     let endpoint = endpoint().latency(secs(3));
     let source = stale(&endpoint).await;
     for _ in 0..100 {

@@ -160,7 +160,7 @@ async fn tokens_handed_out_near_their_end_are_used_and_fetched_once_a_second() {
     let endpoint = Endpoint::new();
     for number in 0..100 {
         let token = Token::new(format!("old-{number}")).with_lifetime(secs(3600));
-        // 36 s of its hour are left, of which it may be used for 26: it is due for refresh as it comes.
+        // 36 s of its hour are left, of which it may be used for 26: it is due for refresh at once.
         let issued = endpoint.clock.wall() - secs(3564);
         endpoint.then(Answer::Token(token.with_issued_at(issued)));
     }
@@ -281,7 +281,7 @@ async fn a_moment_of_expiry_and_of_issue_make_the_whole_life() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_said_of_the_expiry_is_the_tokens_own_word() {
+async fn the_expiry_is_shown_as_the_token_states_it() {
     let endpoint = Endpoint::new();
     let source = holding(&endpoint, Token::new("an-hour").with_lifetime(secs(3600))).await;
     let ran = endpoint.elapsed() - endpoint.arrivals()[0];

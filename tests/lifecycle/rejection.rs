@@ -182,7 +182,7 @@ async fn one_routes_401_with_a_dead_endpoint_leaves_the_other_routes_alone() {
         assert_eq!(status(&service, get("/")).await, 200);
         sleep(millis(100)).await;
     }
-    // Nobody waited for anything but the attempts themselves, which fail at once.
+    // No request waited for anything but the attempts, which fail at once.
     assert!(started.elapsed() < secs(61), "{:?}", started.elapsed());
     assert!(api.tokens().iter().all(|token| token == "token-1"));
     // The back-off: 5 s, 10 s, 20 s, 40 s, each a quarter more or less.

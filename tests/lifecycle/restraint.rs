@@ -102,7 +102,7 @@ async fn a_failed_fetch_gives_its_draw_back() {
         let generation = source.token().await.unwrap().generation();
         endpoint.then_fail(FetchError::unclear("down"));
         source.invalidate(generation);
-        // The fetch fails, and the token serves again.
+        // The fetch fails, and the token is restored.
         assert_eq!(source.token().await.unwrap().generation(), generation);
         source.retry_now();
         // Its replacement is fetched behind the requests, which draws on nothing.
@@ -248,4 +248,56 @@ fn repeat_one_token(endpoint: &Endpoint, times: usize) {
     for _ in 0..times {
         endpoint.then(Answer::Token(Token::new("same").with_lifetime(secs(3600))));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_always_answers_401_does_not_hold_up_the_others() {
+    let endpoint = Endpoint::new().latency(secs(3));
+    let api = Api::new(|request| match request.uri().path() {
+        "/bad" => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::OK,
+    });
+    let source = endpoint.source();
+    source.ready().await.unwrap();
+    let service = plain(&source, &api);
+    let started = Instant::now();
+    let mut held_up = Vec::new();
+    for turn in 0.. {
+        let asked = started.elapsed();
+        if asked >= secs(300) {
+            break;
+        }
+        assert_eq!(status(&service, get("/good")).await, 200);
+        let waited = started.elapsed() - asked;
+        if !waited.is_zero() {
+            held_up.push((asked, waited));
+        }
+        if turn % 4 == 3 {
+            assert_eq!(status(&service, get("/bad")).await, 401);
+        }
+        sleep(millis(250)).await;
+    }
+    // The first token did not come from a rejection: it is suspended, and that once.
+    assert!(held_up.len() <= 1, "{held_up:?}");
+    let most = 1 + 3 + 300 / 20;
+    assert!(
+        (most - 3..=most).contains(&endpoint.attempts()),
+        "{}",
+        endpoint.attempts()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_reports_a_token_that_others_were_accepted_with_is_believed() {
+    let (endpoint, revoked) = (Endpoint::new(), Revoked::default());
+    let (source, api) = (endpoint.source(), revoked.api(StatusCode::UNAUTHORIZED));
+    let service = retrying(&source, &api);
+    source.ready().await.unwrap();
+    revoked.up_to(1);
+    assert_eq!(status(&service, get("/")).await, 200);
+    let second = source.token().await.unwrap();
+    assert_eq!(second.expose_token(), "token-2");
+    source.invalidate(second.generation());
+    assert_eq!(source.status().state, SourceState::Suspended);
+    assert_eq!(source.token().await.unwrap().expose_token(), "token-3");
 }

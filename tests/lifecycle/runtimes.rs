@@ -1,4 +1,4 @@
-//! Sources that several runtimes share, outlive, or have none at hand. Real clocks, and nothing waits for them.
+//! Sources that several runtimes share, that outlive a runtime, or that have none. Real clocks, without waits for them.
 
 use std::{
     sync::{
@@ -138,20 +138,20 @@ fn the_driving_runtime_gone_a_refresh_without_traffic_is_started_anew() {
 }
 
 #[test]
-fn a_herd_on_real_threads_makes_one_fetch() {
+fn callers_on_real_threads_make_one_fetch() {
     let runtime = threads(4);
     for _ in 0..50 {
         let (source, fetches) = quick();
         runtime.block_on(async {
             let together = Arc::new(tokio::sync::Barrier::new(100));
-            let herd = (0..100).map(|_| {
+            let callers = (0..100).map(|_| {
                 let (source, together) = (source.clone(), together.clone());
                 tokio::spawn(async move {
                     together.wait().await;
                     text(&source).await
                 })
             });
-            let tokens = join_all(herd).await;
+            let tokens = join_all(callers).await;
             assert!(tokens.iter().all(|it| it.as_ref().unwrap() == "token-1"));
         });
         assert_eq!(fetches.load(Ordering::SeqCst), 1);
@@ -166,7 +166,7 @@ fn rejections_on_real_threads_make_one_fetch_for_each_token() {
         runtime.block_on(async {
             let rejected = source.token().await.unwrap().generation();
             let together = Arc::new(tokio::sync::Barrier::new(100));
-            let herd = (0..100).map(|_| {
+            let callers = (0..100).map(|_| {
                 let (source, together) = (source.clone(), together.clone());
                 tokio::spawn(async move {
                     together.wait().await;
@@ -174,7 +174,7 @@ fn rejections_on_real_threads_make_one_fetch_for_each_token() {
                     text(&source).await
                 })
             });
-            let tokens = join_all(herd).await;
+            let tokens = join_all(callers).await;
             assert!(tokens.iter().all(|it| it.as_ref().unwrap() == "token-2"));
         });
         assert_eq!(fetches.load(Ordering::SeqCst), 2);

@@ -1,4 +1,4 @@
-//! At most one fetch at a time, whoever asks, and whoever goes away.
+//! At most one fetch at a time, whichever callers ask or are dropped.
 
 use std::pin::pin;
 
@@ -19,7 +19,7 @@ async fn invalidate(source: &TokenSource) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_herd_on_a_cold_source_makes_one_fetch() {
+async fn many_callers_of_a_cold_source_make_one_fetch() {
     let endpoint = Endpoint::new().latency(millis(50));
     let source = endpoint.source();
     let tokens = join_all((0..10_000).map(|_| text(&source))).await;
@@ -28,14 +28,14 @@ async fn a_herd_on_a_cold_source_makes_one_fetch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_herd_of_clones_on_tasks_of_their_own_makes_one_fetch() {
+async fn clones_on_many_tasks_make_one_fetch() {
     let endpoint = Endpoint::new().latency(millis(50));
     let source = endpoint.source();
-    let herd = (0..100).map(|_| {
+    let callers = (0..100).map(|_| {
         let source = source.clone();
         tokio::spawn(async move { text(&source).await })
     });
-    let tokens = join_all(herd).await;
+    let tokens = join_all(callers).await;
     assert!(
         tokens
             .iter()
@@ -45,7 +45,7 @@ async fn a_herd_of_clones_on_tasks_of_their_own_makes_one_fetch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_herd_on_a_failing_endpoint_shares_one_error_after_one_latency() {
+async fn many_callers_of_a_failing_endpoint_share_one_error_after_one_latency() {
     let endpoint = Endpoint::new().latency(millis(50));
     endpoint.then_fail(FetchError::unclear("no"));
     let source = endpoint.source();
@@ -190,7 +190,7 @@ async fn a_waiter_gets_the_rejected_token_after_all_when_its_fetch_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejected_token_that_serves_again_is_replaced_behind_the_requests() {
+async fn a_restored_token_is_replaced_behind_the_requests() {
     let endpoint = Endpoint::new();
     let source = endpoint.source();
     source.ready().await.unwrap();

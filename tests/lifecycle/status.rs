@@ -47,7 +47,7 @@ async fn a_source_without_a_token_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_back_off_is_told_while_it_lasts() {
+async fn a_back_off_is_shown_while_it_lasts() {
     let endpoint = Endpoint::new();
     endpoint.then_fail(FetchError::unclear("down"));
     let source = endpoint.source();
@@ -183,7 +183,7 @@ async fn ready_that_is_dropped_takes_nothing_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_change_is_told_once() {
+async fn every_change_is_reported_once() {
     let endpoint = Endpoint::new();
     endpoint.then_fail(FetchError::unclear("down"));
     let source = endpoint.source();

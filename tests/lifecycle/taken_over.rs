@@ -1,5 +1,5 @@
-//! Fetches that are taken over from a runtime that stands still, or a thread that is blocked. Real runtimes; who waits does
-//! so on a clock that jumps.
+//! Fetches that are taken over from a runtime that stands still, or a thread that is blocked. Real runtimes; who waits
+//! does so on a clock that jumps.
 
 use std::{
     io::{Read, Write},
@@ -24,6 +24,7 @@ use tokio::{
 use tower::service_fn;
 use tower_oauth::{
     BoxError, ClientId, ClientSecret, FetchError, Token, TokenRequest, TokenSource,
+    TokenSourceBuilder,
     client_credentials::{ClientCredentialsBuilder, Dialect},
 };
 
@@ -88,6 +89,111 @@ fn a_fetch_whose_runtime_stands_still_is_taken_over_once() {
         (2, 1, 0)
     );
     assert_eq!(source.status().generation, Some(1));
+}
+
+/// The driver is gone, and what the endpoint asked of it is not.
+#[test]
+fn who_takes_a_fetch_over_waits_as_long_as_the_endpoint_asked() {
+    let (builder, numbers) = answering(|call| match call {
+        1 => Some(Err(FetchError::transient("busy")
+            .with_retry_after(secs(5))
+            .into())),
+        _ => Some(token(call)),
+    });
+    let source = builder.policy(|policy| policy.retry.attempts = 2);
+    let source = source.build().unwrap();
+    let still = runtime();
+    still.block_on(async {
+        assert!(at_once(&source).is_none());
+        settle().await;
+    });
+    let (token, took) = ask_impatiently(&source);
+    assert_eq!(token, "token-2");
+    assert!(took >= secs(2), "{took:?}");
+    assert_eq!(*numbers.lock().unwrap(), [1, 2]);
+    let counters = source.status().counters;
+    assert_eq!((counters.attempts, counters.failures), (2, 1));
+}
+
+#[test]
+fn who_takes_a_fetch_over_repeats_the_attempt_under_way_under_its_number() {
+    let (builder, numbers) = answering(|call| (call > 1).then(|| token(call)));
+    let source = builder.build().unwrap();
+    let still = runtime();
+    still.block_on(async {
+        assert!(at_once(&source).is_none());
+        settle().await;
+    });
+    assert_eq!(ask_impatiently(&source).0, "token-2");
+    assert_eq!(*numbers.lock().unwrap(), [1, 1]);
+    assert_eq!(source.status().counters.failures, 0);
+}
+
+#[test]
+fn drivers_that_replace_each_other_have_one_bound() {
+    let (builder, _) = answering(|_| None);
+    let source = builder.policy(|policy| {
+        policy.timeouts.fetch = secs(8);
+        policy.timeouts.attempt = secs(8);
+        policy.retry.attempts = 1;
+    });
+    let source = source.build().unwrap();
+    let still = impatient();
+    still.block_on(async {
+        assert!(at_once(&source).is_none());
+        tokio::time::sleep(secs(5)).await;
+    });
+    let (error, took) = impatient().block_on(async {
+        let started = Instant::now();
+        (source.token().await.unwrap_err(), started.elapsed())
+    });
+    assert!(error.is_timeout());
+    assert!(took <= secs(5), "{took:?}");
+}
+
+#[test]
+fn a_fetch_whose_driver_is_replaced_before_its_first_attempt_is_counted_once() {
+    let (builder, numbers) = answering(|call| Some(token(call)));
+    let source = builder.policy(|policy| {
+        policy.back_off.min_fetch_interval = secs(1);
+        policy.rejection.suspended_wait = secs(10);
+    });
+    let source = source.build().unwrap();
+    let still = runtime();
+    still.block_on(async {
+        source.invalidate(source.token().await.unwrap().generation());
+        settle().await;
+    });
+    assert_eq!(ask_impatiently(&source).0, "token-2");
+    assert_eq!(*numbers.lock().unwrap(), [1, 1]);
+    let counters = source.status().counters;
+    assert_eq!((counters.fetches, counters.attempts), (2, 2));
+}
+
+/// The first runtime goes away just when who waits has spawned another task, which has not run yet.
+#[test]
+fn a_fetch_that_another_task_can_begin_is_not_lost_with_the_first() {
+    let (builder, numbers) = answering(|call| Some(token(call)));
+    let source = builder.policy(|policy| policy.back_off.min_fetch_interval = secs(1));
+    let source = source.build().unwrap();
+    let still = runtime();
+    {
+        let _inside = still.enter();
+        assert!(at_once(&source).is_none());
+    }
+    let took = impatient().block_on(async {
+        let started = Instant::now();
+        let goes_away = async {
+            tokio::time::sleep(millis(100)).await;
+            still.shutdown_background();
+        };
+        let (token, ()) = futures_util::future::join(text(&source), goes_away).await;
+        assert_eq!(token, "token-1");
+        started.elapsed()
+    });
+    assert!(took <= millis(200), "{took:?}");
+    assert_eq!(*numbers.lock().unwrap(), [1]);
+    assert_eq!(source.status().counters.fetches, 1);
 }
 
 #[test]
@@ -174,7 +280,29 @@ fn token(number: u32) -> Result<Token, BoxError> {
     Ok(Token::new(format!("token-{number}")).with_lifetime(secs(3600)))
 }
 
-/// A source over a fetcher that is told the number of each call, and the barrier.
+/// A source over a fetcher that answers its calls by their number, from 1, or hangs; and the attempt number of each
+/// call.
+fn answering(
+    answer: impl Fn(u32) -> Option<Result<Token, BoxError>> + Send + 'static,
+) -> (TokenSourceBuilder, Arc<Mutex<Vec<u32>>>) {
+    let numbers = Arc::new(Mutex::new(Vec::new()));
+    let noted = numbers.clone();
+    let mut call = 0;
+    let fetcher = service_fn(move |request: TokenRequest| {
+        call += 1;
+        noted.lock().unwrap().push(request.attempt());
+        let answer = answer(call);
+        async move {
+            match answer {
+                Some(answer) => answer,
+                None => std::future::pending().await,
+            }
+        }
+    });
+    (TokenSource::builder(fetcher), numbers)
+}
+
+/// A source over a fetcher that gets the number of each call, and the barrier.
 fn numbered<F>(
     barrier: Barrier,
     mut fetch: impl FnMut(u32, Barrier) -> F + Send + 'static,
@@ -256,19 +384,19 @@ fn a_fetcher_that_blocks_inside_its_call_costs_waiters_their_bound_and_recovers(
 }
 
 #[test]
-fn a_worker_that_blocks_right_after_it_started_a_fetch_holds_nobody_up() {
+fn a_worker_that_blocks_right_after_starting_a_fetch_delays_no_caller() {
     let (source, fetches) = quick();
     let runtime = threads(2);
     let (release, released) = mpsc::channel::<()>();
-    let (tell, told) = mpsc::channel();
+    let (sender, started) = mpsc::channel();
     let blocking = source.clone();
     runtime.spawn(async move {
         assert!(at_once(&blocking).is_none());
-        tell.send(()).unwrap();
+        sender.send(()).unwrap();
         // What it started is in this worker's own slot, which nobody else may take from.
         released.recv().unwrap();
     });
-    told.recv().unwrap();
+    started.recv().unwrap();
     let others = (0..20).map(|_| {
         let source = source.clone();
         runtime.spawn(async move { text(&source).await })
@@ -282,7 +410,7 @@ fn a_worker_that_blocks_right_after_it_started_a_fetch_holds_nobody_up() {
 /// Waits for tasks from outside their runtime; they are to end while one of its workers is blocked.
 fn impatient_join(runtime: &Runtime, tasks: Vec<JoinHandle<String>>) -> Vec<String> {
     let all = async { tokio::time::timeout(secs(20), join_all(tasks)).await };
-    let ended = runtime.block_on(all).expect("nobody is held up");
+    let ended = runtime.block_on(all).expect("no caller is delayed");
     ended.into_iter().map(Result::unwrap).collect()
 }
 

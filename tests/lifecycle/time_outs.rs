@@ -145,9 +145,9 @@ async fn a_fetcher_that_never_gets_ready_ends_with_the_fetch_and_recovers() {
 async fn a_wait_of_zero_takes_no_time() {
     let started = tokio::time::Instant::now();
     let arrivals = Arc::new(Mutex::new(Vec::new()));
-    let told = arrivals.clone();
+    let seen = arrivals.clone();
     let fetcher = service_fn(move |request: TokenRequest| {
-        told.lock().unwrap().push(started.elapsed());
+        seen.lock().unwrap().push(started.elapsed());
         async move {
             match request.attempt() {
                 3 => Ok(Token::new("third")),

@@ -1,4 +1,4 @@
-//! What the crate tells `tracing`: whose span a fetch is, and that no token is in anything.
+//! The events for `tracing`: the span of a fetch, and that nothing shows a token.
 
 use crate::support::logs::Logs;
 use crate::support::{Answer, Api, Endpoint, fetch_ended, get, secs, served};
@@ -36,14 +36,14 @@ async fn a_background_fetch_is_a_root_span_and_not_the_callers() {
     assert!(fetches[1].contains("cause=\"ahead\""), "{fetches:?}");
     let landings = logs.with("duration_ms=20");
     assert_eq!(landings.len(), 2, "what a fetch took");
-    // What happens inside is told inside, and the caller's span holds the caller's own event alone.
+    // The fetch's events are in its own span, and the caller's span holds only the caller's event.
     assert_eq!(logs.with("in [token_fetch]").len(), 2);
     assert_eq!(logs.with("in [caller]").len(), 1);
     assert_eq!(endpoint.attempts(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fetch_is_told_at_the_level_it_deserves() {
+async fn a_fetch_is_logged_at_its_level() {
     let (logs, _listening) = Logs::listen();
     let endpoint = Endpoint::new();
     endpoint
@@ -76,14 +76,14 @@ async fn a_fetch_is_told_at_the_level_it_deserves() {
     assert_eq!(endpoint.attempts(), 3);
 }
 
-/// A token of which nothing may be told.
+/// A token that must not be shown.
 fn secret(number: u32) -> Answer {
     let token = Token::new(format!("{SECRET}-{number}")).with_extra("jwt_token", SECRET);
     Answer::Token(token.with_lifetime(secs(1000)))
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_token_is_in_anything_that_is_told() {
+async fn no_token_is_in_any_event() {
     let (logs, _listening) = Logs::listen();
     let endpoint = Endpoint::new();
     endpoint
@@ -104,13 +104,13 @@ async fn no_token_is_in_anything_that_is_told() {
         .layer(api.service());
     for path in ["/one", "/two"] {
         let response = service.clone().oneshot(get(path)).await.unwrap();
-        logs.tell(
+        logs.record(
             &format!("{:?} {:?}", response.headers(), response.extensions()),
             |_| {},
         );
     }
     let current = source.token().await.unwrap();
-    logs.tell(
+    logs.record(
         &format!("{source:?} {current:?} {:?}", source.status()),
         |_| {},
     );
@@ -119,7 +119,7 @@ async fn no_token_is_in_anything_that_is_told() {
     for _ in 0..2 {
         tokio::time::advance(secs(1000)).await;
         let error = source.token().await.unwrap_err();
-        logs.tell(&format!("{error} {error:?} {:?}", source.status()), |_| {});
+        logs.record(&format!("{error} {error:?} {:?}", source.status()), |_| {});
     }
 
     assert_eq!(endpoint.attempts(), 7);
@@ -128,7 +128,7 @@ async fn no_token_is_in_anything_that_is_told() {
     assert_eq!(logs.with(SECRET), Vec::<String>::new());
 }
 
-/// A subscriber with a mistake of its own.
+/// A subscriber that panics.
 struct Panicking;
 
 impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Panicking {
@@ -138,7 +138,7 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Panicking {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subscriber_that_panics_keeps_nobody_waiting() {
+async fn a_subscriber_that_panics_keeps_no_caller_waiting() {
     use tracing_subscriber::{layer::SubscriberExt, registry, util::SubscriberInitExt};
 
     let _listening = registry().with(Panicking).set_default();

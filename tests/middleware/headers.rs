@@ -203,7 +203,7 @@ fn templates_that_cannot_work_are_errors_when_built() {
 }
 
 #[test]
-fn a_template_without_its_token_is_told_what_it_holds_instead() {
+fn the_error_of_a_template_without_a_token_names_what_it_holds() {
     let fetcher =
         tower::service_fn(|_| async { Ok::<_, tower_oauth::BoxError>(Token::new("abc")) });
     let builder = tower_oauth::TokenSource::builder(fetcher).name("vault");

@@ -73,7 +73,7 @@ async fn requests_carry_whole_tokens_in_order_while_they_are_replaced() {
         })
         .collect();
     for number in 2..SWAPS {
-        // Nobody waits: each token is replaced while requests go out with the one before.
+        // No request waits: each token is replaced while requests use the one before.
         clock.step_wall_forward(STALE);
         while source.token().await.unwrap().generation().get() < number {
             changes.next().await.unwrap();

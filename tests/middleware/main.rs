@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod from_extension;
 mod headers;
 mod hit_path;
 mod origins;

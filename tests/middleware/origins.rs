@@ -12,7 +12,7 @@ use http::{
     uri::{Authority, Parts, PathAndQuery, Scheme},
 };
 
-fn to(uri: &str) -> Request<String> {
+pub(crate) fn to(uri: &str) -> Request<String> {
     Request::get(uri).body(String::new()).unwrap()
 }
 
@@ -54,6 +54,7 @@ async fn without_a_list_https_and_loopback_get_the_token() {
         "http://LocalHost/",
         "http://127.0.0.1:9200/",
         "http://127.255.255.254/",
+        "http://[::1]:80/",
         "http://[::1]:9200/",
     ];
     assert_attached(&Endpoint::new(), &[], &uris).await;
@@ -70,9 +71,13 @@ async fn without_a_list_plain_http_does_not() {
         "http://2130706433/",
         "http://0177.0.0.1/",
         "http://0.0.0.0/",
+        "http://128.0.0.1/",
         "http://192.168.0.1/",
         "http://[::]/",
+        "http://[::2]/",
+        "http://[::1]x.evil/",
         "http://[::ffff:127.0.0.1]/",
+        "ftp://localhost/",
         "ws://localhost/",
         "file://localhost/x",
     ];
@@ -90,6 +95,7 @@ async fn a_listed_origin_is_compared_by_scheme_host_and_port() {
         "https://api.example/",
         "https://api.example:443/",
         "HTTPS://API.Example/cob",
+        "https://API.EXAMPLE:443/cob?x=1",
         "https://[2001:DB8::1]:8443/",
         "http://LOCALHOST:9200/",
     ];
@@ -114,6 +120,8 @@ async fn another_origin_is_an_error_and_no_tricks_get_past_it() {
         "http://127.0.0.1:9200/",
         "https://[2001:db8::1]/",
         "https://[2001:db8::2]:8443/",
+        "https://[2001:db8::1]x:8443/",
+        "https://localhost/",
         // what looks like it
         "https://api.example./",
         "https://api.example.evil.example/",
@@ -124,6 +132,7 @@ async fn another_origin_is_an_error_and_no_tricks_get_past_it() {
         "https://user@api.example/",
         "https://@api.example/",
         "https://api.example@evil.example/",
+        "https://api.example:pw@evil.example/",
         "https://api.example:443@evil.example/",
         // a port that is none
         "https://api.example:0/",
@@ -150,8 +159,8 @@ const NO_PATHS: [&str; 11] = [
     "#@evil.example/steal",
 ];
 
-/// Every way in which `http` makes a path of this text. It takes those that begin with a question mark, and the asterisk;
-/// versions before 1.4.1 took all of them.
+/// Every way in which `http` makes a path of this text. It takes those that begin with a question mark, and the
+/// asterisk; versions before 1.4.1 took all of them.
 fn paths(text: &'static str) -> Vec<PathAndQuery> {
     let Ok(copied) = PathAndQuery::try_from(text) else {
         return Vec::new();

@@ -14,7 +14,8 @@ use tower::{
 };
 use tower_oauth::{BoxError, Clock, OAuthLayer, Token, TokenRequest, TokenSource};
 
-/// A bank whose tokens and API come through one service, each after a moment. It rejects the first token when told to.
+/// A bank whose tokens and API come through one service, each after a moment. With `rejects_the_first` it rejects the
+/// first token.
 fn bank(rejects_the_first: bool) -> (Api, ApiService) {
     let api = Api::new(move |request| match bearer(request).as_str() {
         "token-1" if rejects_the_first => StatusCode::UNAUTHORIZED,

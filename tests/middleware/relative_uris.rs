@@ -1,8 +1,11 @@
-//! A URI without an origin of its own, as tonic and an axum `Router` are sent.
+//! A URI without an origin, as a tonic channel and an axum `Router` get it.
 
-use crate::support::{
-    Api, Endpoint,
-    layered::{plain, reject},
+use crate::{
+    origins::to,
+    support::{
+        Api, Endpoint,
+        layered::{plain, reject},
+    },
 };
 use http::{
     Request, Uri,
@@ -10,10 +13,6 @@ use http::{
 };
 use tower::{Layer, ServiceExt};
 use tower_oauth::{OAuthError, OAuthLayer};
-
-fn to(uri: &str) -> Request<String> {
-    Request::get(uri).body(String::new()).unwrap()
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_relative_uri_needs_relative_to() {

@@ -1,4 +1,4 @@
-//! Secrets that a server repeats, however it writes them, are struck out of what is shown.
+//! Secrets that a server repeats, in any notation, are elided.
 
 use std::convert::Infallible;
 
@@ -14,8 +14,8 @@ use tower_oauth::{
 
 use crate::{config, requests::credentials, run};
 
-/// How a request says its secret, and what it says before and after it.
-struct Told {
+/// How a request carries its secret, and the text before and after it.
+struct Sent {
     placement: CredentialPlacement,
     body: BodyEncoding,
     before: &'static str,
@@ -29,27 +29,27 @@ fn in_the_body() -> CredentialPlacement {
     }
 }
 
-fn every_way_to_tell() -> [Told; 4] {
+fn every_way_to_send() -> [Sent; 4] {
     [
-        Told {
+        Sent {
             placement: in_the_body(),
             body: BodyEncoding::Form,
             before: "grant_type=client_credentials&id=me&secret=",
             after: "",
         },
-        Told {
+        Sent {
             placement: in_the_body(),
             body: BodyEncoding::Json,
             before: r#"{"grant_type":"client_credentials","id":"me","secret":""#,
             after: r#""}"#,
         },
-        Told {
+        Sent {
             placement: CredentialPlacement::BasicRaw,
             body: BodyEncoding::Form,
             before: "Basic ",
             after: "grant_type=client_credentials",
         },
-        Told {
+        Sent {
             placement: CredentialPlacement::BasicEncoded,
             body: BodyEncoding::Json,
             before: "Basic ",
@@ -60,16 +60,16 @@ fn every_way_to_tell() -> [Told; 4] {
 
 /// How a server, or a gateway before it, writes what it repeats.
 const REPEATED: [fn(&str) -> String; 5] = [
-    |told| told.to_owned(),
-    |told| percent_encoded(told, |byte| format!("%{byte:02X}")),
-    |told| percent_encoded(told, |byte| format!("%{byte:02x}")),
-    |told| {
-        told.replace('&', "&amp;")
+    |sent| sent.to_owned(),
+    |sent| percent_encoded(sent, |byte| format!("%{byte:02X}")),
+    |sent| percent_encoded(sent, |byte| format!("%{byte:02x}")),
+    |sent| {
+        sent.replace('&', "&amp;")
             .replace('<', "&lt;")
             .replace('"', "&#34;")
     },
-    |told| {
-        told.replace('\\', r"\\")
+    |sent| {
+        sent.replace('\\', r"\\")
             .replace('"', "\\\"")
             .replace('/', r"\/")
     },
@@ -89,21 +89,21 @@ fn escaped(text: &str) -> String {
     text.encode_utf16().map(unit).collect()
 }
 
-async fn told(request: Request<Full<Bytes>>) -> String {
+async fn sent(request: Request<Full<Bytes>>) -> String {
     let authorization = request.headers().get(AUTHORIZATION);
     let authorization = authorization.map_or("", |it| it.to_str().unwrap());
-    let mut told = authorization.to_owned();
+    let mut sent = authorization.to_owned();
     let body = request.into_body().collect().await.unwrap().to_bytes();
-    told += std::str::from_utf8(&body).unwrap();
-    told
+    sent += std::str::from_utf8(&body).unwrap();
+    sent
 }
 
-/// The error of a client whose server repeats all that it was told.
-fn repeated(way: &Told, secret: &str, repeat: fn(&str) -> String) -> FetchError {
+/// The error of a client whose server repeats the whole request.
+fn repeated(way: &Sent, secret: &str, repeat: fn(&str) -> String) -> FetchError {
     let mut dialect = Dialect::new("bank", "https://login.example/token");
     (dialect.credentials, dialect.body) = (way.placement.clone(), way.body);
     let transport = service_fn(move |request: Request<Full<Bytes>>| async move {
-        let text = escaped(&repeat(&told(request).await));
+        let text = escaped(&repeat(&sent(request).await));
         let body = format!(r#"{{"error":"{text}","error_description":"{text}"}}"#);
         let mut answer = Response::new(Full::<Bytes>::from(body));
         *answer.status_mut() = StatusCode::BAD_REQUEST;
@@ -120,11 +120,11 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn a_repeated_secret_is_struck_out(
+    fn a_repeated_secret_is_elided(
         secret in credentials().prop_filter("unlike the rest", |it| it.chars().count() > 8),
         repeat in prop::sample::select(REPEATED.to_vec()),
     ) {
-        for way in every_way_to_tell() {
+        for way in every_way_to_send() {
             let error = repeated(&way, &secret, repeat);
             let expected = [&repeat(way.before), "[elided]", &repeat(way.after)].concat();
             // Which shows no long word at all, whatever it is.

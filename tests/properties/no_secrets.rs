@@ -19,9 +19,9 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth::{
-    BackOff, BoxError, ClientId, ClientSecret, Clock, FetchCause, FetchError, Margin, OAuthLayer,
-    OAuthMiddleware, Origin, Policy, RejectionRule, SecretRef, Sharing, Token, TokenHeaders,
-    TokenRequest, TokenSource,
+    BackOff, BoxError, ClientId, ClientSecret, Clock, FetchCause, FetchError, FromExtension,
+    Margin, OAuthLayer, OAuthMiddleware, Origin, Policy, RejectionRule, SecretRef, Sharing, Token,
+    TokenHeaders, TokenRequest, TokenSource,
     client_credentials::{ClientCredentialsBuilder, Dialect},
 };
 
@@ -88,6 +88,7 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
         shown(&issued),
         shown(&Margin::Fraction(0.1)),
         shown(&OAuthLayer::new(source.clone())),
+        shown(&FromExtension::default()),
         shown(&OAuthMiddleware::new(source.clone())),
         shown(&service),
         shown(&error),
@@ -138,10 +139,11 @@ async fn the_debug_of_no_public_type_shows_a_secret() {
     for (name, _) in &walked {
         missed.remove(*name);
     }
-    // An alias of a box, two traits, and the layer's two modes, which hold nothing and are printed with it.
+    // An alias of a box, three traits, and the layer's two modes, which hold nothing and are printed with it.
     for known in [
         "BoxError",
         "InnerService",
+        "PickSource",
         "RetryMode",
         "NoRetry",
         "RetryRejected",
@@ -200,7 +202,7 @@ async fn a_panic_over_a_result_quotes_no_token() {
     assert!(!message.contains(CANARY), "{message}");
 }
 
-/// Its words are the panic hook's to print, and nobody else's.
+/// Only the panic hook prints its message.
 #[tokio::test]
 async fn what_a_fetcher_panics_with_is_not_repeated() {
     let fetcher = service_fn(async |_: TokenRequest| -> Result<Token, BoxError> {

@@ -39,18 +39,38 @@ pub(crate) fn back_offs(story: &Story<'_>) -> Vec<Wait> {
         waits.push(Wait {
             from: at,
             least: (own / 4 * 3).max(asked),
-            most: (own / 4 * 5).max(asked / 10 * 11) + waited_in_vain(story, fetch, at) + 1000,
+            most: (own / 4 * 5).max(asked / 10 * 11)
+                + waited_in_vain(policy, fetch, at, end)
+                + 1000,
         });
     }
     waits
 }
 
-/// How long a fetch may have gone on after its last attempt: its bound can pass before another is due.
-fn waited_in_vain(story: &Story<'_>, fetch: &Fetch<'_>, at: At) -> Nanos {
-    let policy = &story.scenario.policy;
-    match (fetch.attempts.len() as u64) < u64::from(policy.retry.attempts) {
-        true => (fetch.start().mono + nanos(policy.timeouts.fetch) - at.mono).max(0),
+/// How long a fetch may have gone on after its last attempt: its bound can pass while it waits to make another.
+fn waited_in_vain(policy: &Policy, fetch: &Fetch<'_>, at: At, end: FetchEnd) -> Nanos {
+    let left = fetch.start().mono + nanos(policy.timeouts.fetch) - at.mono;
+    match left <= longest_pause(policy, fetch, end) {
+        true => left.max(0),
         false => 0,
+    }
+}
+
+/// The longest wait before another attempt of the fetch; zero if this was its last.
+fn longest_pause(policy: &Policy, fetch: &Fetch<'_>, end: FetchEnd) -> Nanos {
+    let made = u32::try_from(fetch.attempts.len()).unwrap();
+    let asked_at_most = nanos(policy.retry.max_retry_after_in_fetch);
+    match end {
+        _ if made >= policy.retry.attempts => 0,
+        FetchEnd::Failed {
+            class: FailureClass::Transient,
+            retry_after: None,
+        } => nanos(policy.retry.first_wait.saturating_mul(1 << (made - 1))),
+        FetchEnd::Failed {
+            class: FailureClass::Transient,
+            retry_after: Some(asked),
+        } if asked <= asked_at_most => asked / 10 * 11,
+        _ => 0,
     }
 }
 

@@ -31,10 +31,10 @@ struct Issue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mood {
     Well,
-    /// Every third answer or so is trouble.
+    /// About every third answer is a fault.
     Moody,
     Down(TransportError),
-    /// Well, quick and honest: the trouble is over.
+    /// Well, quick and honest: the faults are over.
     Calm,
 }
 
@@ -52,7 +52,7 @@ pub(crate) enum TransportError {
     RevokedOnArrival,
 }
 
-const TROUBLES: [TransportError; 10] = [
+const FAULTS: [TransportError; 10] = [
     TransportError::Slow,
     TransportError::Hang,
     TransportError::Transient,
@@ -113,16 +113,16 @@ impl Bank {
         self.mood = match self.rng.u32(0..6) {
             0..3 => Mood::Well,
             3 => Mood::Moody,
-            _ => Mood::Down(self.trouble()),
+            _ => Mood::Down(self.fault()),
         };
     }
 
     pub(crate) fn plan(&mut self) -> Plan {
         match self.mood {
-            Mood::Down(trouble) => self.in_trouble(trouble),
+            Mood::Down(fault) => self.with_fault(fault),
             Mood::Moody if one_in(&mut self.rng, 3) => {
-                let trouble = self.trouble();
-                self.in_trouble(trouble)
+                let fault = self.fault();
+                self.with_fault(fault)
             }
             Mood::Well | Mood::Moody => self.well(0.05),
             Mood::Calm => self.calm(),
@@ -159,8 +159,8 @@ impl Bank {
         self.default_lifetime
     }
 
-    fn trouble(&mut self) -> TransportError {
-        TROUBLES[self.rng.usize(..TROUBLES.len())]
+    fn fault(&mut self) -> TransportError {
+        FAULTS[self.rng.usize(..FAULTS.len())]
     }
 
     fn well(&mut self, slowest: f64) -> Plan {
@@ -203,10 +203,10 @@ impl Bank {
         Plan { latency, answer }
     }
 
-    fn in_trouble(&mut self, trouble: TransportError) -> Plan {
+    fn with_fault(&mut self, fault: TransportError) -> Plan {
         let longest = self.attempt_timeout.as_secs_f64();
         let failing = |class| Answer::Fail(class, None);
-        let answer = match trouble {
+        let answer = match fault {
             TransportError::Slow => return self.well(1.3 * longest),
             TransportError::Hang => Answer::Hang,
             TransportError::Transient => failing(FailureClass::Transient),

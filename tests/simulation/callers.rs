@@ -1,4 +1,4 @@
-//! Those who want tokens, each with a patience of its own.
+//! The callers, each with its own patience.
 
 use std::time::Duration;
 
@@ -28,16 +28,16 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Calls in fits and starts until it has called often enough.
+    /// Calls at irregular times until it has called often enough.
     pub(crate) async fn run(self, mut rng: Rng) {
         let scenario = self.world.scenario.clone();
         for _ in 0..scenario.calls {
-            let herd = if one_in(&mut rng, 8) {
+            let burst = if one_in(&mut rng, 8) {
                 rng.usize(2..12)
             } else {
                 1
             };
-            let calls = (0..herd).map(|_| self.call(rng.fork()));
+            let calls = (0..burst).map(|_| self.call(rng.fork()));
             join_all(calls).await;
             sleep(pause(&mut rng, &scenario)).await;
         }

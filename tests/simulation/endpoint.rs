@@ -42,7 +42,7 @@ async fn answer(world: World, request: TokenRequest) -> Result<Token, BoxError> 
         Answer::Fail(class, wait) => Err(failure(visit, class, wait)),
         Answer::Panic => {
             visit.fail(FailureClass::Unclear, None);
-            // Not `panic!`: that would tell the world of it.
+            // Not `panic!`: the panic hook would print it.
             resume_unwind(Box::new("planned"))
         }
         Answer::Hang => pending().await,

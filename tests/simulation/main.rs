@@ -3,7 +3,7 @@
 //! ```sh
 //! cargo test --test simulation                                  # a few hundred seeds
 //! .ci/simulate 5000                                             # thousands
-//! SEED=123 cargo test --test simulation one_seed -- --nocapture # one again, told at length
+//! SEED=123 cargo test --test simulation one_seed -- --nocapture # one again, in detail
 //! ```
 
 mod api;
@@ -38,10 +38,10 @@ use scenario::Scenario;
 use story::Story;
 use totals::Totals;
 
-/// How many seeds are run when nobody says.
+/// The default number of seeds.
 const SEEDS: u64 = 300;
 
-/// How long a seed may take in real time, on a machine that has other things to do.
+/// How long a seed may take in real time, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
@@ -49,15 +49,15 @@ fn every_promise_is_kept_for_every_seed() {
     let seeds = from_environment("SEEDS").unwrap_or(SEEDS);
     let next = Arc::new(AtomicU64::new(0));
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let (tell, told) = mpsc::channel();
+    let (sender, reports) = mpsc::channel();
     for worker in 0..threads {
-        let (next, tell) = (next.clone(), tell.clone());
-        thread::spawn(move || run_all(worker, &next, seeds, &tell));
+        let (next, sender) = (next.clone(), sender.clone());
+        thread::spawn(move || run_all(worker, &next, seeds, &sender));
     }
-    drop(tell);
+    drop(sender);
     println!(
         "\n{}{:>12} promises checked on each",
-        listen(&told, threads),
+        listen(&reports, threads),
         promises::count()
     );
 }
@@ -83,14 +83,14 @@ fn the_same_seed_is_the_same_run() {
     assert!(first.windows(2).all(|it| it[0] != it[1]));
 }
 
-/// What a worker tells: which seed it is at, and what the one before came to.
+/// The report of a worker: the seed that it begins, and the result of the one before.
 struct News {
     worker: usize,
     seed: u64,
     before: Result<Totals, String>,
 }
 
-fn run_all(worker: usize, next: &AtomicU64, seeds: u64, tell: &mpsc::Sender<News>) {
+fn run_all(worker: usize, next: &AtomicU64, seeds: u64, sender: &mpsc::Sender<News>) {
     let mut before = Ok(Totals::default());
     loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -100,7 +100,7 @@ fn run_all(worker: usize, next: &AtomicU64, seeds: u64, tell: &mpsc::Sender<News
             seed,
             before,
         };
-        if tell.send(news).is_err() || over {
+        if sender.send(news).is_err() || over {
             return;
         }
         let run = catch_unwind(|| run::run(Scenario::of(seed)));
@@ -111,13 +111,13 @@ fn run_all(worker: usize, next: &AtomicU64, seeds: u64, tell: &mpsc::Sender<News
     }
 }
 
-/// Adds up what the workers tell, and fails with the first that is wrong. A worker that is told of no more hangs: one
-/// seed takes milliseconds, and a thread that spins cannot be stopped.
-fn listen(told: &mpsc::Receiver<News>, threads: usize) -> Totals {
+/// Adds up the reports of the workers, and fails with the first that is wrong. A worker without reports hangs: one seed
+/// takes milliseconds, and a thread that spins cannot be stopped.
+fn listen(reports: &mpsc::Receiver<News>, threads: usize) -> Totals {
     let mut sum = Totals::default();
     let mut at = vec![0; threads];
     loop {
-        match told.recv_timeout(PATIENCE) {
+        match reports.recv_timeout(PATIENCE) {
             Ok(news) => {
                 sum += news.before.unwrap_or_else(|error| panic!("{error}"));
                 at[news.worker] = news.seed;

@@ -120,7 +120,7 @@ pub(crate) enum Outcome {
     Hung,
 }
 
-/// What happened once all trouble was over.
+/// What happened after the last fault.
 #[derive(Debug)]
 pub(crate) struct Calm {
     pub(crate) at: At,

@@ -142,11 +142,11 @@ impl Fate {
         let pause = scenario.span / scenario.events;
         for _ in 0..scenario.events {
             sleep(pause.mul_f64(2.0 * self.rng.f64())).await;
-            self.strike();
+            self.event();
         }
     }
 
-    fn strike(&mut self) {
+    fn event(&mut self) {
         let world = self.client.world.clone();
         match self.rng.u32(0..12) {
             0..3 => world.look(|seen| seen.bank.change_mood()),
@@ -177,7 +177,7 @@ impl Fate {
     }
 }
 
-/// All trouble is over: asks at a steady pace until all is well, or ought to be.
+/// The faults are over: sends requests at a steady pace until they succeed, or should.
 async fn calm(client: &Client) {
     let world = &client.world;
     world.at(|seen, at| {
@@ -193,8 +193,8 @@ async fn calm(client: &Client) {
         return;
     }
     note(client, |calm, at| calm.first_token = Some(at));
-    // The last trouble of all, of which nobody knows before a request is rejected. Twice: the second finds the token
-    // that cured the first on probation.
+    // A last revocation, which shows only when a request is rejected. Twice: the second finds the token that replaced
+    // the first on probation.
     let request = Wish::Request {
         method: Method::GET,
         mode: Mode::RetryRejected,
@@ -239,7 +239,7 @@ async fn left_over(world: &World, keeper: Option<JoinHandle<()>>, permits: &Sema
     if let Some(keeper) = keeper {
         join(vec![keeper]).await;
     }
-    // Aborts and last words come in the moment after; nothing else may.
+    // Aborts and last words come in the moment after; nothing else may. The clock is paused: it takes no real time.
     sleep(Duration::from_secs(60)).await;
     world.look(|seen| {
         seen.record.left_over = LeftOver {

@@ -1,4 +1,4 @@
-//! What a seed stands for: the numbers of the policy, the bank, the traffic and the trouble.
+//! What a seed determines: the policy, the bank, the traffic and the faults.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(crate) struct Scenario {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// All trouble ends, and the source is watched while it recovers.
+    /// The faults end, and the source recovers.
     Calm,
     /// Shut down in the middle of the traffic.
     Shutdown,
@@ -40,7 +40,7 @@ pub(crate) enum Ending {
     Dropped,
 }
 
-/// With this many permits nobody ever waits for one.
+/// With this many permits no caller ever waits for one.
 pub(crate) const ROOMY: usize = 10_000;
 
 impl Scenario {

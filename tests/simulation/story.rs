@@ -114,6 +114,16 @@ impl<'a> Story<'a> {
             .any(|it| it.serial == serial && it.definite == definite && it.at.order < before.order)
     }
 
+    /// Whether the API answered a request with this token well before a moment.
+    pub(crate) fn was_accepted(&self, serial: u64, before: At) -> bool {
+        let mut arrivals = self.record.callers.iter().flat_map(|it| &it.arrivals);
+        arrivals.any(|it| {
+            let good =
+                |(at, status): (At, u16)| at.order < before.order && (200..300).contains(&status);
+            it.serial == serial && it.answered.is_some_and(good)
+        })
+    }
+
     /// When a token was definitely rejected for the first time.
     pub(crate) fn first_rejected(&self, serial: u64) -> Option<At> {
         let rejections = self.rejections.iter().filter(|it| it.definite);

@@ -1,4 +1,4 @@
-//! Listens to what is told to `tracing` and `log`, at every level.
+//! Collects the output of `tracing` and `log`, at every level.
 
 use std::{
     fmt,
@@ -18,7 +18,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// Everything that was told while it was listened to, as text, one line for each span, record and event.
+/// The collected output as text: one line for each span, record and event.
 #[derive(Clone, Default)]
 pub struct Logs(Arc<Mutex<Vec<String>>>);
 
@@ -27,12 +27,13 @@ impl Logs {
     pub fn listen() -> (Self, DefaultGuard) {
         // It is an error to listen twice in a process, and no matter.
         let _ = LogTracer::init();
-        // With no more than one subscriber in the process, `tracing` asks the thread that meets a call site first, and a
-        // thread that does not listen switches the call site off for all. Here is a second one, which ignores everything.
+        // With no more than one subscriber in the process, `tracing` asks the thread that meets a call site first, and
+        // a thread that does not listen switches the call site off for all. Here is a second one, which ignores
+        // everything.
         let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry());
-        let told = Self::default();
-        let subscriber = tracing_subscriber::registry().with(told.clone());
-        (told, tracing::subscriber::set_default(subscriber))
+        let logs = Self::default();
+        let subscriber = tracing_subscriber::registry().with(logs.clone());
+        (logs, tracing::subscriber::set_default(subscriber))
     }
 
     pub fn lines(&self) -> Vec<String> {
@@ -45,7 +46,7 @@ impl Logs {
         lines
     }
 
-    pub fn tell(&self, what: &str, fields: impl FnOnce(&mut Fields)) {
+    pub fn record(&self, what: &str, fields: impl FnOnce(&mut Fields)) {
         let mut line = Fields(what.to_owned());
         fields(&mut line);
         self.0.lock().unwrap().push(line.0);
@@ -73,17 +74,17 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Logs {
         let parent = context.span(id).and_then(|span| span.parent());
         let inside = parent.map_or("", |span| span.name());
         let head = head("span", attributes.metadata(), inside);
-        self.tell(&head, |fields| attributes.record(fields));
+        self.record(&head, |fields| attributes.record(fields));
     }
 
     fn on_record(&self, _: &Id, values: &Record<'_>, _: Context<'_, S>) {
-        self.tell("record", |fields| values.record(fields));
+        self.record("record", |fields| values.record(fields));
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let scope = context.event_scope(event).into_iter().flatten();
         let inside: Vec<_> = scope.map(|span| span.name()).collect();
         let head = head("event", event.metadata(), &inside.join(" "));
-        self.tell(&head, |fields| event.record(fields));
+        self.record(&head, |fields| event.record(fields));
     }
 }

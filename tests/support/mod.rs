@@ -187,7 +187,7 @@ pub fn served(source: &TokenSource) -> String {
     at_once(source).expect("it would wait").unwrap()
 }
 
-/// Lets the fetch under way land, without a request that waits for it.
+/// Lets the fetch under way end, without a request that waits for it.
 pub async fn fetch_ended(source: &TokenSource) {
     while source.status().fetching {
         tokio::time::sleep(millis(1)).await;

@@ -29,7 +29,8 @@ const BACK_OFF: BackOff = BackOff::new(PATIENCE, PATIENCE);
 /// A client whose responses are read to their ends.
 pub type Http = BoxCloneSyncService<Request<Full<Bytes>>, Response<Bytes>, BoxError>;
 
-/// The preset of a bank, pointed at the embedded one, with waits that no test has to sit through and back-offs that none outlasts.
+/// The preset of a bank, pointed at the embedded one, with waits that no test has to sit through and back-offs that
+/// none outlasts.
 pub fn preset(bank: &Bank) -> ClientCredentialsBuilder {
     let id = ClientId::new(bank.client_id()).unwrap();
     let secret = ClientSecret::new(bank.client_secret());

@@ -160,7 +160,7 @@ async fn white_space_around_a_token_is_said_once() {
 
 /// Between members that are no JSON, and behind a byte order mark.
 #[tokio::test]
-async fn a_good_answer_is_served_whatever_lies_beside_it() {
+async fn a_good_answer_is_used_whatever_else_it_holds() {
     for (before, after) in [
         (&b"\xef\xbb\xbf{\"error\":\"\""[..], &b"}"[..]),
         (b"{\"error\":false", b"}\r\n"),

@@ -66,7 +66,7 @@ async fn without_a_token_it_is_a_typed_error_that_names_what_was_wrong() {
 }
 
 #[tokio::test]
-async fn with_a_token_nobody_notices_and_it_mends_itself() {
+async fn with_a_token_no_request_fails_and_the_source_recovers() {
     for (bad, stack, case) in at_some_bank().await {
         let url = stack.bank.api_url();
         stack.source.ready().await.unwrap();
@@ -133,7 +133,7 @@ async fn a_429_is_heeded() {
     }
 }
 
-/// It names the credentials whatever stands beside it: nobody waits for a denial to pass.
+/// It names the credentials whatever else the answer holds: a denial does not pass by waiting.
 #[tokio::test]
 async fn a_denial_in_another_encoding_is_a_denial() {
     let body = b"{\"error\":\"invalid_client\",\"error_description\":\"Credencial inv\xe1lida\"}";
@@ -186,7 +186,7 @@ async fn a_short_retry_after_is_waited_for_within_the_fetch() {
 }
 
 #[tokio::test]
-async fn trouble_that_passes_is_tried_again_within_the_fetch() {
+async fn a_temporary_failure_is_tried_again_within_the_fetch() {
     for client in CLIENTS {
         for fault in [
             Fault::Reset,

@@ -168,7 +168,7 @@ async fn bankly_without_a_certificate_is_a_denial() {
     }
 }
 
-/// Nobody waits for it, and the old token serves until the new one is there.
+/// No request waits for it, and the old token is used until the new one is there.
 #[tokio::test]
 async fn a_token_is_refreshed_behind_the_requests() {
     for stack in every_stack().await {

@@ -83,8 +83,8 @@ impl Bad {
         }
     }
 
-    /// Only what may pass is tried again at once, and a 429 that names no wait is not. A token without life is asked for
-    /// again whatever its class: there may be another in a moment.
+    /// Only what may pass is tried again at once, and a 429 that names no wait is not. A token without life is asked
+    /// for again whatever its class: there may be another in a moment.
     pub(crate) fn attempts(&self) -> u64 {
         let is_without_life = ["not above zero", "already passed"];
         match self.class {

@@ -33,7 +33,7 @@ async fn each_bank_gets_them_as_they_are() {
     }
 }
 
-/// RFC 6749 §2.3.1, with a space as `%20`: this bank knows the encoded pair. A colon in the id is no trouble then.
+/// RFC 6749 §2.3.1, with a space as `%20`: this bank knows the encoded pair. A colon in the id is then allowed.
 #[tokio::test]
 async fn by_the_urlencoded_rule_a_bank_gets_them_encoded() {
     for client in CLIENTS {

@@ -113,7 +113,7 @@ async fn a_bank_that_is_data_is_called() {
 }
 
 #[tokio::test]
-async fn its_own_word_for_a_dead_token_costs_one_fetch_and_no_request() {
+async fn the_banks_own_code_for_a_dead_token_costs_one_fetch_and_no_request() {
     for client in CLIENTS {
         let bank = FifthBank::open().await;
         let caller = Caller::new(&bank, client, builder(&bank));
@@ -126,7 +126,7 @@ async fn its_own_word_for_a_dead_token_costs_one_fetch_and_no_request() {
 }
 
 #[tokio::test]
-async fn its_own_word_for_being_busy_is_tried_again() {
+async fn the_banks_own_code_for_busy_is_tried_again() {
     for client in CLIENTS {
         let bank = FifthBank::open().await;
         let caller = Caller::new(&bank, client, builder(&bank));

@@ -36,7 +36,7 @@ pub(crate) struct FifthBank {
 #[derive(Default)]
 struct BankHandler {
     token_requests: AtomicU64,
-    /// How many token requests are still to be told that there were too many.
+    /// How many further token requests are denied as too many.
     busy: AtomicU64,
     /// Tokens up to this number are good no more.
     revoked: AtomicU64,
@@ -65,7 +65,7 @@ impl FifthBank {
         self.handler.token_requests.load(Ordering::SeqCst)
     }
 
-    /// The next token requests are told, in the bank's own words, that there were too many.
+    /// Denies the next token requests as too many, with the bank's own code.
     pub(crate) fn be_busy(&self, requests: u64) {
         self.handler.busy.store(requests, Ordering::SeqCst);
     }
@@ -105,7 +105,7 @@ impl BankHandler {
         let (status, body) = match request.uri().path() {
             "/oauth/token" => self.token(request),
             "/pix" if self.admits(request.headers()) => (200, json!({ "ok": true })),
-            // Its word for a session that is over.
+            // Its code for a session that has ended.
             "/pix" => (419, Value::Null),
             _ => (404, Value::Null),
         };

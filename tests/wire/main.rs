@@ -15,7 +15,7 @@ mod banks;
 mod credentials;
 mod custom_dialect;
 mod messages;
-mod nothing_told;
+mod nothing_shown;
 mod proxy;
 mod redirects;
 mod slow_answers;

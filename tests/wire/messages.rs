@@ -147,7 +147,7 @@ async fn every_answer_says_who_where_why_what_to_do_and_when() {
     }
 }
 
-/// RFC 6749's own codes for trouble that passes, which some servers send with a 4xx.
+/// RFC 6749's codes for temporary failures, which some servers send with a 4xx.
 #[tokio::test]
 async fn a_passing_code_is_tried_again_within_the_fetch() {
     for client in CLIENTS {
@@ -170,7 +170,7 @@ async fn a_passing_code_is_tried_again_within_the_fetch() {
 #[tokio::test]
 async fn a_host_that_cannot_be_reached_is_named() {
     for client in CLIENTS {
-        // Bound and not listening: nobody else gets the port meanwhile.
+        // Bound and not listening, so that no other socket gets the port.
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let place = socket.local_addr().unwrap();

@@ -7,7 +7,7 @@ use tower_oauth::testing::Foreign;
 
 use crate::stack::{every_stack, reqwest_builder};
 
-/// Tells the test that it runs in a process whose environment names a proxy.
+/// Marks the process whose environment names a proxy.
 const CHILD: &str = "TOWER_OAUTH_TEST_PROXIED";
 
 /// The names that clients read; `NO_PROXY` would let loopback off.

@@ -149,7 +149,7 @@ async fn no_secret_travels_on_whichever_way_it_came() {
     }
 }
 
-/// A token that is refreshed meanwhile is as safe, and the old one serves on.
+/// A token that is refreshed meanwhile is as safe, and the old one is still used.
 #[tokio::test]
 async fn a_refresh_that_is_led_astray_costs_nothing() {
     for client in CLIENTS {

@@ -4,7 +4,7 @@
 //! cargo run --release --manifest-path benches/peers/Cargo.toml
 //! ```
 //!
-//! Each peer is measured over a client stack of its own kind, whose innermost part answers at once, and the cost of that
+//! Each peer is measured over its own kind of client stack, whose innermost part answers at once, and the cost of that
 //! stack alone is taken off. The unit is the floor: what tower-http's `SetRequestHeaderLayer` with a refcounted value
 //! costs, its own stack taken off, in the same round.
 

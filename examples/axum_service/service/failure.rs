@@ -7,8 +7,7 @@ use axum::{
 use http::{HeaderValue, StatusCode, header::RETRY_AFTER, response::Parts};
 use tower_oauth::OAuthError;
 
-/// Why there is no answer from a bank, in terms that our own caller can act on. The bank's words stay here: they are
-/// for the log.
+/// Why there is no answer from a bank, in terms that our own caller can act on. The bank's text goes to the log only.
 #[derive(Debug)]
 pub(super) struct Failure {
     bank: String,
@@ -50,8 +49,8 @@ impl Failure {
         }
     }
 
-    /// The bank answered, and our caller can do nothing about what it said. A 401 or 403 speaks of our credentials,
-    /// not of the caller's.
+    /// The bank answered with an error that our caller cannot fix. A 401 or 403 is about our credentials, not the
+    /// caller's.
     pub(super) fn of_answer(bank: String, head: &Parts) -> Self {
         eprintln!("{bank}: its API answered {}", head.status);
         let (status, reason) = match head.status {
@@ -78,7 +77,7 @@ impl IntoResponse for Failure {
     }
 }
 
-/// Rounded up: never earlier than the source itself asks again.
+/// Rounded up, so that it is never before the source's next attempt.
 fn seconds(wait: Duration) -> HeaderValue {
     HeaderValue::from(wait.as_secs() + 1)
 }

@@ -4,8 +4,7 @@ use serde::Deserialize;
 
 const LONGEST: usize = 64;
 
-/// A part of a path that comes from outside, and can be put into a bank's address as it is: no dots, no slashes.
-/// Anything else is answered with 400.
+/// A part of a path from outside that is safe in a bank's URL: no dots, no slashes. Anything else is answered with 400.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Id(String);

@@ -1,4 +1,4 @@
-//! The service itself: one route per bank, and two for whoever runs it.
+//! The service: one route per bank, and two for the operator.
 
 mod failure;
 mod id;
@@ -39,7 +39,7 @@ impl Banks {
     }
 }
 
-/// Serves until `stop` resolves; requests under way are answered, then the token sources end.
+/// Serves until `stop` resolves. It then answers the requests under way and ends the token sources.
 pub(crate) async fn serve(
     listener: TcpListener,
     banks: Banks,
@@ -85,12 +85,12 @@ async fn account(State(banks): State<Banks>, Path(account): Path<Id>) -> Result<
     banks.bankly.get(&format!("/accounts/{account}")).await
 }
 
-/// Liveness: whether this process answers. A bank that is down is no reason to restart it.
+/// Liveness: whether this process answers. A bank that is down is no reason to restart the service.
 async fn health() -> &'static str {
     "alive"
 }
 
-/// What every token source says of itself; it holds no secret.
+/// The status of every token source. It holds no secret.
 async fn status(State(banks): State<Banks>) -> Json<[Status; 4]> {
     Json(banks.all().map(|bank| bank.source().status()))
 }

@@ -26,7 +26,8 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// `patience` bounds one call, its wait for a token included. A fetch that takes longer goes on for the next call.
+    /// `patience` is the time-out of one call, its wait for a token included. A fetch that takes longer goes on for the
+    /// next call.
     pub(crate) fn open(
         bank: ClientCredentialsBuilder,
         origin: Origin,
@@ -50,7 +51,7 @@ impl Upstream {
         &self.source
     }
 
-    /// The bank's answer, if it is one that our caller can make use of.
+    /// The bank's answer, if our caller can use it.
     pub(super) async fn get(&self, path: &str) -> Result<Response, Failure> {
         match self.call(path).await {
             Ok(answer) => self.hand_on(answer),
@@ -64,7 +65,7 @@ impl Upstream {
         self.api.clone().oneshot(request).await
     }
 
-    /// Status, media type and body are handed on, and no other header: those are between the bank and us.
+    /// Passes on status, media type and body, and no other header.
     fn hand_on(&self, answer: http::Response<reqwest::Body>) -> Result<Response, Failure> {
         let (head, body) = answer.into_parts();
         if !head.status.is_success() && head.status != StatusCode::NOT_FOUND {

@@ -16,13 +16,13 @@ pub(super) use self::{observer::Observer, recorder::Recorder};
 
 /// One HTTP request to the token endpoint and its answer, without secrets and tokens.
 ///
-/// [`ClientCredentialsBuilder::on_attempt`](super::ClientCredentialsBuilder::on_attempt) passes one to your
-/// function after each attempt. Use it to see why a new bank denies a request, or for a diagnosis page. Its `Display` prints it in the style
-/// of `curl -v`, with control characters escaped, so that it is safe on a terminal.
+/// [`ClientCredentialsBuilder::on_attempt`](super::ClientCredentialsBuilder::on_attempt) passes one to your function
+/// after each attempt. Use it to see why a new bank denies a request, or for a diagnosis page. Its `Display` has the style
+/// of `curl -v`, and escapes control characters, so it is safe on a terminal.
 ///
-/// It never holds the client's secret, a secret field or header, or the token. Struck out as well is whatever else in the
-/// answer could be a token: members and headers whose names say so, cookies, and long texts without a blank. An answer
-/// that is not a JSON object is shown only if it is an error; a 2xx of that kind may be a bare token.
+/// It never holds the client's secret, a secret field or header, or the token. It also leaves out everything else in
+/// the answer that could be a token: members and headers with such a name, cookies, and long texts without a blank. An
+/// answer that is not a JSON object is shown only if it is an error: a 2xx of that kind may be a bare token.
 #[derive(Clone, Debug)]
 pub struct AttemptRecord {
     attempt: u32,
@@ -41,7 +41,7 @@ impl AttemptRecord {
         &self.request.method
     }
 
-    /// The token URL: origin and path, and the names of its query. The values of the query are struck out.
+    /// The token URL: origin and path, and the names of its query. The values of the query are left out.
     pub fn url(&self) -> &str {
         &self.request.url
     }
@@ -66,8 +66,8 @@ impl AttemptRecord {
         self.answer.as_ref().map_or(&[], |answer| &answer.headers)
     }
 
-    /// The members of the answer, in their order: at most 64. Those of an inner object or array follow one another under
-    /// names such as `errors[0].code`. Empty if the answer is not a JSON object.
+    /// The members of the answer, in their order: at most 64. Those of an inner object or array follow one another
+    /// under names such as `errors[0].code`. Empty if the answer is not a JSON object.
     pub fn answer_members(&self) -> &[RecordedValue] {
         match &self.answer {
             Ok(answer) => answer.members(),
@@ -88,10 +88,11 @@ impl AttemptRecord {
 pub struct RecordedValue {
     /// Its name, cut to 256 characters.
     pub name: String,
-    /// Its JSON type: `text`, `number`, `boolean`, `null`, `object` or `array`. Headers and the fields of a form are `text`.
+    /// Its JSON type: `text`, `number`, `boolean`, `null`, `object` or `array`. Headers and the fields of a form are
+    /// `text`.
     pub kind: &'static str,
-    /// What may be shown of it, cut to 256 characters; empty for an object, an array and `null`. `None`: struck out as a
-    /// whole. What is struck out within it reads `[elided]`. Control characters are in it as they came.
+    /// Its value, cut to 256 characters; empty for an object, an array and `null`. `None`: the value is secret. A
+    /// secret part of the value reads `[elided]`. Control characters are not escaped.
     pub text: Option<String>,
     /// How many characters it has, if it is a text. For a secret of the request it is `None`.
     pub length: Option<usize>,

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// Where the client's id and secret go.
 ///
-/// In configuration: `"basic_encoded"`, `"basic_raw"`, `{ body = { id = "clientId", secret = "clientSecret" } }` or
-/// `{ id_only = { id = "client_id" } }`. A field name can be left out if it is that of RFC 6749; if all are, `"body"` or
+/// In configuration: `"basic_encoded"`, `"basic_raw"`, `{ body = { id = "clientId", secret = "clientSecret" } }` or `{
+/// id_only = { id = "client_id" } }`. A field name can be left out if it is that of RFC 6749; if all are, `"body"` or
 /// `"id_only"` is enough.
 ///
 /// # Examples
@@ -30,18 +30,19 @@ pub enum CredentialPlacement {
     /// example in its documentation encodes `id:secret` unchanged.
     #[default]
     BasicEncoded,
-    /// `Authorization: Basic` over the unchanged `id:secret` (RFC 7617), which many servers expect. The id must not hold a
-    /// colon.
+    /// `Authorization: Basic` over the unchanged `id:secret` (RFC 7617), which many servers expect. The id must not
+    /// hold a colon.
     BasicRaw,
-    /// Two fields of the body (RFC 6749 §2.3.1). Do not use it if the server also accepts Basic: the RFC advises against it.
+    /// Two fields of the body (RFC 6749 §2.3.1). Do not use it if the server also accepts Basic: the RFC advises
+    /// against it.
     Body {
         /// The name of the id's field.
         id: String,
         /// The name of the secret's field.
         secret: String,
     },
-    /// The id alone, as a field of the body. The client authenticates with its TLS certificate (RFC 8705 §2), and has no
-    /// secret.
+    /// The id alone, as a field of the body. The client authenticates with its TLS certificate (RFC 8705 §2), and has
+    /// no secret.
     IdOnly {
         /// The name of the id's field.
         id: String,

@@ -2,9 +2,9 @@
 
 /// How an answer states the expiry of its token. A number may be quoted and may have a fraction.
 ///
-/// If an expiry cannot be read, the token is used for `default_lifetime`, and a `WARN` names the member and the format that
-/// would read it. A lifetime of zero or less, or a moment that has passed, is an error of
-/// the fetch; use [`Ignored`](Self::Ignored) for a server that means "never" by it.
+/// If an expiry cannot be read, the token is used for `default_lifetime`, and a `WARN` names the member and the format
+/// that would read it. A lifetime of zero or less, or a moment that has passed, is an error of the fetch; use
+/// [`Ignored`](Self::Ignored) for a server that means "never" by it.
 ///
 /// In configuration: `"auto"`, `"seconds"`, `"milliseconds"`, `"epoch_seconds"`, `"rfc3339"`, `"ignored"` or
 /// `{ local_time = { utc_offset_minutes = -180 } }`.
@@ -22,12 +22,12 @@
 #[non_exhaustive]
 pub enum ExpiryFormat {
     /// A number below 1.5e9 is a lifetime in seconds; from 1.5e9 (the year 2017) it is the time since 1970 in seconds,
-    /// from 1.5e12 in milliseconds; anything else is RFC 3339. For servers whose documentation and behaviour differ, such
-    /// as Bankly's.
+    /// from 1.5e12 in milliseconds; anything else is RFC 3339. For servers whose documentation and behaviour differ,
+    /// such as Bankly's.
     ///
     /// A lifetime of more than a day in seconds is read only if it is a number of whole days, and not of whole hours in
-    /// milliseconds: 604,800 is a week; 3,600,000 and 86,400,000 cannot be read. Neither can a number from 1e11 to
-    /// 1.5e12, which is a moment long past or far away, nor a date without an offset from UTC, such as
+    /// milliseconds: 604,800 is a week; 3,600,000 and 86,400,000 cannot be read. Neither can a number from 1.5e9 to 1e11
+    /// that is one of whole hours in milliseconds, such as 2,592,000,000 (30 days), nor a number from 1e11 to 1.5e12, which is a moment long past or far away, nor a date without an offset from UTC, such as
     /// `2018-07-23T11:29:32` or `20180723112932`. Name the format in these cases.
     #[default]
     Auto,

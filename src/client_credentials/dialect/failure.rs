@@ -22,7 +22,7 @@ use crate::FailureClass;
 pub struct FailureRow {
     /// The status of the token endpoint's answer.
     pub status: u16,
-    /// The `error` code in its body. `None`: any answer with this status fits.
+    /// The `error` code in its body, in any ASCII case. `None`: any answer with this status fits.
     pub error: Option<String>,
     /// How it is treated.
     pub class: FailureClass,
@@ -51,6 +51,7 @@ impl FailureRow {
         status: StatusCode,
         code: Option<&str>,
     ) -> bool {
-        self.status == status.as_u16() && (self.error.is_none() || self.error.as_deref() == code)
+        let is_same = |error: &str| code.is_some_and(|code| code.eq_ignore_ascii_case(error));
+        self.status == status.as_u16() && self.error.as_deref().is_none_or(is_same)
     }
 }

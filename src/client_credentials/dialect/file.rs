@@ -1,5 +1,5 @@
-//! How a dialect is written in a configuration file. Each type here has the fields of the public one that it names, which
-//! the compiler compares.
+//! How a dialect is written in a configuration file. Each type here has the fields of the public one that it names,
+//! which the compiler compares.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -190,7 +190,7 @@ as_table!(
     r#"`expiry_format = "auto"`, `"seconds"`, `"milliseconds"`, `"epoch_seconds"`, `"rfc3339"`, `"ignored"` or `expiry_format = { local_time = { utc_offset_minutes = -180 } }`"#
 );
 
-/// Somebody who writes `"-03:00"` is told what to write.
+/// The error for `"-03:00"` says what to write.
 struct UtcOffset;
 
 impl Visitor<'_> for UtcOffset {

@@ -27,16 +27,16 @@ use crate::{ConfigError, Margin, Origin, TokenHeaders, text::url_without_secrets
 /// Describes a provider as data: its token request, its answer, and the headers that its API expects.
 ///
 /// Take a provider's dialect ([`crate::provider`]), start from [`Dialect::new`] and set fields, or read one from a
-/// configuration with serde. Only `name` and `token_url` are required. The defaults follow RFC 6749 §4.4: a form body with
-/// `grant_type=client_credentials`, credentials as form-urlencoded Basic (§2.3.1), a bearer token.
+/// configuration with serde. Only `name` and `token_url` are required. The defaults follow RFC 6749 §4.4: a form body
+/// with `grant_type=client_credentials`, credentials as form-urlencoded Basic (§2.3.1), a bearer token.
 ///
 /// In configuration, a duration is a text with units up to hours: `"90s"`, `"5m"`, `"1h 30m"`. A secret is always a
 /// reference ([`SecretRef`](crate::SecretRef)). An unknown key is an error, and so is a list in place of a table.
 ///
 /// # In a configuration of your own
 ///
-/// Give the dialect a table of its own, or put `#[serde(flatten)]` on it: a misspelt key is an error there too. The struct
-/// can have further fields, but no second flattened one: the dialect does not know its keys.
+/// Give the dialect a table of its own, or put `#[serde(flatten)]` on it: a misspelt key is an error there too. The
+/// struct can have further fields, but no second flattened one: the dialect does not know its keys.
 ///
 /// An error of the `toml` crate shows the faulty line of the file, and its `Debug` shows the whole file. If the file
 /// may hold a secret, print the error's `message()` and the line number of its `span()` instead
@@ -106,15 +106,15 @@ use crate::{ConfigError, Margin, Origin, TokenHeaders, text::url_without_secrets
 pub struct Dialect {
     /// The name of the source in errors, logs and metrics, such as `anbima`.
     pub name: String,
-    /// The token endpoint: `https`, or loopback. A query in it is sent unchanged. No `Debug` and no error shows it, since
-    /// some banks require a key there.
+    /// The token endpoint: `https`, or loopback. A query in it is sent unchanged. No `Debug` and no error shows it,
+    /// since some banks require a key there.
     pub token_url: String,
-    /// Where the token may be sent. Default: none, which allows any `https` or loopback origin. Set it, unless you trust
-    /// the origin of every request.
+    /// Where the token may be sent. Default: none, which allows any `https` or loopback origin. Set it, unless you
+    /// trust the origin of every request.
     pub origins: Vec<Origin>,
-    /// Origins of the token endpoint or of the API that may use plain `http`. Default: none. Use it only where something
-    /// else protects the connection, such as a service mesh that adds TLS: anyone on the network path can otherwise read
-    /// the secret and the token.
+    /// Origins of the token endpoint or of the API that may use plain `http`. Default: none. Use it only where
+    /// something else protects the connection, such as a service mesh that adds TLS: anyone on the network path can
+    /// otherwise read the secret and the token.
     pub danger_allow_http: Vec<Origin>,
     /// Where the client's id and secret go. Default: [`CredentialPlacement::BasicEncoded`].
     pub credentials: CredentialPlacement,
@@ -132,8 +132,8 @@ pub struct Dialect {
     pub headers: TokenHeaders,
     /// The names of the answer's members, and the format of the expiry. Default: `access_token`, `expires_in`.
     pub response: ResponseFields,
-    /// The lifetime of a token whose answer states none, or one that cannot be read. Default: that of the source's policy
-    /// (5 minutes).
+    /// The lifetime of a token whose answer states none, or one that cannot be read. Default: that of the source's
+    /// policy (5 minutes).
     pub default_lifetime: Option<Duration>,
     /// The longest lifetime of a token: a longer one is cut to it. Default: that of the source's policy (24 hours).
     pub max_lifetime: Option<Duration>,
@@ -146,8 +146,8 @@ pub struct Dialect {
     /// has the same scopes.
     pub rejection: RejectionStatuses,
     /// How long the source waits after a 429 without `Retry-After`. At most a day. Default: as after any transient
-    /// failure. A value above 5 minutes also raises `max_retry_after` in [`Policy::retry`](crate::Policy::retry), unless
-    /// you set that number yourself.
+    /// failure. A value above 5 minutes also raises `max_retry_after` in [`Policy::retry`](crate::Policy::retry),
+    /// unless you set that number yourself.
     pub wait_after_429: Option<Duration>,
     /// How failures of the token endpoint are treated where the provider differs from RFC 6749. The first row that fits
     /// counts. Default: none.

@@ -4,8 +4,8 @@ use http::StatusCode;
 
 use crate::{ConfigError, RejectionRule};
 
-/// Which statuses of the API reject the token. Default: 401, definite. For a rule that looks at more than the status, use
-/// [`RejectionRule::by`].
+/// Which statuses of the API reject the token. Default: 401, definite. For a rule that looks at more than the status,
+/// use [`RejectionRule::by`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RejectionStatuses {

@@ -28,9 +28,10 @@ pub struct ResponseFields {
     /// Further values that come with the token and that [`Dialect::headers`](super::Dialect::headers) use by their
     /// names, such as Serpro's `jwt_token`. An answer without one of them is an error. Default: none.
     pub extras: Vec<String>,
-    /// The member that holds the code of an error, a string or a number. Default: `error`. An answer is an error if this
-    /// member is there and not empty, whatever the status; `""`, `false`, `null`, `0`, `[]`, `{}` and `"null"`, `"false"`, `"0"` count as empty. Do
-    /// not name a member that is filled in good answers too, such as `"code": "OK"`.
+    /// The member that holds the code of an error, a string or a number. Default: `error`. An answer is an error if
+    /// this member is there and not empty, whatever the status; `""`, `false`, `null`, `0`, `[]`, `{}` and `"null"`,
+    /// `"false"`, `"0"` count as empty. Do not name a member that is filled in good answers too, such as `"code":
+    /// "OK"`.
     pub error: String,
     /// The member that holds an error's text. Default: `error_description`.
     pub error_description: String,

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How a token request names scopes. The default follows RFC 6749 §3.3: a field `scope`, joined by spaces, not required.
+/// How a token request names scopes. The default follows RFC 6749 §3.3: a field `scope`, joined by spaces, not
+/// required.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ScopeRule {

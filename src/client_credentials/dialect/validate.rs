@@ -107,7 +107,7 @@ fn body(dialect: &Dialect) -> Checked {
     )
 }
 
-/// Every field of the body has a name of its own.
+/// No two fields of the body have the same name.
 fn field_names(dialect: &Dialect) -> Checked {
     let grant = dialect.grant.pair();
     visible("grant", grant.map_or("", |(_, value)| value))?;
@@ -236,7 +236,10 @@ fn failures(dialect: &Dialect) -> Checked {
             return Err(ConfigError::new("failures", rule).given_value(&row.status));
         }
         rule(
-            seen.insert((row.status, &row.error)),
+            seen.insert((
+                row.status,
+                row.error.as_deref().map(str::to_ascii_lowercase),
+            )),
             "failures",
             "a pair of status and error is named twice",
         )?;

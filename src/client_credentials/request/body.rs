@@ -9,7 +9,7 @@ use super::{Client, ResolvedParam};
 use crate::{
     ConfigError,
     client_credentials::dialect::{BodyEncoding, CredentialPlacement, Dialect, ScopeFormat},
-    text::form_urlencoded,
+    form::form_urlencoded,
 };
 
 /// The most bytes that one byte of a value becomes: `\u0000` in JSON, `%00` in a form.

@@ -4,9 +4,9 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use zeroize::Zeroizing;
 
 use super::Client;
-use crate::{client_credentials::dialect::CredentialPlacement, text::form_urlencoded};
+use crate::{client_credentials::dialect::CredentialPlacement, form::form_urlencoded};
 
-/// What follows `Basic ` in the header, when the dialect has it.
+/// The value after `Basic ` in the header, if the dialect uses Basic.
 pub(super) fn basic(placement: &CredentialPlacement, client: &Client) -> Option<Zeroizing<String>> {
     let (id, secret) = (client.id.as_str(), client.secret());
     match placement {

@@ -26,7 +26,7 @@ struct ResolvedParam<'a> {
     is_secret: bool,
 }
 
-/// The request to send, and the secrets in it, as they are sent, to strike out of the answers.
+/// The request to send, and the secrets in it, which the scrubber removes from answers.
 pub(super) struct Prepared {
     pub(super) request: Request<Bytes>,
     pub(super) secrets: Vec<Zeroizing<String>>,

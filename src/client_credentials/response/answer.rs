@@ -19,8 +19,8 @@ pub(in crate::client_credentials) struct Body {
     pub(in crate::client_credentials) end: End,
 }
 
-/// How a body ended. One that broke off may be whole all the same: JSON has an end of its own, and a server that marks
-/// the end by closing the connection may do so without a word.
+/// How a body ended. A body that broke off may still hold a complete JSON object: some servers mark the end of the body
+/// by closing the connection.
 #[derive(Default)]
 pub(in crate::client_credentials) enum End {
     #[default]

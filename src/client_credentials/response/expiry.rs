@@ -73,11 +73,13 @@ fn auto(stated: &Value<'_>) -> Result<Expiry, NoLifetime> {
     }
 }
 
-/// Whether a number may be a lifetime of more than a day in seconds, or one in milliseconds. The wrong guess would use a
-/// dead token for hours. A lifetime above a day is nearly always one of whole days.
+/// Whether a number may be a lifetime in milliseconds, or else one of more than a day in seconds, or a time since 1970.
+/// The wrong guess would use a dead token for hours. A lifetime above a day is nearly always one of whole days, and a
+/// time since 1970 is hardly ever one of whole hours in milliseconds (30 days are 2,592,000,000).
 fn is_of_two_meanings(number: f64) -> bool {
     let is_whole = |unit: f64| number % unit == 0.0;
-    number > DAY && number < FIRST_EPOCH_SECOND && (!is_whole(DAY) || is_whole(3600.0 * 1e3))
+    let is_odd_lifetime = number < FIRST_EPOCH_SECOND && !is_whole(DAY);
+    number > DAY && number < FIRST_FAR_SECOND && (is_odd_lifetime || is_whole(3600.0 * 1e3))
 }
 
 fn number(stated: &Value<'_>) -> Result<f64, NoLifetime> {
@@ -171,7 +173,7 @@ impl Clocks {
         .ok_or(Over("has already passed"))
     }
 
-    /// Whether the two clocks are so far apart that somebody should look.
+    /// Whether the two clocks are so far apart that the difference is worth a warning.
     pub(super) fn disagree(self) -> bool {
         self.remote
             .is_some_and(|remote| distance(self.local, remote) > TOLERATED_SKEW)
@@ -232,6 +234,9 @@ mod tests {
             (Auto, "1500000000", at(1.5e9)),
             (Auto, r#""1700000000""#, at(1.7e9)),
             (Auto, "1700000000000", at(1.7e9)),
+            // What some servers write for "never".
+            (Auto, "4102444800", at(4_102_444_800.0)),
+            (Auto, "9999999999", at(9_999_999_999.0)),
             (Auto, "99999999999999", at(99_999_999_999.999)),
             (Auto, r#""2023-11-14T22:13:20.000Z""#, at(1.7e9)),
             (Auto, r#""2023-11-14T19:13:20-03:00""#, at(1.7e9)),
@@ -336,6 +341,12 @@ mod tests {
             (2880, "172800000"),
             (2880, "172799990"),
             (20_160, "1209600000"),
+            (25_920, "1555200000"),
+            (30_240, "1814400000"),
+            (43_200, "2592000000"),
+            (43_200, r#""2592000000""#),
+            (129_600, "7776000000"),
+            (525_600, "31536000000"),
         ] {
             check(&[(Auto, json, Err(Unreadable))]);
             let Ok(Expiry::In(lifetime)) = Milliseconds.read(&Value::of(json.as_bytes())) else {

@@ -45,8 +45,11 @@ enum Blame {
     Server,
 }
 
-/// The error for an answer that is no token, without its code, its description and its `Retry-After`.
+/// The error for an answer that is no token, without its code, its description and its `Retry-After`. The code is read
+/// without regard to ASCII case: some servers write `TEMPORARILY_UNAVAILABLE`.
 pub(super) fn denial(dialect: &Dialect, status: StatusCode, code: Option<&str>) -> FetchError {
+    let code = code.map(str::to_ascii_lowercase);
+    let code = code.as_deref();
     let class = classify(&dialect.failures, status, code);
     let blame = blame(status, code);
     let (kind, what) = match blame {
@@ -200,6 +203,32 @@ mod tests {
         assert_eq!(class(&rows, 400, Some("LIMIT")), Transient);
         assert_eq!(class(&rows, 400, None), Unclear);
         assert_eq!(class(&rows, 403, Some("LIMIT")), Permanent);
+    }
+
+    #[test]
+    fn codes_are_read_without_regard_to_case() {
+        let mut dialect = Dialect::new("bank", "https://login.example/token");
+        let class = |dialect: &Dialect, status: u16, code| {
+            denial(dialect, StatusCode::from_u16(status).unwrap(), Some(code)).class()
+        };
+        for (status, code, expected) in [
+            (400, "TEMPORARILY_UNAVAILABLE", Transient),
+            (400, "Server_Error", Transient),
+            (400, "SLOW_DOWN", Transient),
+            (500, "INVALID_CLIENT", Permanent),
+            (400, "Invalid_Scope", Permanent),
+        ] {
+            assert_eq!(class(&dialect, status, code), expected, "{code}");
+        }
+        let advice = |code| {
+            let error = denial(&dialect, StatusCode::BAD_REQUEST, Some(code));
+            error.advice().unwrap()
+        };
+        assert_eq!(advice("INVALID_SCOPE"), advice("invalid_scope"));
+        dialect.failures = vec![FailureRow::new(400, Transient).with_error("Limit")];
+        assert_eq!(class(&dialect, 400, "LIMIT"), Transient);
+        assert_eq!(class(&dialect, 400, "limit"), Transient);
+        assert_eq!(class(&dialect, 400, "limits"), Unclear);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Reads the members of one JSON object, and nothing inside them.
 //!
 //! `serde_json` rejects the whole text for one byte that is no UTF-8, one bare line break or one number too large,
-//! wherever it stands. The crate needs a few members of a token endpoint's answer, and an error in another member must not
-//! lose the token. So the scanner checks each value only as far as it needs to find the value's end.
+//! wherever it stands. The crate needs a few members of a token endpoint's answer, and an error in another member must
+//! not lose the token. So the scanner checks each value only as far as it needs to find the value's end.
 
 use std::{borrow::Cow, collections::BTreeMap, ops::Range};
 
@@ -134,7 +134,7 @@ impl Scanner<'_> {
         Ok(start..self.at)
     }
 
-    /// A list or an object, of which no more is looked at than its brackets and strings.
+    /// A list or an object. Only its brackets and strings are checked.
     fn nested(&mut self) -> Result<Range<usize>, Broken> {
         let start = self.at;
         let mut open = Vec::new();
@@ -220,7 +220,7 @@ fn lossy(text: &[u8]) -> Zeroizing<String> {
     read
 }
 
-/// What the escape at the beginning of a text stands for, and its length.
+/// The character of an escape at the beginning of a text, and the length of the escape.
 pub(super) fn escape(text: &str) -> Option<(char, usize)> {
     let meant = match text.strip_prefix('\\')?.chars().next()? {
         'u' => return unicode_escape(text),
@@ -236,7 +236,7 @@ pub(super) fn escape(text: &str) -> Option<(char, usize)> {
     Some((meant, 2))
 }
 
-/// One unit of UTF-16, or two that belong together. One that is alone stands for no character.
+/// One unit of UTF-16, or a surrogate pair. A lone surrogate is no character.
 fn unicode_escape(text: &str) -> Option<(char, usize)> {
     let unit = |text: &str| {
         let digits = text.strip_prefix("\\u")?.get(..4)?;

@@ -18,7 +18,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// What an `error` holds that is none, also where a server writes its values as texts.
 const SAYS_NOTHING: [&str; 4] = ["", "null", "false", "0"];
 
-/// The whole answer is zeroized in the end: it may hold a refresh token that nobody asked for.
+/// The whole answer is zeroized in the end: it may hold a refresh token, which the crate does not use.
 #[derive(Default)]
 pub(super) struct Members {
     body: Zeroizing<Vec<u8>>,
@@ -26,7 +26,7 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// Takes the answer's body. A whole object counts, however the body ended and whatever the headers say of it.
+    /// Takes the answer's body. A complete object counts, even if the body broke off or the headers contradict it.
     pub(super) fn of(answer: &mut Answer) -> Result<Self, FetchError> {
         let Body { bytes: body, end } = mem::take(&mut answer.body);
         match json::members(json_text(&body)) {
@@ -118,8 +118,8 @@ fn is_compressed(answer: &Answer) -> bool {
         .any(|it| !it.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// Not every client makes an error of it: one that is told over HTTP/2 that the stream ends without an error may take
-/// what has come for the whole.
+/// Not every client reports this as an error: if an HTTP/2 stream ends without an error, a client may accept the part
+/// that came.
 fn is_shorter_than_announced(body: &[u8], answer: &Answer) -> bool {
     let announced = answer.headers.get(CONTENT_LENGTH);
     let announced = announced.and_then(|it| it.to_str().ok()?.trim().parse::<u64>().ok());

@@ -9,7 +9,7 @@ use http::{
 
 /// The answer's own `Date`, cut to whole seconds by its format.
 pub(super) fn date(headers: &HeaderMap) -> Option<SystemTime> {
-    httpdate::parse_http_date(text(headers, DATE)?).ok()
+    moment(text(headers, DATE)?)
 }
 
 /// What `Retry-After` says.
@@ -34,7 +34,7 @@ impl Stated {
 /// `Retry-After` (RFC 9110 §10.2.3) in seconds or as a date. A date is read by the server's own clock where the answer
 /// tells it, else by ours; one that has passed is no wait.
 ///
-/// Of several the longest counts: a gateway may add its own to the server's.
+/// Of several the longest counts: a gateway may add its own to the server's, as a second line or after a comma.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Stated> {
     let values = headers.get_all(RETRY_AFTER).iter();
     let stated = values.map(|value| read(value, headers, now));
@@ -47,8 +47,13 @@ fn read(value: &HeaderValue, headers: &HeaderMap, now: SystemTime) -> Stated {
         let now = date(headers).unwrap_or(now);
         at.duration_since(now).unwrap_or_default()
     };
-    let wait = seconds(text).or_else(|| httpdate::parse_http_date(text).ok().map(until));
-    wait.map_or(
+    let parts: Vec<_> = text.split(',').map(str::trim).collect();
+    let alone = parts
+        .iter()
+        .filter_map(|part| seconds(part).or_else(|| moment(part).map(until)));
+    // A date has a comma of its own.
+    let dates = parts.windows(2).filter_map(|two| moment(&two.join(", ")));
+    alone.chain(dates.map(until)).max().map_or(
         Stated::Unreadable {
             length: value.len(),
         },
@@ -56,8 +61,16 @@ fn read(value: &HeaderValue, headers: &HeaderMap, now: SystemTime) -> Stated {
     )
 }
 
-/// Digits, with a plus sign before and a fraction after them if need be. A fraction is rounded up: nobody is to be asked
-/// before the time.
+/// A date of RFC 9110 §5.6.7. Some servers write `UTC` in place of `GMT`.
+fn moment(text: &str) -> Option<SystemTime> {
+    match text.strip_suffix("UTC") {
+        Some(rest) => httpdate::parse_http_date(&format!("{rest}GMT")).ok(),
+        None => httpdate::parse_http_date(text).ok(),
+    }
+}
+
+/// Digits, with a plus sign before and a fraction after them if need be. A fraction is rounded up, so that no request
+/// comes too early.
 fn seconds(text: &str) -> Option<Duration> {
     let text = text.strip_prefix('+').unwrap_or(text);
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
@@ -112,6 +125,16 @@ mod tests {
             ("Tue, 14 Nov 2023 22:14:20 GMT", earlier, wait(120)),
             ("Tue, 14 Nov 2023 22:14:20 GMT", Some("today"), wait(60)),
             ("Tue, 14 Nov 2000 22:14:20 GMT", None, wait(0)),
+            ("Tue, 14 Nov 2023 22:14:20 UTC", None, wait(60)),
+            ("1, 60", None, wait(60)),
+            ("60,1", None, wait(60)),
+            ("soon, 60", None, wait(60)),
+            (" 5 ,, 7 , later", None, wait(7)),
+            ("5, Tue, 14 Nov 2023 22:14:20 GMT", None, wait(60)),
+            ("Tue, 14 Nov 2023 22:14:20 UTC, 5", None, wait(60)),
+            ("Tue, 14 Nov 2023 22:14:20 GMT, 90, 5", None, wait(90)),
+            ("soon, later", None, unreadable("soon, later")),
+            (",", None, unreadable(",")),
             ("-5", None, unreadable("-5")),
             ("+-5", None, unreadable("+-5")),
             ("1.5.2", None, unreadable("1.5.2")),

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::json;
-use crate::text::{form_urlencoded, is_hidden};
+use crate::{form::form_urlencoded, text::is_hidden};
 
 /// The longest part of a server's description that is kept, in characters.
 const LONGEST: usize = 1024;
@@ -11,7 +11,7 @@ const LONGEST: usize = 1024;
 /// Longer than any name of HTML's, and than any number with zeros before it that a server is known to write.
 const LONGEST_ENTITY: usize = 40;
 
-const STRUCK_OUT: &str = "[elided]";
+const ELIDED: &str = "[elided]";
 
 /// Reads one character at the beginning of a text, and returns it with the length of its encoding.
 type Reading = fn(&str) -> Option<(char, usize)>;
@@ -45,18 +45,18 @@ impl Scrubber {
     /// Secrets are looked for no further than the text is shown: a character has at most four bytes.
     pub(in crate::client_credentials) fn scrub(&self, text: &str) -> String {
         let mut shown = String::new();
-        let mut struck_until = 0;
+        let mut elided_until = 0;
         for (at, character) in text.char_indices() {
             if shown.len() >= 4 * LONGEST {
                 break;
             }
             if let Some(end) = self.secret_at(&text[at..]).map(|length| at + length) {
-                if at >= struck_until {
-                    shown.push_str(STRUCK_OUT);
+                if at >= elided_until {
+                    shown.push_str(ELIDED);
                 }
-                struck_until = struck_until.max(end);
+                elided_until = elided_until.max(end);
             }
-            if at >= struck_until {
+            if at >= elided_until {
                 shown.push(character);
             }
         }
@@ -167,8 +167,8 @@ fn escaped_again(text: &str) -> Option<(char, usize)> {
     Some((meant, before + length))
 }
 
-/// A character as HTML and XML write it: by name where the name is one of XML's, or by number. Any other name may be any
-/// character but a letter or digit of ASCII.
+/// A character as HTML and XML write it: by name where the name is one of XML's, or by number. Any other name may be
+/// any character but a letter or digit of ASCII.
 fn entity(text: &str) -> Option<(char, usize)> {
     let end = text
         .bytes()
@@ -194,7 +194,7 @@ fn entity(text: &str) -> Option<(char, usize)> {
     Some((meant, end + 1))
 }
 
-/// As it stands in a body of JSON, where it may be escaped once more.
+/// The text as a JSON string, without the quotes. An answer may escape it once more.
 fn in_json(secret: &str) -> Zeroizing<String> {
     let mut written = Zeroizing::new(Vec::with_capacity(6 * secret.len() + 2));
     // A string can always be written, and into memory.
@@ -209,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_struck_out_in_every_encoding() {
+    fn a_secret_is_elided_in_every_encoding() {
         let scrubber = Scrubber::new(["k&9".to_owned().into(), "x-k&9".to_owned().into()]);
         assert_eq!(
             scrubber.scrub("k&9 k%269 x-k&9 x-k%269 k9"),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_struck_out_however_it_is_written() {
+    fn a_secret_is_elided_however_it_is_written() {
         let scrubber = Scrubber::new(["s3 \"\\/é<%25+".to_owned().into()]);
         for written in [
             "s3 \"\\/é<%25+",
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_strikes_nothing_and_much_text_is_cut() {
+    fn without_a_secret_nothing_is_elided_and_much_text_is_cut() {
         let scrubber = Scrubber::new([String::new().into()]);
         assert_eq!(scrubber.scrub("wrong secret"), "wrong secret");
         assert_eq!(scrubber.scrub(&"é".repeat(5000)).chars().count(), 1024);

@@ -85,7 +85,7 @@ async fn a_good_exchange_as_it_is_printed() {
 }
 
 #[tokio::test]
-async fn secret_headers_and_fields_are_struck_out() {
+async fn secret_headers_and_fields_are_elided() {
     let mut dialect = Dialect::new("bank", "https://login.example/token");
     dialect.body = BodyEncoding::Json;
     let secret_param = ParamValue::from(secret("canary-param"));
@@ -123,7 +123,7 @@ async fn secret_headers_and_fields_are_struck_out() {
 }
 
 #[tokio::test]
-async fn whatever_could_be_a_token_is_struck_out() {
+async fn a_text_that_could_be_a_token_is_elided() {
     let body = r#"{
         "access_token": "canary",
         "refresh_token": "canary",
@@ -286,7 +286,7 @@ async fn much_is_cut() {
 }
 
 #[tokio::test]
-async fn a_transports_error_is_told_with_its_causes() {
+async fn a_transports_error_is_shown_with_its_causes() {
     let (builder, seen) = observed(plain());
     let transport = service_fn(async |_: Request<Full<Bytes>>| {
         let cause = std::io::Error::other("c4n4ry+s/cret was rejected");
@@ -359,7 +359,7 @@ async fn a_list_is_no_text() {
 
 /// What the reader of tokens takes off a token, and whatever else is done to it, hides it nowhere in its answer.
 #[tokio::test]
-async fn a_token_is_struck_out_however_its_answer_writes_it() {
+async fn a_token_is_elided_however_its_answer_writes_it() {
     for body in [
         r#"{"access_token":" canary ","scope":"canary"}"#,
         r#"{"access_token":"x-canary-1\n","error":"","scope":"x%2dcanary-1"}"#,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{FailureClass, client_credentials::ExpiryFormat, token::Life};
 
-/// Members that nobody asked for.
+/// Members that the crate does not use.
 const STRANGE: [&[u8]; 12] = [
     b"\"Credencial inv\xe1lida\"",
     b"\"\xff\xfe\0\x01\r\n\t\"",

@@ -1,4 +1,4 @@
-//! Where an answer's body ends, and how: JSON has an end of its own.
+//! Where an answer's body ends, and how: JSON marks its own end.
 
 use std::io;
 

@@ -202,7 +202,7 @@ fn cut_off(status: u16) -> Response<impl http_body::Body<Data = Bytes, Error = i
 }
 
 #[tokio::test]
-async fn a_transport_that_fails_is_trouble_in_passing() {
+async fn a_failing_transport_is_transient() {
     let error =
         over(|| Err::<Response<http_body_util::combinators::BoxBody<_, _>>, _>(reset())).await;
     assert_eq!(error.class(), FailureClass::Transient);
@@ -212,7 +212,7 @@ async fn a_transport_that_fails_is_trouble_in_passing() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_cut_off_is_trouble_in_passing() {
+async fn a_truncated_answer_is_transient() {
     let error = over(|| Ok(cut_off(200))).await;
     assert_eq!(error.class(), FailureClass::Transient);
     assert_eq!(error.kind(), FetchErrorKind::Unavailable);

@@ -101,7 +101,7 @@ async fn the_longest_wait_after_a_429() {
     assert!((60..=66).contains(&waits(opinionated().policy(set)).await));
 }
 
-/// Without a source of its own there is no policy to ask.
+/// Without a source there is no policy.
 #[tokio::test]
 async fn a_fetcher_alone_says_what_the_dialect_or_the_user_says() {
     let life = async |builder, expiry: &str| {

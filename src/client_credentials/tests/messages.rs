@@ -147,7 +147,7 @@ async fn a_redirect_to_no_origin_quotes_nothing() {
 }
 
 #[tokio::test]
-async fn a_description_is_shown_with_every_secret_struck_out() {
+async fn a_description_is_shown_with_every_secret_elided() {
     let body = r#"{
         "error": "c4n4ry+s/cret",
         "error_description": "c4n4ry+s/cret c4n4ry%2Bs%2Fcret bWU6YzRuNHJ5JTJCcyUyRmNyZXQ= k3y is wrong"

@@ -192,7 +192,7 @@ fn an_error_says_whose_setting_it_is_and_what_was_given() {
 }
 
 #[test]
-fn a_secret_with_what_nobody_sees_is_told_by_its_place() {
+fn a_secret_with_an_invisible_character_is_named_by_its_place() {
     let with = |secret: &str| ClientSecret::new(secret);
     for (builder, field) in [
         (plain().secret(with("c4n4ry\u{200b}s")), "client_secret"),

@@ -1,5 +1,5 @@
-//! The fetcher over transports that answer by themselves: its requests, its reading of answers, and the mistakes that the
-//! builder reports.
+//! The fetcher over transports that answer by themselves: its requests, its reading of answers, and the mistakes that
+//! the builder reports.
 
 mod answers;
 mod attempt_records;

@@ -40,7 +40,7 @@ async fn a_token_is_fetched() {
 }
 
 #[tokio::test]
-async fn connections_that_break_are_trouble_in_passing() {
+async fn broken_connections_are_transient() {
     for answer in [
         "",
         "HTTP/1.1 200 OK\r\n",
@@ -57,7 +57,7 @@ async fn connections_that_break_are_trouble_in_passing() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_trouble_in_passing() {
+async fn an_unreachable_host_is_transient() {
     let (address, _held) = nobody();
     let error = fetch(&format!("http://{address}"), client())
         .await
@@ -86,7 +86,7 @@ async fn the_clients_own_time_out_is_a_time_out() {
 
 #[cfg(feature = "rustls")]
 #[tokio::test]
-async fn a_peer_that_speaks_no_tls_is_no_passing_trouble() {
+async fn a_peer_without_tls_is_not_transient() {
     let (address, _) = peer("HTTP/1.1 400 Bad Request\r\n\r\n").await;
     let error = fetch(&format!("https://{address}"), client())
         .await

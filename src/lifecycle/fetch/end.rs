@@ -26,7 +26,7 @@ impl FetchTask {
         }
     }
 
-    /// Those who wait are told before the user's subscriber is, which may panic.
+    /// Waiters are notified before the user's subscriber, which may panic.
     pub(super) fn tell(&self, outcome: Outcome) {
         self.fetch.finish(outcome);
         self.core.changes.send_replace(());
@@ -56,7 +56,7 @@ impl FetchTask {
             Failure::Panicked => self.back_off(driver, Reason::FetcherPanicked(attempts)),
         };
         let Some(error) = error else { return };
-        // Also one that the fetch's bound cut short, or that panicked.
+        // Including an attempt that the fetch's bound cut short, or that panicked.
         AtomicCounters::add(&self.core.counters.failures, attempts);
         self.tell(Outcome::Failed(error.clone()));
         telemetry::fetch_failed(&error, self.took(started));
@@ -72,14 +72,14 @@ impl FetchTask {
             core.restore();
             Some(())
         })?;
-        // Without the lock: dropping it runs the user's code. Who is stuck inside it keeps it.
+        // Without the lock: dropping it runs the user's code. A driver that is stuck inside the fetcher keeps it.
         let closed = core.fetcher.try_lock().and_then(|mut place| place.take());
         drop(closed);
         Some(error)
     }
 
-    /// Ends the fetch and puts the back-off in force in one step: nobody can start a fetch in between, nor have a
-    /// newer token suspended, which would then be restored in place of the one that this fetch was for.
+    /// Ends the fetch and starts the back-off in one step. No other fetch can start in between, and no newer token can
+    /// be suspended, which would then be restored in place of the token that this fetch was for.
     fn back_off(&self, driver: &Driver, reason: Reason) -> Option<OAuthError> {
         let core = &self.core;
         let now = core.now();

@@ -1,4 +1,4 @@
-//! The fetch under way: what waiters see of it, and the tasks that do its work.
+//! The fetch under way: its waiters, and the tasks that drive it.
 //!
 //! `wait` spawns a task and waits for the outcome. The `task` makes the attempts, and `end` applies their result.
 //! `drivers` decides which task works on the fetch.
@@ -19,25 +19,25 @@ pub(super) use self::{
 use super::sync::{AtomicU64, Notify, OnceLock, Ordering};
 use crate::{error::OAuthError, token::FetchCause};
 
-/// How a fetch ended. Cheap to clone: every waiter gets the same.
+/// How a fetch ended. It is cheap to clone: every waiter gets the same outcome.
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
     /// The token is in the cell.
     Succeeded,
     Failed(OAuthError),
-    /// Whatever drove it is gone (its runtime, most likely): whoever still waits may start another.
+    /// Its tasks were dropped, usually with their runtime. A waiter may start another fetch.
     Lost,
 }
 
-/// A fetch under way, as those see it who wait for it.
+/// A fetch under way, as its waiters see it.
 ///
 /// # Invariants
 ///
-/// 1. The outcome is written once, and before the waiters are woken.
-/// 2. A waiter keeps the fetch it joined: a later fetch's outcome is never taken for its own.
-/// 3. A waiter that is dropped takes nothing with it: the fetch is driven by a task of the source.
-/// 4. The beats change while somebody drives it, and in steps of the state alone: a driver that was replaced no longer
-///    beats, so that waiters are never told by an old one that the new one lives.
+/// 1. The outcome is written once, before the waiters are woken.
+/// 2. A waiter keeps the fetch that it joined, so it never sees the outcome of a later fetch.
+/// 3. Dropping a waiter does not affect the fetch: a task of the source drives it.
+/// 4. The beats change only while a task drives the fetch, and only in steps of the state. A replaced driver no longer
+///    beats, so its beats cannot hide that the new driver is dead.
 #[derive(Debug)]
 pub(crate) struct Fetch {
     pub(crate) cause: FetchCause,
@@ -57,7 +57,7 @@ impl Fetch {
     }
 
     pub(crate) async fn outcome(&self) -> Outcome {
-        // Registered before the outcome is looked for: one that is written in between still wakes us.
+        // Registered before the outcome is read: an outcome that is written in between still wakes this waiter.
         let finished = self.finished.notified();
         match self.outcome.get() {
             Some(outcome) => return outcome.clone(),
@@ -68,7 +68,7 @@ impl Fetch {
     }
 
     pub(crate) fn finish(&self, outcome: Outcome) {
-        // A second outcome cannot come: only the step that ended the fetch is followed by this.
+        // There is no second outcome: only the step that ended the fetch is followed by this call.
         let _ = self.outcome.set(outcome);
         self.finished.notify_waiters();
     }
@@ -77,7 +77,7 @@ impl Fetch {
         matches!(self.outcome.get(), Some(Outcome::Lost))
     }
 
-    /// How often somebody has shown to work on it.
+    /// How often a driver has beaten.
     pub(crate) fn beats(&self) -> u64 {
         self.beats.load(Ordering::Relaxed)
     }

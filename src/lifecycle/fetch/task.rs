@@ -32,35 +32,34 @@ use crate::{
 /// The user's fetcher with its type erased. It is `Send`, and neither `Clone` nor `Sync`.
 pub(crate) type Fetcher = BoxService<TokenRequest, Token, BoxError>;
 
-/// A call of the fetcher's that is under way.
+/// A call of the fetcher that is under way.
 type Call = <Fetcher as Service<TokenRequest>>::Future;
 
-/// The waits before the attempts that follow a token without life, whatever number of attempts the policy allows. An
-/// endpoint that keeps a token until its end hands it out for up to a second after its last whole second; one that keeps
-/// it for a second too long, for up to two. No more than two attempts fall into one second.
+/// The waits before the attempts that follow an expired token, whatever number of attempts the policy allows. An
+/// endpoint that caches a token until its end returns it for up to a second after its last whole second; an endpoint
+/// that caches it a second too long, for up to two. At most two attempts fall into one second.
 const WAITS_FOR_LIFE: [Duration; 3] = [
     Duration::from_millis(500),
     Duration::from_millis(500),
     Duration::from_secs(1),
 ];
 
-/// How long to leave a fetcher alone that another driver is inside of.
+/// How long to wait for a fetcher that another driver is inside of.
 const OCCUPIED: Duration = Duration::from_millis(50);
 
-/// A task that is to drive a fetch.
+/// A task that drives a fetch.
 ///
 /// # Invariants
 ///
-/// 1. Nobody waits for a fetch that cannot end: a driver that is dropped loses its fetch, and so does a task that is
-///    dropped before anyone has begun.
-/// 2. Whatever a driver changes (the cell, the state, the fetch's outcome) it changes in a step that found it driving,
-///    or after one. A driver that was replaced has no say, and makes no further attempt.
-/// 3. The fetcher is locked for one poll, never across an await. A driver that is no longer polled does not hold it. Only
-///    one that is stuck inside the fetcher's own code does, and then nobody can go on.
+/// 1. Every fetch ends: it is lost if its driver is dropped, or if the last task that could have begun is dropped.
+/// 2. A driver changes the cell, the state and the fetch's outcome only in a step that found it driving, or after such
+///    a step. A replaced driver changes nothing and makes no further attempt.
+/// 3. The fetcher is locked for one poll, never across an await. A driver that is no longer polled does not hold the
+///    lock. A driver that is stuck inside the fetcher's code does, and then no driver can go on.
 pub(super) struct FetchTask {
     pub(super) core: Arc<Core>,
     pub(super) fetch: Arc<Fetch>,
-    /// `None` before it has begun.
+    /// `None` until it has begun.
     driver: Option<Driver>,
     pub(super) progress: Progress,
     last_failure: Option<FetchError>,
@@ -69,10 +68,10 @@ pub(super) struct FetchTask {
 
 pub(super) enum Failure {
     Fetch(FetchError),
-    /// The fetcher's readiness failed: by Tower's contract it must not be called again.
+    /// The fetcher's `poll_ready` failed: by Tower's contract it must not be called again.
     Closed(BoxError),
     Panicked,
-    /// Another drives in its place, or nobody does: there is nothing to be done any more.
+    /// The driver was replaced, or the fetch has ended: there is nothing left to do.
     Replaced,
 }
 
@@ -103,17 +102,22 @@ impl FetchTask {
         let (core, driver) = (self.core.clone(), begun.driver);
         self.driver = Some(driver.clone());
         self.progress = begun.progress;
-        let delay = begun.start.saturating_sub(core.now().monotonic);
-        let delayed = beating(&core, &driver, Duration::MAX, wait(delay)).await;
-        if delayed.is_err() {
-            return;
+        let mut delay = begun.start.saturating_sub(core.now().monotonic);
+        if !begun.has_started {
+            let first = wait(std::mem::take(&mut delay));
+            if beating(&core, &driver, Duration::MAX, first).await.is_err() {
+                return;
+            }
         }
-        if driver.is_first() {
+        let Some((is_first, bound)) = core.step(|state| Some(state.driven_by(&driver)?.start()))
+        else {
+            return;
+        };
+        if is_first {
             core.counters.count_fetch(self.fetch.cause);
         }
         let started = core.now();
-        let bound = core.config.policy.timeouts.fetch;
-        let result = match beating(&core, &driver, bound, self.attempts()).await {
+        let result = match beating(&core, &driver, bound, self.attempts(delay)).await {
             Ok(result) => result,
             Err(Stopped::OutOfTime) => Err(Failure::Fetch(self.out_of_time())),
             Err(Stopped::Replaced) => return,
@@ -121,8 +125,10 @@ impl FetchTask {
         self.finish(&driver, result, started);
     }
 
-    /// Attempts until one succeeds, one fails for a reason that another cannot cure, or there are no more.
-    async fn attempts(&mut self) -> Result<PreparedToken, Failure> {
+    /// Makes attempts until one succeeds, one fails for a reason that a further attempt cannot fix, or none is left.
+    /// `delay` is what is left of the wait of a replaced driver.
+    async fn attempts(&mut self, delay: Duration) -> Result<PreparedToken, Failure> {
+        wait(delay).await;
         loop {
             let error = match caught(self.attempt()).await {
                 Err(Failure::Fetch(error)) => error,
@@ -133,12 +139,13 @@ impl FetchTask {
             };
             telemetry::attempt_failed(self.progress.attempts, &error, pause);
             self.last_failure = Some(error);
+            self.note_wait(pause);
             wait(pause).await;
         }
     }
 
     async fn attempt(&mut self) -> Result<PreparedToken, Failure> {
-        // Not bounded by the attempt's time-out: a rate limit around the fetcher may hold it back for longer.
+        // Not bounded by the attempt's time-out: a rate limit around the fetcher may take longer.
         let (anchor, call) = self.call().await?;
         let timeout = self.core.config.policy.timeouts.attempt;
         let bound = Bound::new(&self.core.config.clock, timeout, ATTEMPT_GRACE);
@@ -151,7 +158,7 @@ impl FetchTask {
             .map_err(Failure::Fetch)
     }
 
-    /// Calls the fetcher as soon as it is ready, and says when that was.
+    /// Calls the fetcher as soon as it is ready, and returns when that was.
     async fn call(&mut self) -> Result<(Now, Call), Failure> {
         loop {
             match poll_fn(|cx| self.poll_call(cx)).await {
@@ -161,7 +168,7 @@ impl FetchTask {
         }
     }
 
-    /// `None`: a driver that was replaced is still inside the fetcher.
+    /// `None`: a replaced driver is still inside the fetcher.
     fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(Now, Call), Failure>>> {
         let core = self.core.clone();
         let Some(mut place) = core.fetcher.try_lock() else {
@@ -183,17 +190,16 @@ impl FetchTask {
 
     /// The request of the next attempt, if this driver may still make one.
     fn request(&mut self, anchor: Now) -> Result<TokenRequest, Failure> {
-        self.progress.attempts += 1;
-        let progress = self.progress;
         let retry_now = self.driver.as_ref().and_then(|driver| {
             self.core.step(|state| {
-                state.driven_by(driver)?.attempt(progress);
+                state.driven_by(driver)?;
                 Some(state.take_retry_now())
             })
         });
         let retry_now = retry_now.ok_or(Failure::Replaced)?;
+        self.progress.attempts += 1;
         AtomicCounters::count(&self.core.counters.attempts);
-        let (attempt, cause) = (progress.attempts, self.fetch.cause);
+        let (attempt, cause) = (self.progress.attempts, self.fetch.cause);
         let mut request = TokenRequest::new(attempt, cause, anchor.wall_time());
         if let Some(current) = self.core.cell.get() {
             request = request.with_previous(current.token.clone());
@@ -204,7 +210,18 @@ impl FetchTask {
         })
     }
 
-    /// How long to wait before another attempt, if there is to be one.
+    /// Records a wait, for a driver that takes over meanwhile: it must not shorten a `Retry-After`.
+    fn note_wait(&self, pause: Duration) {
+        let until = self.core.now().monotonic.saturating_add(pause);
+        let Some(driver) = &self.driver else { return };
+        self.core.step(|state| {
+            if let Some(driving) = state.driven_by(driver) {
+                driving.wait(self.progress, until);
+            }
+        });
+    }
+
+    /// How long to wait before the next attempt, if there is one.
     fn wait_after(&mut self, error: &FetchError) -> Option<Duration> {
         let policy = &self.core.config.policy;
         let Progress {
@@ -230,14 +247,14 @@ impl FetchTask {
         }
     }
 
-    /// How long to wait before another attempt after a token without life.
+    /// How long to wait before the next attempt after an expired token.
     fn wait_for_life(&mut self) -> Option<Duration> {
         let wait = WAITS_FOR_LIFE.get(self.progress.without_life as usize)?;
         self.progress.without_life += 1;
         Some(*wait)
     }
 
-    /// The fetch's own bound passed. What its last attempt failed with says more than that, if there was one.
+    /// The fetch's own bound passed. The error of its last attempt says more, if there is one.
     fn out_of_time(&mut self) -> FetchError {
         let bound = self.core.config.policy.timeouts.fetch;
         let timed_out = || self.core.timed_out("timeouts.fetch", bound);
@@ -245,13 +262,13 @@ impl FetchTask {
     }
 }
 
-/// Why a part of a driver's work was given up.
+/// Why a part of a driver's work ended early.
 enum Stopped {
     OutOfTime,
     Replaced,
 }
 
-/// Does a part of a driver's work, for no longer than `bound`, and shows those who wait that it lives.
+/// Does a part of a driver's work, for at most `bound`, and beats, so that waiters see that the driver is alive.
 async fn beating<F: Future>(
     core: &Core,
     driver: &Driver,
@@ -264,22 +281,22 @@ async fn beating<F: Future>(
         if let Some(output) = bound.tick(TICK, work.as_mut()).await {
             return Ok(output);
         }
-        let beat = |driving: &mut Driving| driving.beat();
+        let beat = |driving: &mut Driving| driving.beat(bound.left());
         core.step(|state| state.driven_by(driver).map(beat))
             .ok_or(Stopped::Replaced)?;
     }
     Err(Stopped::OutOfTime)
 }
 
-/// A timer takes a millisecond even for nothing, and most fetches have nothing to wait for.
+/// A timer takes a millisecond even for a zero wait, and most fetches do not wait.
 async fn wait(duration: Duration) {
     if !duration.is_zero() {
         time::sleep(duration).await;
     }
 }
 
-/// Catches a panic of the fetcher's where it happens. A panic that ends the task from elsewhere (a runtime dropped by
-/// an unwinding thread) is no fault of the fetcher's, and the fetch is lost like any other.
+/// Catches a panic of the fetcher where it happens. A panic from elsewhere that ends the task (an unwinding thread
+/// drops the runtime) is not the fetcher's fault: the fetch is lost.
 async fn caught<T>(attempt: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let mut attempt = pin!(attempt);
     poll_fn(|cx| {
@@ -292,14 +309,16 @@ async fn caught<T>(attempt: impl Future<Output = Result<T, Failure>>) -> Result<
 impl Drop for FetchTask {
     fn drop(&mut self) {
         let lost = self.core.step(|state| {
-            match &self.driver {
-                Some(driver) => state.driven_by(driver)?,
-                None => state.driving(&self.fetch).filter(|it| !it.has_driver())?,
+            let is_lost = match &self.driver {
+                Some(driver) => state.driven_by(driver).is_some(),
+                None => state.driving(&self.fetch).is_some_and(Driving::miss_task),
             };
-            state.lost();
-            Some(())
+            if is_lost {
+                state.lost();
+            }
+            is_lost
         });
-        if lost.is_some() {
+        if lost {
             self.tell(Outcome::Lost);
         }
     }

@@ -1,12 +1,12 @@
-//! Starts a fetch, and waits for it: who waits sees that it goes on.
+//! Starts a fetch and waits for it. Waiters check that it goes on.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc};
 
 use tracing::Instrument;
 
 use super::{
     Fetch, Outcome,
-    drivers::{Driving, Silence},
+    drivers::{Driving, FIRST_LOOK, SILENT_LOOKS, Silence},
     task::FetchTask,
 };
 use crate::{
@@ -19,19 +19,11 @@ use crate::{
     },
 };
 
-/// How long a task that was spawned may take to be polled for the first time before another is spawned. Longer than a
-/// runtime with much to do takes; short enough to be worth it where a blocked worker has the task in its own slot.
-const FIRST_LOOK: Duration = Duration::from_millis(100);
-
-/// After how many looks in a row without a beat a driver is taken for dead, the first of them an early one. A driver beats
-/// at every [`TICK`]. Looks, and not time: a process that was frozen has missed no look.
-const SILENT_LOOKS: u32 = 4;
-
-/// Spawns a fetch on the runtime at hand, as a task that the source owns.
+/// Spawns a fetch on the current runtime, as a task that the source owns.
 ///
 /// # Errors
 ///
-/// Without a runtime that takes the task; the fetch is lost then.
+/// Fails if no runtime takes the task. The fetch is lost then.
 pub(crate) fn start(core: &Arc<Core>, fetch: &Arc<Fetch>) -> Result<(), OAuthError> {
     let task = FetchTask::new(core.clone(), fetch.clone());
     if let Ok(runtime) = runtime::Handle::try_current() {
@@ -41,7 +33,7 @@ pub(crate) fn start(core: &Arc<Core>, fetch: &Arc<Fetch>) -> Result<(), OAuthErr
             return Ok(());
         }
     }
-    // The token that the fetch was to replace is the best there is.
+    // The token that the fetch should have replaced is the best there is.
     core.step(|_| core.restore());
     Err(core.error(Reason::NoRuntime))
 }
@@ -56,14 +48,14 @@ fn spawn(core: &Arc<Core>, runtime: &runtime::Handle, task: FetchTask) {
         driving.add_task(kept);
         Some(())
     });
-    // Over already, or ended by a shutdown that found no task to abort.
+    // The fetch has ended, or a shutdown found no task to abort.
     if is_under_way.is_none() {
         spawned.abort();
     }
 }
 
-/// Waits for a fetch's outcome; `None` when the bound passes first. If nobody drives the fetch, those who wait spawn a
-/// task that does.
+/// Waits for a fetch's outcome. Returns `None` if the bound passes first. If no task drives the fetch, a waiter spawns
+/// one.
 pub(crate) async fn follow(
     core: &Arc<Core>,
     fetch: &Arc<Fetch>,
@@ -84,7 +76,7 @@ pub(crate) async fn follow(
     None
 }
 
-/// Spawns another task for a fetch that nobody begins, or whose driver is silent; says whether that was to be done.
+/// Spawns another task for a fetch that no task begins, or whose driver is silent. Returns whether that was necessary.
 pub(in crate::lifecycle) fn help(
     core: &Arc<Core>,
     fetch: &Arc<Fetch>,
@@ -98,14 +90,14 @@ pub(in crate::lifecycle) fn help(
     let Some(replaced) = core.step(|state| state.driving(fetch).and_then(help)) else {
         return false;
     };
-    // Without the lock: an abort may drop what the task runs here and now, and that wants the lock.
+    // Without the lock: an abort may drop the task's future at once, and its drop takes the lock.
     replaced.iter().for_each(|task| task.abort());
     let task = FetchTask::new(core.clone(), fetch.clone());
     spawn(core, &runtime, task);
     true
 }
 
-/// What somebody who waits has seen of a fetch.
+/// What a waiter has seen of a fetch.
 struct Watch {
     seen: u64,
     silent_looks: u32,

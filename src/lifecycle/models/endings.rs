@@ -1,4 +1,4 @@
-//! A source that ends takes its fetch with it, and nobody is left waiting.
+//! A source that ends ends its fetch too, and no caller waits for ever.
 
 use super::*;
 

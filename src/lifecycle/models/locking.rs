@@ -1,4 +1,4 @@
-//! The state's lock is not held while wakers or the user's code run: both may come back to the source.
+//! The state's lock is not held while wakers or the user's code run: both may call the source.
 
 use std::{
     fmt,
@@ -9,7 +9,7 @@ use std::{
 
 use super::*;
 
-/// Comes back to the source when it is woken.
+/// Calls the source when it is woken.
 struct Returning(Arc<Core>);
 
 impl Wake for Returning {
@@ -18,7 +18,7 @@ impl Wake for Returning {
     }
 }
 
-/// Has wakers registered that come back, for the fetch's outcome and for a change, while `end` ends the fetch.
+/// Registers wakers that call the source, for the fetch's outcome and for a change, while `end` ends the fetch.
 fn wakers_may_come_back(script: impl IntoIterator<Item = Answer>, end: fn(&World)) {
     let world = World::new(script);
     let fetch = world.new_fetch();
@@ -49,7 +49,7 @@ fn wakers_may_come_back_when_a_fetch_is_ended() {
     explore(|| wakers_may_come_back([Answer::Hang], |world| world.shut_down()));
 }
 
-/// An error of the user's that comes back to the source when it is dropped.
+/// A user's error that calls the source when it is dropped.
 struct Clinging(Arc<std::sync::OnceLock<Weak<Core>>>);
 
 impl Drop for Clinging {

@@ -1,5 +1,5 @@
-//! The fetch's state machine and the publish protocol under a model checker: every model is run in all the orders in
-//! which its threads may take their steps. `.ci/loom` runs them; `sync` says what is modelled.
+//! The fetch's state machine and the publish protocol under a model checker. Every model runs in every order of its
+//! threads' steps. `.ci/loom` runs them; `sync` says what is modelled.
 //!
 //! No time passes in a model.
 
@@ -39,7 +39,7 @@ use crate::{
     token::{FetchCause, Generation, Token, TokenRequest},
 };
 
-/// Runs a model in every order that is to be tried, and prints how many those were.
+/// Runs a model in every order, and prints the number of orders.
 fn explore(model: impl Fn() + Send + Sync + 'static) {
     explore_with(loom::model::Builder::new(), model);
 }
@@ -72,7 +72,7 @@ struct Endpoint {
     script: Mutex<VecDeque<Answer>>,
     fetches: AtomicUsize,
     under_way: AtomicUsize,
-    /// How often a fetch was taken over: what it was taken from may still be under way.
+    /// How often a fetch was taken over. The earlier driver may still be running.
     taken_over: AtomicUsize,
 }
 
@@ -158,7 +158,7 @@ impl World {
         world
     }
 
-    /// The generation that a caller gets who waits for it.
+    /// The generation that a waiting caller gets.
     fn acquired(&self) -> Result<u64, OAuthError> {
         block_on(self.acquire()).map(|token| token.generation().get())
     }
@@ -177,13 +177,13 @@ impl World {
         }
     }
 
-    /// The runtimes of all that drive a fetch go away.
+    /// Drops the runtimes of all drivers of a fetch.
     fn lose(&self, fetch: &Arc<Fetch>) {
         let tasks = self.step(|state| state.driving(fetch).map(Driving::take_tasks));
         tasks.into_iter().flatten().for_each(|task| task.abort());
     }
 
-    /// Somebody who waits has seen no beat since `seen`; whether they were the one to help.
+    /// A waiter has seen no beat since `seen`. Returns whether it was the one that helped.
     fn help(&self, fetch: &Arc<Fetch>, seen: u64, silence: Silence) -> bool {
         if silence == Silence::Long {
             self.endpoint.taken_over.fetch_add(1, Ordering::SeqCst);

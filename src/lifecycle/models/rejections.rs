@@ -1,4 +1,4 @@
-//! A rejection touches only the token it was about, and its mark lasts as long as the fetch that follows from it.
+//! A rejection affects only its own token, and its mark lasts as long as the fetch that it causes.
 
 use super::*;
 
@@ -78,7 +78,7 @@ fn a_token_suspended_anew_is_not_restored_by_the_fetch_before() {
 #[test]
 fn a_token_restored_while_the_fetch_goes_on_stays_so_and_never_outlives_it() {
     explore(|| {
-        // No time passes in a model: without a wait, whoever looks first restores the token.
+        // No time passes in a model: without a wait, the first request restores the token.
         let mut policy = Policy::default();
         policy.rejection.suspended_wait = std::time::Duration::ZERO;
         let world = Arc::new(World::with(policy, []).with_a_token());

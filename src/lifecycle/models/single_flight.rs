@@ -1,8 +1,8 @@
-//! At most one fetch, whoever asks and whoever goes away.
+//! At most one fetch at a time, whichever callers ask or are dropped.
 
 use super::*;
 
-/// Two callers at once; what each got, and the number of fetches.
+/// Two callers at once. Returns what each got, and the number of fetches.
 fn two_callers(script: Vec<Answer>) -> ([Result<u64, OAuthError>; 2], usize) {
     let world = Arc::new(World::new(script));
     let other = thread::spawn({

@@ -1,9 +1,9 @@
-//! A fetch changes hands, and only one driver counts.
+//! A fetch is taken over, and only one driver counts.
 
 use super::*;
 
-/// A fetch is taken over, whatever has become of it by then: its outcome, and whether the first driver had asked the
-/// endpoint and was replaced before it was through.
+/// A fetch is taken over at any point. Returns its outcome, and whether the first driver had asked the endpoint before
+/// it was replaced.
 fn taken_over(script: Vec<Answer>) -> (Arc<World>, Outcome, bool) {
     let world = Arc::new(World::new(script));
     let fetch = world.start();

@@ -1,4 +1,4 @@
-//! The bucket, drawn from at any times.
+//! The bucket, with draws at arbitrary times.
 
 use proptest::prelude::*;
 

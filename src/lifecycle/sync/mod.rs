@@ -1,8 +1,8 @@
-//! The primitives that the lifecycle's own concurrency is built on, in one place so that a model checker can stand
-//! in for them: under `--cfg tower_oauth_loom` they come from `stand_ins.rs`, and `.ci/loom` runs the models.
+//! The primitives of the lifecycle's concurrency, in one place, so that a model checker can replace them: under `--cfg
+//! tower_oauth_loom` they come from `stand_ins.rs`, and `.ci/loom` runs the models.
 //!
-//! `Arc` and tokio's `watch` stay what they are there: the first does no more than count, and the second only says that
-//! it is worth looking again.
+//! `Arc` and tokio's `watch` are not replaced: `Arc` only counts, and `watch` only signals that the state should be
+//! read again.
 
 use std::sync::TryLockError;
 pub(crate) use std::sync::atomic::Ordering;
@@ -26,8 +26,8 @@ pub(crate) use stand_ins::{
 #[cfg(tower_oauth_loom)]
 use stand_ins::{Lock, MutexGuard};
 
-/// A mutex without poisoning: what it guards is changed in whole steps that cannot panic half-way, or is a fetcher, whose
-/// panics are an outcome like any other.
+/// A mutex without poisoning. Its value changes in steps that cannot panic half-way, or is a fetcher, whose panic is an
+/// ordinary outcome.
 #[derive(Debug, Default)]
 pub(crate) struct Mutex<T>(Lock<T>);
 
@@ -42,7 +42,7 @@ impl<T> Mutex<T> {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// `None` while somebody else has it.
+    /// `None` while another thread holds it.
     pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         match self.0.try_lock() {
             Ok(guard) => Some(guard),

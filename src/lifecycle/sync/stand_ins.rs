@@ -1,4 +1,4 @@
-//! What the model checker sees in place of the real primitives. Each promises what the original does, and no more.
+//! Replacements of the real primitives for the model checker. Each promises exactly what the original promises.
 
 use std::{
     future::Future,
@@ -13,7 +13,7 @@ pub(crate) use loom::sync::{
     atomic::{AtomicU8, AtomicU64},
 };
 
-/// For arc-swap's: an index into all values so far. Readers may see an old one for a while, as they may there.
+/// For arc-swap's: an index into all values so far. Readers may see an old value for a while, as with the original.
 #[derive(Debug)]
 pub(crate) struct ArcSwapOption<T> {
     values: Hidden<Vec<Option<Arc<T>>>>,
@@ -51,7 +51,7 @@ impl<T> Default for ArcSwapOption<T> {
     }
 }
 
-/// For std's: what was set is seen by those who see the flag.
+/// For std's: a thread that sees the flag sees the value.
 #[derive(Debug)]
 pub(crate) struct OnceLock<T> {
     value: std::sync::OnceLock<T>,
@@ -80,7 +80,7 @@ impl<T> Default for OnceLock<T> {
     }
 }
 
-/// For tokio's: wakes those who were registered by [`notified`](Self::notified), whether they have been polled or not.
+/// For tokio's: wakes every waiter that [`notified`](Self::notified) registered, polled or not.
 #[derive(Debug)]
 pub(crate) struct Notify {
     calls: AtomicUsize,
@@ -131,8 +131,8 @@ impl Future for Notified<'_> {
     }
 }
 
-/// For a tokio task's: drops what the task runs, here and now unless it is being polled, and then right after. Who aborts
-/// does not wait for that. A task that aborts itself is not modelled.
+/// For a tokio task's: drops the task's future at once, or right after its poll if it is being polled. The caller of
+/// the abort does not wait for that. A task that aborts itself is not modelled.
 #[derive(Clone)]
 pub(crate) struct AbortHandle(Arc<Shared>);
 
@@ -160,7 +160,7 @@ impl AbortHandle {
 
     pub(crate) fn abort(&self) {
         self.0.aborted.store(true, Ordering::SeqCst);
-        // Who polls it looks at the flag when they have let go of the lock.
+        // The poller checks the flag after it has released the lock.
         if let Ok(task) = self.0.task.try_lock() {
             Self::end(task);
         }
@@ -205,7 +205,7 @@ impl std::fmt::Debug for AbortHandle {
     }
 }
 
-/// For tokio's: there is always a runtime, and a task is a thread of its own.
+/// For tokio's: there is always a runtime, and each task has its own thread.
 pub(crate) mod runtime {
     use std::future::poll_fn;
 
@@ -239,13 +239,13 @@ pub(crate) mod runtime {
     }
 }
 
-/// For tokio's: no time passes. Waits are over at once, and no bound is ever reached.
+/// For tokio's: no time passes. Waits end at once, and no bound is ever reached.
 pub(crate) mod time {
     use std::time::Duration;
 
     pub(crate) struct Elapsed;
 
-    /// Lets the others go on: what is waited for is theirs to do.
+    /// Lets the other threads go on: the caller waits for their work.
     pub(crate) async fn sleep(_: Duration) {
         loom::thread::yield_now();
     }

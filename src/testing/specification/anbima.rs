@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::{Attachment, Encoding, Expected, Proof, Route, Scopes, Specification, TokenEndpoint};
 
-/// ANBIMA, as the page on authentication of its developers' portal has it, worked example included.
+/// ANBIMA, as on the authentication page of its developers' portal, with the worked example.
 ///
 /// Its document names no status for a token, and clients have met both 200 and 201: here it is 201, which catches a
 /// client that insists on 200.

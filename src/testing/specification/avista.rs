@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::{Attachment, Encoding, Expected, Proof, Route, Scopes, Specification, TokenEndpoint};
 
-/// Avista, as the page "Authentication" of its PIX Bacen API has it: no grant type at all.
+/// Avista, as on the page "Authentication" of its PIX Bacen API: without a grant type.
 pub(in crate::testing) const AVISTA: Specification = Specification {
     name: "avista",
     client_id: "avista-client",

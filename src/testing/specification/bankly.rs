@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::{Attachment, Encoding, Expected, Proof, Route, Scopes, Specification, TokenEndpoint};
 
-/// Bankly, as its page "Token para gerar certificado mTLS" has it, with the endpoint that takes a client certificate in
+/// Bankly, as on its page "Token para gerar certificado mTLS", with the endpoint that takes a client certificate in
 /// place of the secret, and the route that issues such certificates (its page "Download do certificado TLS").
 pub(in crate::testing) const BANKLY: Specification = Specification {
     name: "bankly",

@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::{Attachment, Encoding, Expected, Proof, Route, Scopes, Specification, TokenEndpoint};
 
-/// Conta Simples, as its page "Get access token" has it: only the grant type in the form.
+/// Conta Simples, as on its page "Get access token": only the grant type in the form.
 pub(in crate::testing) const CONTA_SIMPLES: Specification = Specification {
     name: "conta-simples",
     client_id: "conta-simples-api-key",

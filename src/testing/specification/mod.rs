@@ -1,4 +1,4 @@
-//! What each bank's document asks of a client, as data.
+//! What each bank's document requires of a client, as data.
 
 mod anbima;
 mod avista;
@@ -26,11 +26,11 @@ pub(super) struct Specification {
     pub(super) lifetime: Duration,
     pub(super) scopes: Scopes,
     pub(super) attachment: Attachment,
-    /// First one that any token opens, then one that no token opens unless it was given the scope.
+    /// The first accepts any valid token; the second needs a scope.
     pub(super) routes: &'static [Route],
 }
 
-/// One way to ask for a token: always a POST, and nothing in its body but these fields.
+/// One token endpoint: it takes a POST with exactly these fields.
 #[derive(Debug)]
 pub(super) struct TokenEndpoint {
     pub(super) path: &'static str,
@@ -68,7 +68,7 @@ pub(super) enum Expected {
 /// The scopes that a token holds.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Scopes {
-    /// None, and the answer does not speak of them.
+    /// None, and the answer does not mention them.
     Unstated,
     /// These, and the answer lists them.
     Granted(&'static [&'static str]),
@@ -76,7 +76,7 @@ pub(super) enum Scopes {
     Requested,
 }
 
-/// How a token travels to the API, which also says how the API rejects one.
+/// The headers that carry a token to the API. They also decide how the API rejects one.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Attachment {
     /// `Authorization: Bearer <token>`.
@@ -94,7 +94,7 @@ pub(super) struct Route {
     pub(super) gives: Gives,
 }
 
-/// What a route answers a request with that it admits.
+/// The answer of a route to a request with a valid token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gives {
     Echo,

@@ -1,4 +1,4 @@
-//! Certificates that are made for a test, and that nobody trusts who was not told to.
+//! Certificates for tests. No client trusts them unless it is configured to.
 
 use std::{fmt, io, sync::Arc};
 
@@ -7,7 +7,7 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 
-/// A certificate authority for tests, made anew each time.
+/// A certificate authority for tests, with a new key each time.
 ///
 /// # Clone
 ///
@@ -31,11 +31,11 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Makes an authority with a key of its own.
+    /// Creates an authority with a new key.
     ///
     /// # Errors
     ///
-    /// When the machine has no randomness to make a key of.
+    /// Fails if the machine has no randomness for a key.
     pub fn new() -> io::Result<Self> {
         let mut params = CertificateParams::default();
         // A name of its own: a foreign certificate is then of an unknown issuer, and not of a known one badly signed.
@@ -51,7 +51,7 @@ impl Authority {
         })
     }
 
-    /// The authority's certificate, as PEM: what a client is to trust.
+    /// Returns the authority's certificate as PEM, for the client to trust.
     pub fn certificate_pem(&self) -> String {
         self.issuer.pem()
     }
@@ -69,7 +69,7 @@ impl Authority {
     ///
     /// # Errors
     ///
-    /// When the machine has no randomness to make a key of.
+    /// Fails if the machine has no randomness for a key.
     pub fn loopback_server(&self) -> io::Result<Identity> {
         self.server(["localhost", "127.0.0.1", "::1"])
     }
@@ -78,7 +78,7 @@ impl Authority {
     ///
     /// # Errors
     ///
-    /// When one is neither, or the machine has no randomness to make a key of.
+    /// Fails if one is neither, or the machine has no randomness for a key.
     pub fn server(
         &self,
         hosts: impl IntoIterator<Item = impl Into<String>>,
@@ -92,7 +92,7 @@ impl Authority {
     ///
     /// # Errors
     ///
-    /// When the machine has no randomness to make a key of.
+    /// Fails if the machine has no randomness for a key.
     pub fn client(&self, name: &str) -> io::Result<Identity> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -135,12 +135,12 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The certificate, as PEM.
+    /// Returns the certificate as PEM.
     pub fn certificate_pem(&self) -> &str {
         &self.certificate
     }
 
-    /// The private key, as PEM (PKCS #8).
+    /// Returns the private key as PEM (PKCS #8).
     pub fn key_pem(&self) -> &str {
         &self.key
     }

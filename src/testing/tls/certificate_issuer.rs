@@ -1,7 +1,7 @@
-//! Gives out client certificates, as Bankly's page "Download do certificado TLS" asks for them:
+//! Issues client certificates, as on Bankly's page "Download do certificado TLS":
 //! <https://docs.bankly.com.br/docs/download-do-certificado-tls>
 //!
-//! What the answer looks like is this bank's own: PEM under `certificate` and `key`, the key not encrypted.
+//! The page does not show the answer. Here it has PEM under `certificate` and `key`, and the key is not encrypted.
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};

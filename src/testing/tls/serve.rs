@@ -1,4 +1,4 @@
-//! How a bank is served over TLS.
+//! The TLS settings of a bank.
 
 use std::{io, sync::Arc};
 
@@ -15,8 +15,8 @@ use tokio_rustls::{
 use super::{Authority, Identity, certificate_issuer};
 use crate::testing::handler::CertificateIssuer;
 
-/// How a bank is served over TLS: by default with a certificate for loopback, and to none but clients that show a
-/// certificate, both issued by one [`Authority`].
+/// The TLS settings of a bank. Default: a server certificate for loopback, and clients must show a certificate; one
+/// [`Authority`] issues both.
 ///
 /// # Examples
 ///
@@ -40,11 +40,12 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Serves with a certificate of this authority, to clients that have one of it too.
+    /// Creates settings with a server certificate of this authority. Clients must show a certificate of the same
+    /// authority.
     ///
     /// # Errors
     ///
-    /// When the machine has no randomness to make a key of.
+    /// Fails if the machine has no randomness for a key.
     pub fn new(authority: &Authority) -> io::Result<Self> {
         Ok(Self {
             authority: authority.clone(),
@@ -53,15 +54,15 @@ impl Tls {
         })
     }
 
-    /// Serves with another certificate: one that has expired, or of another host or authority.
+    /// Replaces the server certificate, for example by an expired one, or one of another host or authority.
     #[must_use]
     pub fn identity(mut self, identity: Identity) -> Self {
         self.identity = identity;
         self
     }
 
-    /// Lets clients without a certificate in too; a certificate that is shown must be good all the same. By default
-    /// they do not get past the handshake.
+    /// Accepts clients without a certificate too. A certificate that a client shows must still be valid. Default: the
+    /// handshake fails without a certificate.
     #[must_use]
     pub fn client_certificate_optional(mut self) -> Self {
         self.certificate_demanded = false;

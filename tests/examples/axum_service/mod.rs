@@ -91,7 +91,7 @@ async fn a_token_endpoint_goes_down_and_comes_back() {
 }
 
 #[tokio::test]
-async fn the_callers_and_the_operators_are_told_when_to_come_back() {
+async fn callers_and_operators_see_when_to_try_again() {
     let world = World::new().await;
     let busy = Fault::retry_after(StatusCode::TOO_MANY_REQUESTS, "30");
     world.avista.token_fault_always(busy);
@@ -171,7 +171,7 @@ async fn a_token_endpoint_that_hangs_is_a_504() {
 }
 
 #[tokio::test]
-async fn rejected_credentials_are_our_own_fault_and_nothing_of_them_is_told() {
+async fn rejected_credentials_are_our_own_fault_and_are_not_shown() {
     let world = World::new().await;
     let rejected = Fault::oauth_error(StatusCode::UNAUTHORIZED, "invalid_client");
     world.avista.token_fault_always(rejected);

@@ -207,8 +207,8 @@ async fn a_providers_user_is_sent_to_the_options() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_the_network_or_the_address() {
-    // Bound, so that nobody else is given the port, and not listened on.
+async fn an_unreachable_host_is_the_network_or_the_address() {
+    // Bound and not listening, so that no other socket gets the port.
     let held = TcpSocket::new_v4().unwrap();
     held.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let origin = format!("http://{}", held.local_addr().unwrap());
@@ -337,7 +337,7 @@ async fn hangs_up(authority: &Authority) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_up_over_a_certificate() {
+async fn a_server_that_closes_the_connection_over_a_certificate() {
     let authority = Authority::new().unwrap();
     let folder = Folder::new("hangs-up", &authority, &self_signed());
     let origin = format!("https://{}", hangs_up(&authority).await);
@@ -364,7 +364,7 @@ async fn a_server_that_hangs_up_over_a_certificate() {
 }
 
 #[tokio::test]
-async fn where_the_certificate_is_the_credential_nobody_speaks_of_a_secret() {
+async fn with_a_certificate_as_the_credential_no_advice_names_a_secret() {
     let authority = Authority::new().unwrap();
     let folder = Folder::new("credential", &authority, &authority.client("call").unwrap());
     let tls = Tls::new(&authority).unwrap();

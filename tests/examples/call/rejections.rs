@@ -33,7 +33,7 @@ async fn without_a_token_every_request_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_rejected_request_is_sent_again_unless_told_otherwise() {
+async fn a_rejected_request_is_retried_by_default() {
     let rejected = Fault::status(StatusCode::UNAUTHORIZED);
     let bank = Bank::avista().start().await.unwrap();
     bank.api_faults([rejected.clone()]);
@@ -58,7 +58,7 @@ async fn a_rejected_request_is_sent_again_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn an_unsafe_request_is_sent_again_after_an_ambiguous_rejection_only_if_told_to() {
+async fn an_unsafe_request_is_retried_after_an_ambiguous_rejection_only_with_the_danger_option() {
     for (flag, status, retries) in [
         ("--data=x", "403", 0),
         ("--danger-retry-any-method", "200", 1),

@@ -73,7 +73,7 @@ impl Verdict {
         }
     }
 
-    /// Every request got what the bank gave it. Only while there was no token may it have failed for want of one.
+    /// Every request got what the bank gave it. It may have failed without a token only while there was none.
     fn answers(&mut self, call: &Value, bank: &Value) {
         let struck = &bank["faults"]["api"];
         let broken = ["reset", "cut off", "hang"]
@@ -89,18 +89,16 @@ impl Verdict {
         });
         let without_token = errors.saturating_sub(broken);
         let allowed = self.allowed(bank);
-        println!("  {without_token} failed for want of a token, {allowed} could have");
+        println!("  {without_token} failed without a token, {allowed} could have");
         self.must(without_token <= allowed, || {
-            format!(
-                "{without_token} requests failed for want of a token, of {allowed} that could have"
-            )
+            format!("{without_token} requests failed without a token, of {allowed} that could have")
         });
         self.counts(call, bank, without_token);
     }
 
-    /// None where the token endpoint recovered within every fetch. After an outage as many as may have begun while there
-    /// was no token: the rate's, and for what lies between the moment that a bank gives a token out and the moment that
-    /// its client has it.
+    /// None where the token endpoint recovered within every fetch. After an outage as many as may have begun while
+    /// there was no token: the rate's, and for what lies between the moment that a bank gives a token out and the
+    /// moment that its client has it.
     fn allowed(&self, bank: &Value) -> u64 {
         if sum(&bank["faults"]["outages"]) == 0 && self.pauses.count == 0 {
             return 0;
@@ -177,7 +175,10 @@ impl Verdict {
             "  threads: {} to {}, files: {} to {}",
             threads.0, threads.1, files.0, files.1
         );
-        self.must(threads.0 == threads.1, || format!("{threads:?} threads"));
+        // An attempt at the token endpoint has a thread of its own, and there is one attempt at a time.
+        self.must(threads.1 <= threads.0 + 1, || {
+            format!("{threads:?} threads")
+        });
         self.must(files.1 <= FILES, || {
             format!("{} files, more than {FILES}", files.1)
         });
@@ -196,7 +197,7 @@ fn statuses(counts: &Value) -> BTreeMap<u16, u64> {
     statuses.filter(|(status, _)| *status != 200).collect()
 }
 
-/// In seconds. One that is open at the end is over when nobody asks for a token any more.
+/// In seconds. An outage that is open at the end lasts until the last token request.
 fn gaps(bank: &Value, duration: f64) -> impl Iterator<Item = f64> {
     let gaps = bank["without_token_s"].as_array().unwrap();
     gaps.iter().map(move |gap| {

@@ -13,6 +13,9 @@ use tower_oauth_fuzz::{Answer, NOW, check_error, client, from_now, run, source, 
 
 const LONGEST_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
 
+/// Up to here, a double holds any whole number. The crate reads numbers as doubles.
+const LARGEST_EXACT: u64 = 1 << 53;
+
 /// The lifetime of a token whose answer's word cannot be read.
 const DEFAULT_LIFE: Duration = Duration::from_secs(300);
 
@@ -90,7 +93,7 @@ fn expected(format: ExpiryFormat, value: &Value, remote: Option<SystemTime>) -> 
     let number = value.as_u64().or_else(|| plain_digits(value.as_str()?));
     let moment = match (format, number) {
         (ExpiryFormat::Ignored, _) => return Some(Some(DEFAULT_LIFE)),
-        (ExpiryFormat::Seconds, Some(number)) => return Some(seconds(number)),
+        (ExpiryFormat::Seconds, Some(number @ ..=LARGEST_EXACT)) => return Some(seconds(number)),
         (ExpiryFormat::Auto, Some(number)) if has_two_meanings(number) => {
             return Some(Some(DEFAULT_LIFE));
         }
@@ -118,10 +121,11 @@ fn expected(format: ExpiryFormat, value: &Value, remote: Option<SystemTime>) -> 
     Some(lifetimes.filter(|lifetime| !lifetime.is_zero()).min())
 }
 
-/// More than a day in seconds and less than one in milliseconds, and not plainly days.
+/// A lifetime in milliseconds, or else one of more than a day in seconds that is not of whole days, or a moment.
 fn has_two_meanings(number: u64) -> bool {
-    let is_days = number.is_multiple_of(86_400) && !number.is_multiple_of(3_600_000);
-    (86_401..1_500_000_000).contains(&number) && !is_days
+    let is_odd_lifetime = number < 1_500_000_000 && !number.is_multiple_of(86_400);
+    let is_hours = number.is_multiple_of(3_600_000);
+    (86_401..100_000_000_000).contains(&number) && (is_odd_lifetime || is_hours)
 }
 
 fn seconds(number: u64) -> Option<Duration> {

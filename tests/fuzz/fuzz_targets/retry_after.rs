@@ -33,7 +33,7 @@ fuzz_target!(|text: &[u8]| -> Corpus {
 
 async fn check(answer: Answer) {
     let dialect = Dialect::new("fuzz", "https://login.example/token");
-    let asked = asked(answer.headers()).filter(|_| !answer.status().is_redirection());
+    let asked = asked(answer.headers());
     let source = source(client(dialect), answer);
     let error = source.token().await.expect_err("no answer is a token");
     check_error(&error, &source);
@@ -47,9 +47,22 @@ async fn check(answer: Answer) {
     );
 }
 
-/// What RFC 9110 makes of the headers: seconds, or a date by the server's own clock.
+/// The longest of what the headers ask for. A gateway may join several with commas, and a date has one of its own.
 fn asked(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let values = headers.get_all(RETRY_AFTER).iter();
+    let texts = values.filter_map(|value| value.to_str().ok());
+    let parts = texts.flat_map(|text| {
+        let parts: Vec<_> = text.split(',').map(str::trim).collect();
+        let pairs = parts.windows(2).map(|pair| pair.join(", "));
+        pairs
+            .chain(parts.iter().map(ToString::to_string))
+            .collect::<Vec<_>>()
+    });
+    parts.filter_map(|part| read(&part, headers)).max()
+}
+
+/// What RFC 9110 makes of one: seconds, or a date by the server's own clock.
+fn read(text: &str, headers: &HeaderMap) -> Option<Duration> {
     let number = text.strip_prefix('+').unwrap_or(text);
     let is_plain = |byte: u8| byte.is_ascii_digit() || byte == b'.';
     if number.bytes().all(is_plain) && number.parse::<f64>().is_ok() {
@@ -62,9 +75,19 @@ fn asked(headers: &HeaderMap) -> Option<Duration> {
             Err(_) => BELIEVED,
         });
     }
-    let at = httpdate::parse_http_date(text).ok()?;
+    let at = moment(text)?;
     let date = headers.get(DATE).and_then(|date| date.to_str().ok());
-    let now = date.and_then(|date| httpdate::parse_http_date(date).ok());
-    let now = now.unwrap_or(SystemTime::UNIX_EPOCH + NOW);
+    let now = date
+        .and_then(moment)
+        .unwrap_or(SystemTime::UNIX_EPOCH + NOW);
     Some(at.duration_since(now).unwrap_or_default())
+}
+
+/// A date, whose zone may be called `UTC`.
+fn moment(text: &str) -> Option<SystemTime> {
+    let text = text
+        .strip_suffix("UTC")
+        .map(|rest| format!("{rest}GMT"))
+        .unwrap_or(text.to_owned());
+    httpdate::parse_http_date(&text).ok()
 }

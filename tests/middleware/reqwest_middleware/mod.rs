@@ -1,5 +1,6 @@
 //! The token source under `reqwest-middleware`, over real sockets.
 
+mod from_extension;
 mod origins;
 mod rejections;
 mod stack;

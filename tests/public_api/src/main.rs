@@ -1,5 +1,5 @@
-//! Compares the crate's public API, all features on, with the list that was reviewed. The list leaves out what a reviewer
-//! does not read: derived traits, auto traits (`Send`, `Unpin`, …) and blanket implementations.
+//! Compares the crate's public API, all features on, with the list that was reviewed. The list leaves out what a
+//! reviewer does not read: derived traits, auto traits (`Send`, `Unpin`, …) and blanket implementations.
 //!
 //! ```sh
 //! cargo run --manifest-path tests/public_api/Cargo.toml              # fails when they differ, and says in what
@@ -60,7 +60,7 @@ fn public_api(root: &Path) -> Result<String, BoxError> {
     Ok(api.to_string())
 }
 
-/// What rustdoc knows of the crate. Only a nightly writes it as JSON, or one that is told to be: it alone, as much
+/// What rustdoc knows of the crate. Only a nightly writes it as JSON, or a compiler that acts as one: it alone, as much
 /// would be built anew otherwise.
 fn rustdoc_json(root: &Path) -> Result<PathBuf, BoxError> {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);

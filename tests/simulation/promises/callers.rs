@@ -11,13 +11,13 @@ use crate::{
 };
 
 pub(super) const PROMISES: &[Promise] = &[
-    ("everyone is answered", nobody_hangs),
+    ("everyone is answered", no_caller_hangs),
     (
-        "a waiter is answered within acquire_timeout, and so is each step of a retry",
+        "a waiting request ends within timeouts.acquire, and so does each step of a retry",
         answered_in_time,
     ),
     (
-        "a request that could be served was served: none fails while a usable token is held or a fetch brings one",
+        "no request fails while there is a usable token or a fetch returns one",
         served_if_it_could_be,
     ),
     (
@@ -33,17 +33,17 @@ pub(super) const PROMISES: &[Promise] = &[
         retried_once_with_a_newer,
     ),
     (
-        "a request rejected with an old token is sent with the present one at once",
+        "a request rejected with an old token is retried with the current one at once",
         late_rejections_are_cured_at_once,
     ),
     (
-        "a request fails of a back-off only while that lasts, and retry_now ends it",
+        "a request fails because of a back-off only during it, and retry_now ends it",
         back_offs_end,
     ),
     ("the caller gets the API's last answer", the_last_answer),
 ];
 
-fn nobody_hangs(story: &Story<'_>) -> Kept {
+fn no_caller_hangs(story: &Story<'_>) -> Kept {
     for (caller, at, outcome) in story.answered() {
         ensure(!matches!(outcome, Outcome::Hung), || {
             format!("{caller:?} until {at:?}")

@@ -5,15 +5,15 @@ use crate::{story::Story, world::nanos};
 
 pub(super) const PROMISES: &[Promise] = &[
     (
-        "a failure recovers: once the trouble is over, within the longest back-off",
+        "after the last fault the source recovers within the longest back-off",
         recovers,
     ),
     (
-        "a rejected token is replaced: once the trouble is over, requests are taken again",
+        "after the last fault a rejected token is replaced and requests succeed",
         heals,
     ),
     (
-        "nothing is left over: no task, no permit, no fetch",
+        "at the end no task, permit or fetch is left",
         nothing_left_over,
     ),
 ];

@@ -18,15 +18,15 @@ pub(super) const PROMISES: &[Promise] = &[
     ),
     ("the fetches of any minute are bounded", a_minute_is_bounded),
     (
-        "a fetch tries again only after transient trouble and after tokens without life, as often as is allowed, and not before it was asked to",
+        "a fetch makes another attempt only after a transient failure or an expired token, as often as allowed, and not before the requested wait",
         attempts_are_allowed,
     ),
     (
-        "after a failure none is made before the back-off and the Retry-After are over",
+        "after a failure no fetch starts before the back-off and the Retry-After have passed",
         back_off_is_kept,
     ),
     (
-        "a fetch is cut by its bounds and by the source's end, and by nothing else",
+        "only its bounds and the source's end cut a fetch short",
         fetches_outlive_callers,
     ),
     ("after the source's end no fetch starts", none_after_the_end),

@@ -5,25 +5,26 @@ use tower_oauth::FetchCause;
 use super::{Kept, Promise, ensure};
 use crate::{
     record::{At, Nanos},
-    story::{Fetch, Story},
+    story::{Fetch, Holding, Story},
     world::nanos,
 };
 
 pub(super) const PROMISES: &[Promise] = &[
     (
-        "every fetch has its reason: none held, expired, due for refresh, or rejected and not another one",
+        "every fetch has a cause: no token, an expired one, one due for refresh, or a rejected one",
         every_fetch_has_its_reason,
     ),
     (
-        "while a definitely rejected token is being replaced, none uses it, for as long as suspended_wait",
+        "no request uses a definitely rejected token during its replacement, for suspended_wait, unless it is an \
+          accepted replacement itself",
         rejected_tokens_rest,
     ),
     (
-        "definite rejections draw on the bucket",
+        "definite rejections are limited by the bucket",
         definite_rejections_draw,
     ),
     (
-        "after an ambiguous rejection that a new token did not cure, the next fetch waits",
+        "after an ambiguous rejection for which a new token did not help, the next fetch waits",
         ambiguous_rejections_wait,
     ),
 ];
@@ -69,9 +70,12 @@ fn rejected_tokens_rest(story: &Story<'_>) -> Kept {
             continue;
         };
         let shut = story.record.ended.is_some_and(|it| it.order < end.order);
-        // After a failure it serves, and a repeated one serves too: nothing better is to be had.
-        let serves = held.repeated || story.has_failed(held.from, start);
-        if cause != FetchCause::Rejected || shut || serves {
+        // After a failure it is used, and so is a repeated one: there is no better token. So is the replacement of a
+        // rejected token after it has been accepted.
+        let usable = held.repeated
+            || story.has_failed(held.from, start)
+            || is_accepted_replacement(story, held, start);
+        if cause != FetchCause::Rejected || shut || usable {
             continue;
         }
         let serial = held.grant.serial;
@@ -84,6 +88,17 @@ fn rejected_tokens_rest(story: &Story<'_>) -> Kept {
         ensure(used.is_none(), || format!("{held:?} used at {used:?}"))?;
     }
     Ok(())
+}
+
+/// Whether a token came from a fetch because of a definite rejection, and a request with it was answered well.
+fn is_accepted_replacement(story: &Story<'_>, held: &Holding, before: At) -> bool {
+    let brought = |fetch: &&Fetch<'_>| {
+        let succeeded = fetch.succeeded_at();
+        succeeded.is_some_and(|at| at.order == held.from.order)
+    };
+    let cause = story.fetches.iter().find(brought);
+    let is_replacement = cause.is_some_and(|it| it.attempts[0].cause == FetchCause::Rejected);
+    is_replacement && story.was_accepted(held.grant.serial, before)
 }
 
 fn definite_rejections_draw(story: &Story<'_>) -> Kept {
@@ -105,7 +120,8 @@ fn definite_rejections_draw(story: &Story<'_>) -> Kept {
     })
 }
 
-/// The fetches that drew: those for a rejected token that were not given back, and were not on trial already.
+/// The fetches that drew from the bucket: those for a rejected token that were not given back, and whose token was not
+/// on probation.
 fn draws(story: &Story<'_>) -> Vec<At> {
     let rejected = story
         .fetches

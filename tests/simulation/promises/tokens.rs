@@ -11,11 +11,11 @@ pub(super) const PROMISES: &[Promise] = &[
         never_past_use_until,
     ),
     (
-        "a token that has truly expired is never used, unless the wall clock was set back",
+        "a token that has expired at the bank is never used, unless the wall clock was set back",
         never_truly_expired,
     ),
     (
-        "a generation is one token, and a token one generation",
+        "each generation has one token, and each token one generation",
         one_token_each,
     ),
 ];

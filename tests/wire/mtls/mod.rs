@@ -4,5 +4,5 @@
 mod stack;
 
 mod banks;
-mod nothing_told;
+mod nothing_shown;
 mod rejections;

@@ -43,7 +43,7 @@ fn assert_class(error: &BoxError, class: FailureClass, rejected: bool, case: &st
     assert_eq!(fetch_error.is_certificate_rejected(), rejected, "{case}");
 }
 
-const REFUSED: &str = "the token endpoint rejected the client certificate";
+const REJECTED: &str = "the token endpoint rejected the client certificate";
 const MISSING: &str = "the token endpoint demands a client certificate";
 
 /// Certificates that the bank does not take, what the error says, and the bank's word for it.
@@ -54,10 +54,10 @@ fn unwelcome(authority: &Authority) -> [(Option<Identity>, &'static str, &'stati
     let foreign_and_expired = foreign.backdated().client("me").unwrap();
     [
         (None, MISSING, "CertificateRequired"),
-        (Some(foreign.client("me").unwrap()), REFUSED, "UnknownCA"),
-        (Some(foreign_and_expired), REFUSED, "CertificateExpired"),
-        (Some(expired), REFUSED, "CertificateExpired"),
-        (Some(of_a_server), REFUSED, "UnsupportedCertificate"),
+        (Some(foreign.client("me").unwrap()), REJECTED, "UnknownCA"),
+        (Some(foreign_and_expired), REJECTED, "CertificateExpired"),
+        (Some(expired), REJECTED, "CertificateExpired"),
+        (Some(of_a_server), REJECTED, "UnsupportedCertificate"),
     ]
 }
 
@@ -114,8 +114,8 @@ async fn a_bank_whose_certificate_the_client_does_not_take() {
     }
 }
 
-/// The token endpoint is another machine than the API, which lets nobody in without a certificate: what the API's
-/// client says is handed on as it is, and no token is blamed.
+/// The token endpoint is another machine than the API, which requires a certificate: what the API's client says is
+/// handed on as it is, and no token is blamed.
 #[tokio::test]
 async fn an_api_that_does_not_take_the_certificate_costs_no_fetch() {
     let authority = Authority::new().unwrap();

@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn neither_key_nor_secret_nor_token_is_told() {
+async fn neither_key_nor_secret_nor_token_is_shown() {
     let (logs, _listening) = Logs::listen();
     let authority = Authority::new().unwrap();
     let credentials = Credentials::good(&authority);
@@ -21,7 +21,7 @@ async fn neither_key_nor_secret_nor_token_is_told() {
         assert_eq!(response.status(), StatusCode::OK, "{client:?}");
     }
     let identity = credentials.shown.unwrap();
-    logs.tell(&format!("{identity:?}"), |_| {});
+    logs.record(&format!("{identity:?}"), |_| {});
 
     let key = identity.key_pem().lines().nth(1).unwrap();
     for canary in [key, "c4n4ry", "eyJhbGci"] {

@@ -1,5 +1,5 @@
-//! Nobody is told a secret, a token or an answer: not by `tracing` or `log` at their most talkative, the HTTP clients'
-//! own words included, nor by an error, a status or a `Debug`.
+//! No output shows a secret, a token or an answer: not `tracing` or `log` at every level, with the HTTP clients' own
+//! events, and no error, status or `Debug`.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{Method, StatusCode};
@@ -22,24 +22,24 @@ fn with_canary(bank: BankBuilder) -> BankBuilder {
     bank.credentials(ID, SECRET)
 }
 
-/// What is to be found nowhere.
+/// The texts that must appear nowhere.
 fn canaries() -> [String; 3] {
     let basic = BASE64_STANDARD.encode(format!("{ID}:{SECRET}"));
     [CANARY.into(), TOKEN.into(), basic]
 }
 
-/// Says all that there is to be said of the stack.
-fn tell_all(logs: &Logs, stack: &Stack) {
+/// Logs everything that the stack can print.
+fn log_all(logs: &Logs, stack: &Stack) {
     let status = stack.source.status();
     let json = serde_json::to_string(&status).unwrap();
-    logs.tell(
+    logs.record(
         &format!("{status:?} {json} {:?} {:?}", stack.source, stack.api),
         |_| {},
     );
 }
 
 #[track_caller]
-fn assert_nothing_told(logs: &Logs) {
+fn assert_nothing_shown(logs: &Logs) {
     for canary in canaries() {
         assert_eq!(logs.with(&canary), Vec::<String>::new());
     }
@@ -48,8 +48,8 @@ fn assert_nothing_told(logs: &Logs) {
 /// A token, a rejected one, a refreshed one, an expired one.
 async fn a_day_at(stack: &Stack, logs: &Logs) {
     let url = stack.bank.api_url();
-    for trouble in 0..4 {
-        match trouble {
+    for event in 0..4 {
+        match event {
             0 => {}
             1 => stack.bank.revoke_all(),
             2 => stack.bank.expire_all(),
@@ -57,8 +57,8 @@ async fn a_day_at(stack: &Stack, logs: &Logs) {
         }
         let answer = stack.call(Method::GET, &url, "").await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{}", stack.case());
-        logs.tell(&format!("{answer:?}"), |_| {});
-        tell_all(logs, stack);
+        logs.record(&format!("{answer:?}"), |_| {});
+        log_all(logs, stack);
     }
     stack
         .wait_until(|status| status.generation == Some(4))
@@ -66,12 +66,12 @@ async fn a_day_at(stack: &Stack, logs: &Logs) {
 }
 
 #[tokio::test]
-async fn a_day_without_trouble_tells_nothing() {
+async fn a_day_without_failures_shows_nothing() {
     let (logs, _listening) = Logs::listen();
     for stack in every_stack_of(&BANKS, with_canary).await {
         a_day_at(&stack, &logs).await;
     }
-    assert_nothing_told(&logs);
+    assert_nothing_shown(&logs);
     // Everyone has been listened to.
     for talker in ["token fetched", "client/legacy/pool.rs", "reqwest::connect"] {
         assert!(
@@ -83,22 +83,22 @@ async fn a_day_without_trouble_tells_nothing() {
 }
 
 #[tokio::test]
-async fn no_bad_answer_is_told() {
+async fn no_bad_answer_is_shown() {
     let (logs, _listening) = Logs::listen();
     for client in CLIENTS {
         for (bad, bank) in every_bad_answer().into_iter().zip(BANKS.iter().cycle()) {
             let stack = Stack::open(with_canary(bank()), client).await;
             stack.bank.token_fault_always(bad.fault);
-            logs.tell(&everything(&*stack.error().await), |_| {});
-            tell_all(&logs, &stack);
+            logs.record(&everything(&*stack.error().await), |_| {});
+            log_all(&logs, &stack);
         }
     }
-    assert_nothing_told(&logs);
+    assert_nothing_shown(&logs);
 }
 
 /// A bank that repeats what it was sent, in every place where an answer has room for it.
 #[tokio::test]
-async fn an_echoed_secret_is_not_told() {
+async fn an_echoed_secret_is_not_shown() {
     let (logs, _listening) = Logs::listen();
     let [.., basic] = canaries();
     for stack in every_stack_of(&BANKS, with_canary).await {
@@ -113,7 +113,7 @@ async fn an_echoed_secret_is_not_told() {
         let error = OAuthError::find(&*error).unwrap().fetch_error().unwrap();
         assert_eq!(error.code(), Some("[elided]"), "{}", stack.case());
         assert_eq!(error.description(), Some("no [elided]"), "{}", stack.case());
-        tell_all(&logs, &stack);
+        log_all(&logs, &stack);
     }
-    assert_nothing_told(&logs);
+    assert_nothing_shown(&logs);
 }
