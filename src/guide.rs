@@ -23,6 +23,8 @@ guide!(any_oauth_server, "../docs/any_oauth_server.md");
 guide!(call_a_bank, "../docs/call_a_bank.md");
 guide!(guarantees, "../docs/guarantees.md");
 guide!(moving_over, "../docs/moving_over.md");
+guide!(secrets_that_change, "../docs/secrets_that_change.md");
 guide!(share_a_token, "../docs/share_a_token.md");
+guide!(signed_assertions, "../docs/signed_assertions.md");
 guide!(stack, "../docs/stack.md");
 guide!(test_your_service, "../docs/test_your_service.md");

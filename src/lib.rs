@@ -37,6 +37,7 @@
 //! - [`guide::call_a_bank`]: ANBIMA, Avista, Conta Simples, Bankly.
 //! - [`guide::any_oauth_server`]: another server, or tokens from somewhere else.
 //! - [`guide::add_a_bank`]: a bank as a TOML file, step by step.
+//! - [`guide::signed_assertions`]: a JWT that the client signs, in place of a secret.
 //! - [`guide::share_a_token`]: one token for all replicas, through Redis.
 //! - [`guide::stack`]: the order of time-outs, retries, redirects, tracing and limits.
 //! - [`guide::test_your_service`]: banks on loopback, and paused clocks.
@@ -97,6 +98,7 @@
 //! - `reqwest` (default): a `reqwest` client, configured so that it sends no secret to another origin.
 //! - `rustls` (default): TLS for that client.
 //! - `reqwest-middleware`: the token source as a `reqwest_middleware::Middleware`.
+//! - `jwt`: clients that prove themselves by a JWT they sign, see [`Assertion`](client_credentials::Assertion).
 //! - `redis`: one token for all replicas of a service, see [`shared`].
 //! - `testing`: the four banks as strict servers on loopback.
 //! - `testing-tls`: the same over TLS, with certificates made for the test.
@@ -117,11 +119,15 @@ pub mod provider;
 pub mod testing;
 pub mod transport;
 
+#[cfg(any(feature = "client-credentials", feature = "testing"))]
+mod algorithm;
 mod duration;
 mod error;
 #[cfg(feature = "client-credentials")]
 mod form;
 mod headers;
+#[cfg(feature = "client-credentials")]
+mod identity;
 mod lifecycle;
 mod middleware;
 mod origin;
@@ -135,11 +141,16 @@ mod sharing;
 mod table;
 mod text;
 mod token;
+mod unwind;
 
+#[cfg(any(feature = "client-credentials", feature = "testing"))]
+pub use algorithm::SigningAlgorithm;
 pub use error::{
     BoxError, ConfigError, FailureClass, FetchError, FetchErrorKind, OAuthError, OAuthErrorKind,
 };
 pub use headers::TokenHeaders;
+#[cfg(feature = "client-credentials")]
+pub use identity::Secret;
 pub use lifecycle::{
     Changes, Clock, Counters, IssuedToken, LastFailure, SourceState, Status, TokenSource,
     TokenSourceBuilder,

@@ -111,6 +111,19 @@ impl ClientSecret {
     pub(crate) fn check(&self, field: &str) -> Result<(), ConfigError> {
         check(field, self.expose(), true)
     }
+
+    /// Without what editors and shells put around a text, and checked.
+    pub(crate) fn without_frame(&self, field: &str) -> Result<Self, ConfigError> {
+        let secret = Self::new(without_frame(self.expose()));
+        secret.check(field)?;
+        Ok(secret)
+    }
+
+    /// Whether both are the same text. Both are this process's own, so that the time it takes tells nobody anything.
+    #[cfg(feature = "client-credentials")]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
 }
 
 impl fmt::Debug for ClientSecret {
@@ -162,9 +175,7 @@ impl SecretRef {
     pub fn resolve(&self) -> Result<ClientSecret, ConfigError> {
         self.check()?;
         let text = self.read()?;
-        let secret = ClientSecret::new(without_frame(&text));
-        secret.check(&self.place())?;
-        Ok(secret)
+        ClientSecret::new(text.as_str()).without_frame(&self.place())
     }
 
     /// Checks the name of the place, without reading the secret.

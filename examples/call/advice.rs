@@ -18,7 +18,9 @@ const GOOD_CERT: &str = "Check --cert: that an authority which the server trusts
 pub(crate) struct Advice<'a> {
     how: How,
     has_cert: bool,
-    has_secret: bool,
+    /// Where the secret is, if there is one.
+    secret: Option<&'static str>,
+    has_assertion: bool,
     status: &'a Status,
 }
 
@@ -45,7 +47,11 @@ impl<'a> Advice<'a> {
         Self {
             how,
             has_cert: args.tls.cert.is_some(),
-            has_secret: env::var_os(SECRET).is_some(),
+            secret: match bank.secret_file {
+                Some(_) => Some("--secret-file"),
+                None => env::var_os(SECRET).map(|_| SECRET),
+            },
+            has_assertion: args.signing.alg.is_some(),
             status,
         }
     }
@@ -203,10 +209,10 @@ impl<'a> Advice<'a> {
     }
 
     fn credentials(&self) -> String {
-        match self.has_secret {
-            true => format!("--client-id, {SECRET}"),
-            false => "--client-id, --cert".into(),
+        if self.has_assertion {
+            return "--client-id, --key, --alg, --kid, --audience and --claim".into();
         }
+        format!("--client-id, {}", self.secret.unwrap_or("--cert"))
     }
 
     fn token_url(&self) -> String {

@@ -30,7 +30,7 @@ pub(crate) struct Api {
 impl Api {
     pub(crate) fn open(args: &Args) -> Result<Self, BoxError> {
         let origin = Origin::of(&args.url).map_err(|error| format!("the URL: {}", error.rule()))?;
-        let builder = source::builder(&args.bank, args.tls.cert.is_some())?;
+        let builder = source::builder(args)?;
         let builder = match args.verbose {
             true => builder.on_attempt(|record| say(record.to_string().trim_end())),
             false => builder,

@@ -7,16 +7,19 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use http::{HeaderName, HeaderValue, Method, Uri};
-use tower_oauth::Origin;
+use tower_oauth::{Origin, SigningAlgorithm};
+
+use crate::signing::claim;
 
 /// Calls an API with a token that the crate fetches and refreshes. It reads the client's secret from the variable
-/// OAUTH_CLIENT_SECRET.
+/// OAUTH_CLIENT_SECRET, or from the file of --secret-file.
 ///
 /// The answer of a single call, warnings and advice go to standard error. At the end, one JSON object goes to standard
 /// output. Exit status: 0 if every request got a 2xx, 1 if not, 2 for a usage or configuration error, before anything
 /// is sent.
 #[derive(Debug, Parser)]
-#[command(name = "call", group = ArgGroup::new("how").args(["provider", "dialect"]).required(true))]
+#[command(name = "call", group = ArgGroup::new("how").args(["provider", "dialect"]).required(true),
+    group = ArgGroup::new("key_use").args(["cert", "alg"]).multiple(true))]
 pub(crate) struct Args {
     /// The absolute URL to call, at an origin that the token may be sent to
     pub(crate) url: Uri,
@@ -25,6 +28,8 @@ pub(crate) struct Args {
     pub(crate) bank: BankArgs,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
+    #[command(flatten)]
+    pub(crate) signing: SigningArgs,
     #[command(flatten)]
     pub(crate) request: RequestArgs,
     #[command(flatten)]
@@ -83,6 +88,9 @@ pub(crate) struct BankArgs {
     /// The client's id
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: String,
+    /// The file that has the client's secret, in place of the variable; read again before each token request
+    #[arg(long, value_name = "FILE", conflicts_with = "alg")]
+    pub(crate) secret_file: Option<PathBuf>,
     /// A Redis in which replicas share the token, such as rediss://host:6379; the sealing key is read from the variable
     /// OAUTH_STORE_KEY (32 bytes, base64)
     #[arg(long, value_name = "URL")]
@@ -103,9 +111,26 @@ pub(crate) struct TlsArgs {
     /// A PEM file of the client certificate with its chain, for the token endpoint and the API
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
-    /// A PEM file of the client certificate's key
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    /// A PEM file of the client certificate's key; with --alg, the key that signs the client's assertion (PEM or JWK)
+    #[arg(long, value_name = "FILE", requires = "key_use")]
     pub(crate) key: Option<PathBuf>,
+}
+
+/// With --key and --alg a signed assertion authenticates the client, and the secret is not read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SigningArgs {
+    /// The algorithm of the client's assertion: PS256, RS256, ES256 or EdDSA
+    #[arg(long, value_name = "ALG", requires = "key")]
+    pub(crate) alg: Option<SigningAlgorithm>,
+    /// The assertion's `kid` [default: the dialect's, or the JWK's]
+    #[arg(long, requires = "alg")]
+    pub(crate) kid: Option<String>,
+    /// The assertion's `aud` [default: the dialect's, or the token URL]
+    #[arg(long, value_name = "TEXT", requires = "alg")]
+    pub(crate) audience: Option<String>,
+    /// A further claim of the assertion, such as realm=stone_bank; may be repeated
+    #[arg(long, value_name = "K=V", requires = "alg", value_parser = claim)]
+    pub(crate) claim: Vec<(String, String)>,
 }
 
 #[derive(Debug, clap::Args)]

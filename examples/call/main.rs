@@ -16,6 +16,7 @@ mod pace;
 mod pem;
 mod report;
 mod run;
+mod signing;
 mod source;
 mod tally;
 mod terminal;

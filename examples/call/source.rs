@@ -3,7 +3,7 @@
 use std::{env, path::Path};
 
 use tower_oauth::{
-    BoxError, ClientId, ClientSecret, ConfigError,
+    BoxError, ClientId, ClientSecret, ConfigError, Secret,
     client_credentials::ClientCredentialsBuilder,
     provider::{anbima, avista, bankly, conta_simples},
     shared::{SealingKeys, SharedStore, WhenStoreIsDown},
@@ -11,33 +11,45 @@ use tower_oauth::{
 use zeroize::Zeroizing;
 
 use crate::{
-    args::{BankArgs, Env, Provider, WhenDown},
-    dialect,
+    args::{Args, BankArgs, Env, Provider, WhenDown},
+    dialect, signing,
 };
 
-/// The variable that holds the client's secret.
+/// The variable that holds the client's secret, unless a file does.
 pub(crate) const SECRET: &str = "OAUTH_CLIENT_SECRET";
 
 /// The variable that holds the key that seals what is in the store.
 const STORE_KEY: &str = "OAUTH_STORE_KEY";
 
 /// A preset: what a provider's module offers for one environment.
-type Preset = fn(ClientId, ClientSecret) -> ClientCredentialsBuilder;
+type Preset = fn(ClientId, Secret) -> ClientCredentialsBuilder;
 
-/// The source without its transport. `by_certificate`: the client has a certificate to show.
-pub(crate) fn builder(
-    args: &BankArgs,
-    by_certificate: bool,
-) -> Result<ClientCredentialsBuilder, BoxError> {
+/// The source without its transport.
+pub(crate) fn builder(all: &Args) -> Result<ClientCredentialsBuilder, BoxError> {
+    let args = &all.bank;
+    let (by_certificate, by_assertion) = (all.tls.cert.is_some(), all.signing.alg.is_some());
     let id = ClientId::new(&args.client_id).map_err(|error| named(error, args))?;
+    let secret = match by_assertion {
+        true => None,
+        false => secret(args)?,
+    };
     let mut builder = match (args.provider, &args.dialect) {
-        (Some(Provider::Bankly), _) if by_certificate && env::var_os(SECRET).is_none() => {
+        (Some(Provider::Bankly), _) if by_certificate && !by_assertion && secret.is_none() => {
             bankly_by_certificate(id, args)?
         }
-        (Some(provider), _) => preset(provider, args.env)?(id, secret()?),
-        (None, Some(file)) => from_file(file, id)?,
+        // The assertion takes the secret's place.
+        (Some(provider), _) if by_assertion => {
+            preset(provider, args.env)?(id, ClientSecret::new("unused").into())
+        }
+        (Some(provider), _) => preset(provider, args.env)?(id, secret.ok_or_else(no_secret)?),
+        (None, Some(file)) => from_file(file, id, secret)?,
         (None, None) => return Err("name a --provider or a --dialect".into()),
     };
+    let described = match &args.dialect {
+        Some(file) => dialect::read(file)?.assertion,
+        None => None,
+    };
+    builder = signing::signed(builder, described, &all.signing, all.tls.key.as_deref())?;
     builder = builder.scopes(&args.scope);
     if let Some(url) = &args.token_url {
         builder = builder.token_url(url);
@@ -91,12 +103,31 @@ fn bankly_by_certificate(
     }
 }
 
-fn from_file(file: &Path, id: ClientId) -> Result<ClientCredentialsBuilder, BoxError> {
+fn from_file(
+    file: &Path,
+    id: ClientId,
+    secret: Option<Secret>,
+) -> Result<ClientCredentialsBuilder, BoxError> {
     let builder = ClientCredentialsBuilder::new(dialect::read(file)?, id);
     // A dialect whose client proves itself by its certificate alone has no secret.
-    match env::var_os(SECRET) {
-        Some(_) => Ok(builder.secret(secret()?)),
-        None => Ok(builder),
+    Ok(match secret {
+        Some(secret) => builder.secret(secret),
+        None => builder,
+    })
+}
+
+fn secret(args: &BankArgs) -> Result<Option<Secret>, BoxError> {
+    match (&args.secret_file, env::var(SECRET)) {
+        (None, Err(env::VarError::NotPresent)) => Ok(None),
+        (None, Ok(secret)) => Ok(Some(ClientSecret::new(secret).into())),
+        (None, Err(env::VarError::NotUnicode(_))) => {
+            Err(format!("the variable {SECRET} must be UTF-8").into())
+        }
+        (Some(file), Err(env::VarError::NotPresent)) => Ok(Some(Secret::from_file(file))),
+        (Some(_), _) => Err(format!(
+            "the client's secret is given twice: unset the variable {SECRET}, or leave --secret-file out"
+        )
+        .into()),
     }
 }
 
@@ -109,23 +140,24 @@ fn store_keys() -> Result<SealingKeys, BoxError> {
     keys.map_err(|error| format!("{error} (here: the variable {STORE_KEY})").into())
 }
 
-fn secret() -> Result<ClientSecret, BoxError> {
-    match env::var(SECRET) {
-        Ok(secret) => Ok(ClientSecret::new(secret)),
-        Err(env::VarError::NotPresent) => {
-            Err(format!("put the client's secret into the variable {SECRET}").into())
-        }
-        Err(env::VarError::NotUnicode(_)) => {
-            Err(format!("the variable {SECRET} must be UTF-8").into())
-        }
-    }
+fn no_secret() -> BoxError {
+    format!(
+        "put the client's secret into the variable {SECRET}, or name its file with --secret-file"
+    )
+    .into()
 }
 
 /// A setting that cannot work, by the name or the file that it has here.
 pub(crate) fn named(error: ConfigError, args: &BankArgs) -> BoxError {
+    let secret_file = args.secret_file.as_ref().map(|it| it.display());
     let place = match (error.field(), &args.dialect) {
+        ("client_secret", _) if secret_file.is_some() => "--secret-file".into(),
         ("client_secret", _) => format!("the variable {SECRET}"),
+        (field, _) if secret_file.is_some_and(|it| field == format!("file {it}")) => {
+            "--secret-file".into()
+        }
         ("client_id", _) => "--client-id".into(),
+        ("signing_key", _) => "--key with --alg".into(),
         ("scopes", _) => "--scope".into(),
         ("token_url", _) if args.token_url.is_some() => "--token-url".into(),
         (_, Some(file)) => file.display().to_string(),

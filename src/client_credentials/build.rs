@@ -1,9 +1,14 @@
 //! Builds a token source or a fetcher from a dialect and a client's credentials.
 
+mod assertion;
+mod secret;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 
+#[cfg(feature = "jwt")]
+use self::assertion::Signing;
 #[cfg(feature = "reqwest")]
 use super::own_thread;
 use super::{
@@ -15,7 +20,8 @@ use super::{
     response::Lifetimes,
 };
 use crate::{
-    ClientId, ClientSecret, ConfigError, Origin, RejectionRule,
+    ClientId, ConfigError, Origin, RejectionRule,
+    identity::Secret,
     lifecycle::{Clock, TokenSource},
     origin::AllowedOrigins,
     policy::Policy,
@@ -61,6 +67,9 @@ use crate::{
 pub struct ClientCredentialsBuilder {
     pub(super) dialect: Dialect,
     pub(super) client: Client,
+    secret: Option<Secret>,
+    #[cfg(feature = "jwt")]
+    signing: Option<Signing>,
     /// These replace the dialect's origins. The last step reports the first mistake.
     origins: Origins,
     plain_http: Origins,
@@ -83,6 +92,9 @@ impl ClientCredentialsBuilder {
                 secret: None,
                 scopes: Vec::new(),
             },
+            secret: None,
+            #[cfg(feature = "jwt")]
+            signing: None,
             origins: Ok(Vec::new()),
             plain_http: Ok(Vec::new()),
             rejection: None,
@@ -91,12 +103,6 @@ impl ClientCredentialsBuilder {
             #[cfg(feature = "redis")]
             sharing: Default::default(),
         }
-    }
-
-    /// Sets the client's secret. It is required, unless the client authenticates with its TLS certificate.
-    pub fn secret(mut self, secret: ClientSecret) -> Self {
-        self.client.secret = Some(secret);
-        self
     }
 
     /// Adds scopes to the token request. Default: none.
@@ -284,33 +290,32 @@ impl ClientCredentialsBuilder {
     }
 
     fn source_over(self, exchange: Exchange) -> Result<TokenSource, ConfigError> {
+        let name = self.dialect.name.clone();
+        let exchange = self.asserting(exchange, Some(self.policy.timeouts.attempt))?;
+        // The policy decides: it holds the dialect's lifetimes and the user's changes.
+        let credential = self.credential(Lifetimes::default())?;
         let rejection = match self.rejection {
             Some(rule) => rule,
             None => self.dialect.rejection.rule()?,
         };
-        let name = self.dialect.name.clone();
         let headers = self.dialect.headers.clone().bind(&self.client.id);
         let origins = allowed_origins(&self.dialect);
-        // The policy decides: it holds the dialect's lifetimes and the user's changes.
-        let lifetimes = Lifetimes::default();
         #[cfg(feature = "redis")]
         let shared = self
             .sharing
             .over(&self.dialect, &self.client, &self.policy)
             .map_err(|error| error.of(&name))?;
-        let fetcher = ClientCredentials::new(
-            self.dialect,
-            &self.client,
-            exchange,
-            self.observer,
-            lifetimes,
-        )
-        .map_err(|error| error.of(&name))?;
+        let fetcher =
+            ClientCredentials::new(credential, exchange).map_err(|error| error.of(&name))?;
         let endpoint = fetcher.place().to_owned();
+        let changed = fetcher.can_change().then(|| fetcher.credential_changed());
         #[cfg(feature = "redis")]
-        let source = shared.source(fetcher, &self.policy, &self.clock);
+        let mut source = shared.source(fetcher, &self.policy, &self.clock);
         #[cfg(not(feature = "redis"))]
-        let source = TokenSource::builder(fetcher);
+        let mut source = TokenSource::builder(fetcher);
+        if let Some(changed) = changed {
+            source = source.credential_changed(changed);
+        }
         source
             .name(name)
             .endpoint(&endpoint)
@@ -345,15 +350,9 @@ impl ClientCredentialsBuilder {
         self.settle()?;
         let lifetimes = self.stated_lifetimes();
         let name = self.dialect.name.clone();
-        let exchange = exchange::over(transport);
-        ClientCredentials::new(
-            self.dialect,
-            &self.client,
-            exchange,
-            self.observer,
-            lifetimes,
-        )
-        .map_err(|error| error.of(&name))
+        let exchange = self.asserting(exchange::over(transport), None)?;
+        ClientCredentials::new(self.credential(lifetimes)?, exchange)
+            .map_err(|error| error.of(&name))
     }
 
     /// The lifetimes that the user set, else the dialect's. What neither sets is left to the source that the fetcher
@@ -380,11 +379,7 @@ impl ClientCredentialsBuilder {
 
     /// Puts the builder's own settings into the dialect, and checks the whole.
     fn settle(&mut self) -> Result<(), ConfigError> {
-        let checked = self.checked();
-        checked.map_err(|error| match &self.client.secret {
-            Some(secret) => error.without(secret.expose()),
-            None => error,
-        })
+        self.checked().map_err(|error| self.without_secret(error))
     }
 
     fn checked(&mut self) -> Result<(), ConfigError> {

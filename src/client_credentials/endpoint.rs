@@ -3,7 +3,7 @@
 use http::Uri;
 
 use super::{
-    dialect::{CredentialPlacement, Dialect},
+    dialect::{Dialect, Proof},
     response::CHECK_URL,
     transport_error::{BROKE, CHECK_CERTIFICATE},
 };
@@ -25,12 +25,15 @@ impl Endpoint {
         Self {
             place: format!("{}:{port}", uri.host().unwrap_or_default()),
             is_tls,
-            by_certificate: matches!(dialect.credentials, CredentialPlacement::IdOnly { .. }),
+            by_certificate: dialect.proof() == Proof::Certificate,
         }
     }
 
     /// Adds the place and the advice. If there was an answer, the place matters only if it may be the wrong one.
     pub(super) fn locate(&self, error: FetchError) -> FetchError {
+        if error.kind() == FetchErrorKind::Signer {
+            return error;
+        }
         let blames_url =
             error.kind() == FetchErrorKind::Denied && error.advice() == Some(CHECK_URL);
         let broke_before_an_answer = error.status().is_none() && error.message() == BROKE;
@@ -52,7 +55,10 @@ impl Endpoint {
 mod tests {
     use std::io;
 
-    use super::{super::transport_error::classify, *};
+    use super::{
+        super::{dialect::CredentialPlacement, transport_error::classify},
+        *,
+    };
     use crate::{BoxError, error::CHECK_NETWORK};
 
     /// Some servers close the connection in place of an alert, and some clients see only that.

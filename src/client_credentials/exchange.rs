@@ -1,6 +1,6 @@
 //! One HTTP exchange with the token endpoint, over any Tower HTTP service.
 
-use std::pin::pin;
+use std::{pin::pin, time::SystemTime};
 
 use bytes::{BufMut, Bytes};
 use http::{Request, Response};
@@ -20,6 +20,14 @@ const LONGEST_ANSWER: usize = 64 * 1024;
 
 /// The transport, without its own types.
 pub(super) type Exchange = BoxService<Request<Bytes>, Answer, FetchError>;
+
+/// When the attempt started, by the wall clock: an extension of a request whose assertion says it.
+#[derive(Clone, Copy)]
+#[cfg_attr(
+    not(feature = "jwt"),
+    expect(dead_code, reason = "without the feature there is no assertion")
+)]
+pub(super) struct StartedAt(pub(super) SystemTime);
 
 /// A Tower HTTP service: a shorthand for the bounds of a transport. Every service that meets them implements it, and
 /// you cannot implement it yourself.
@@ -89,6 +97,7 @@ where
         status: head.status,
         headers: head.headers,
         body: read_body(body).await,
+        assertion: None,
     }
 }
 

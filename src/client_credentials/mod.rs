@@ -5,8 +5,13 @@
 //! Inside: `dialect` is the data, `request` writes a token request, `response` reads its answer. `request` and
 //! `response` know the dialect and not each other; the files beside them put the three together.
 
+#[cfg(feature = "jwt")]
+mod asserting;
+#[cfg(feature = "jwt")]
+mod assertion;
 mod attempt_record;
 mod build;
+mod credential;
 mod dialect;
 mod endpoint;
 mod exchange;
@@ -21,11 +26,14 @@ mod share;
 pub(crate) mod tests;
 mod transport_error;
 
+#[cfg(feature = "jwt")]
+pub use assertion::{SigningKey, SigningRequest};
 pub use attempt_record::{AttemptRecord, RecordedValue};
 pub use build::ClientCredentialsBuilder;
 pub use dialect::{
-    BodyEncoding, CredentialPlacement, Dialect, ExpiryFormat, FailureRow, Grant, ParamValue,
-    RejectionStatuses, ResponseFields, ScopeFormat, ScopeRule, SecretLength,
+    Assertion, AssertionUse, Audience, BodyEncoding, ClaimValue, CredentialPlacement, Dialect,
+    ExpiryFormat, FailureRow, Grant, ParamValue, RejectionStatuses, ResponseFields, ScopeFormat,
+    ScopeRule, SecretLength,
 };
 pub use exchange::HttpService;
 pub use fetcher::ClientCredentials;

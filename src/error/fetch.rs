@@ -188,6 +188,17 @@ impl FetchError {
         Self::new(FailureClass::Transient, FetchErrorKind::TimedOut, what)
     }
 
+    /// The client's assertion could not be signed. The signer's own `FetchError` keeps its class and its wait.
+    #[cfg(feature = "jwt")]
+    pub(crate) fn unsigned(error: BoxError) -> Self {
+        let signers = Self::from_fetcher(error);
+        Self {
+            kind: FetchErrorKind::Signer,
+            message: "the assertion could not be signed".into(),
+            ..signers
+        }
+    }
+
     pub(crate) fn with_advice(mut self, advice: &'static str) -> Self {
         self.advice = Some(advice);
         self
@@ -213,11 +224,29 @@ impl FetchError {
     pub(crate) fn of_another_replica(mut self, wait: Duration) -> Self {
         self.of_another_replica = true;
         self.retry_after = Some(wait);
-        self.not_within_fetch()
+        self.retry_within_fetch = false;
+        self
     }
 
     pub(crate) fn look_again_after(&self) -> Option<Duration> {
         self.retry_after.filter(|_| self.of_another_replica)
+    }
+
+    /// Says first what was being done. A fetcher's own error has no message of its own.
+    #[cfg(feature = "client-credentials")]
+    pub(crate) fn during(mut self, step: &'static str) -> Self {
+        self.message = match self.kind {
+            FetchErrorKind::Fetcher => step.into(),
+            _ => format!("{step}: {}", self.message).into(),
+        };
+        self
+    }
+
+    /// Whether the token endpoint denied the credential, or may have, so that another one may be accepted at once. A wait
+    /// that it asked for is honoured with any credential.
+    pub(crate) fn is_denial(&self) -> bool {
+        let may_be_one = self.kind == FetchErrorKind::Denied && self.class == FailureClass::Unclear;
+        self.retry_after.is_none() && (self.class == FailureClass::Permanent || may_be_one)
     }
 
     /// Whether the answer was a token that has expired: see [`without_life`](Self::without_life).
@@ -233,7 +262,7 @@ impl FetchError {
     pub(crate) fn cause(&self) -> Option<String> {
         let source = self.source.as_deref()?;
         Some(match self.kind {
-            FetchErrorKind::Fetcher => text::chain(source),
+            FetchErrorKind::Fetcher | FetchErrorKind::Signer => text::chain(source),
             _ => text::root(source),
         })
     }

@@ -29,6 +29,8 @@ pub enum FetchErrorKind {
     /// `unavailable`: the token endpoint could not be reached, rejected or closed the connection, or answered that it
     /// is unavailable (5xx).
     Unavailable,
+    /// `signer`: the client's assertion could not be signed, so nothing was sent.
+    Signer,
     /// `fetcher`: a custom fetcher returned an error that is no [`FetchError`](crate::FetchError).
     Fetcher,
 }
@@ -73,6 +75,8 @@ pub enum OAuthErrorKind {
     TimedOut,
     /// `unavailable`: see [`FetchErrorKind::Unavailable`].
     Unavailable,
+    /// `signer`: see [`FetchErrorKind::Signer`].
+    Signer,
     /// `fetcher`: see [`FetchErrorKind::Fetcher`]; or the fetcher panicked.
     Fetcher,
     /// `foreign_origin`: the request is for an origin that the token may not be sent to.
@@ -93,6 +97,7 @@ impl OAuthErrorKind {
             Self::Malformed => "malformed",
             Self::TimedOut => "timeout",
             Self::Unavailable => "unavailable",
+            Self::Signer => "signer",
             Self::Fetcher => "fetcher",
             Self::ForeignOrigin => "foreign_origin",
             Self::Closed => "closed",
@@ -115,6 +120,7 @@ impl From<FetchErrorKind> for OAuthErrorKind {
             FetchErrorKind::Malformed => Self::Malformed,
             FetchErrorKind::TimedOut => Self::TimedOut,
             FetchErrorKind::Unavailable => Self::Unavailable,
+            FetchErrorKind::Signer => Self::Signer,
             FetchErrorKind::Fetcher => Self::Fetcher,
         }
     }
@@ -127,7 +133,7 @@ mod tests {
     #[test]
     fn json_has_the_words_of_as_str() {
         use FetchErrorKind::*;
-        for kind in [Denied, Malformed, TimedOut, Unavailable, Fetcher] {
+        for kind in [Denied, Malformed, TimedOut, Unavailable, Signer, Fetcher] {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
             let same = OAuthErrorKind::from(kind);
             assert_eq!(serde_json::to_value(same).unwrap(), kind.as_str());

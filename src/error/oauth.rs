@@ -251,6 +251,11 @@ impl Reason {
             _ => None,
         }
     }
+
+    /// Whether another credential may be accepted at once.
+    pub(crate) fn is_denial(&self) -> bool {
+        matches!(self, Self::Fetch { error, .. } if error.is_denial())
+    }
 }
 
 impl fmt::Display for Reason {

@@ -7,6 +7,7 @@ use tower::{Service, ServiceExt, util::BoxService};
 use super::{
     clock::Clock,
     core::{Config, Core},
+    credential::CredentialCheck,
     fetch::Fetcher,
     source::TokenSource,
 };
@@ -108,6 +109,57 @@ impl TokenSourceBuilder {
     /// Sets the clock. Default: [`Clock::system`]. Tests with paused time use [`Clock::tokio`].
     pub fn clock(mut self, clock: Clock) -> Self {
         self.config.clock = clock;
+        self
+    }
+
+    /// Sets how the source finds out that the credential is another than that of the last attempt. Default: not at all.
+    ///
+    /// The source calls the function after the token endpoint denied the credential: after a failure of
+    /// [`FailureClass::Permanent`](crate::FailureClass::Permanent), or a denial without a known code, and without a
+    /// `Retry-After`. If the credential has changed, the fetch makes one more attempt at once. If not, the source calls
+    /// the function every 5 s during the back-off, and ends the back-off when it returns `true`, as
+    /// [`TokenSource::retry_now`] does. A call that takes longer than `timeouts.attempt`, or panics, counts as `false`.
+    ///
+    /// Sources of client credentials have this by default for secrets that can change. Set it for a fetcher of your own
+    /// that reads its credential from a file or a vault.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use tower::service_fn;
+    /// use tower_oauth::{BoxError, Token, TokenRequest, TokenSource};
+    ///
+    /// async fn read_key() -> String {
+    ///     "key".into() // from a file, say
+    /// }
+    ///
+    /// let used = Arc::new(Mutex::new(String::new()));
+    /// let fetcher = service_fn({
+    ///     let used = used.clone();
+    ///     move |_: TokenRequest| {
+    ///         let used = used.clone();
+    ///         async move {
+    ///             let key = read_key().await;
+    ///             *used.lock().unwrap() = key.clone();
+    ///             Ok::<_, BoxError>(Token::new(format!("a token for {}", key.len())))
+    ///         }
+    ///     }
+    /// });
+    /// let source = TokenSource::builder(fetcher)
+    ///     .credential_changed(move || {
+    ///         let used = used.clone();
+    ///         async move { read_key().await != *used.lock().unwrap() }
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), tower_oauth::ConfigError>(())
+    /// ```
+    pub fn credential_changed<F, Fut>(mut self, changed: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = bool> + Send + 'static,
+    {
+        self.config.credential = Some(CredentialCheck::new(changed));
         self
     }
 

@@ -8,6 +8,7 @@ use super::{
     bound::{Bound, WAITER_GRACE},
     cell::{Cell, Issued, Phase, TokenState},
     clock::{Clock, Now},
+    credential::CredentialCheck,
     fetch::{Driver, Fetcher, Outcome},
     prepared::PreparedToken,
     state::{FetchGrant, RejectedResponse, Remedy, State, Stopped},
@@ -58,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) headers: TokenHeaders,
     pub(crate) origins: AllowedOrigins,
     pub(crate) rejection: RejectionRule,
+    /// How to find out that a denied credential was replaced, if the fetcher knows.
+    pub(crate) credential: Option<CredentialCheck>,
     /// What the fetcher shares with other replicas, for the status.
     pub(crate) sharing: Option<Sharing>,
 }
@@ -91,6 +94,7 @@ impl Default for Config {
             headers: TokenHeaders::bearer(),
             origins: AllowedOrigins::default(),
             rejection: RejectionRule::default(),
+            credential: None,
             sharing: None,
         }
     }

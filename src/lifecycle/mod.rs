@@ -14,6 +14,7 @@ mod cell;
 mod changes;
 mod clock;
 mod core;
+mod credential;
 mod fetch;
 mod guard;
 mod keep_fresh;

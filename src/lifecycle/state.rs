@@ -187,6 +187,12 @@ impl State {
             .filter(|failed| now.monotonic < failed.until)
     }
 
+    /// Whether the source still backs off until then, and is to.
+    pub(crate) fn backs_off_until(&self, until: Duration, now: Now) -> bool {
+        let lasts = |failed: &FailedFetch| failed.until == until;
+        self.shut_down.is_none() && self.backing_off(now).is_some_and(lasts)
+    }
+
     pub(crate) fn end_back_off(&mut self) {
         if let Some(failed) = &mut self.failed {
             failed.until = Duration::ZERO;
@@ -359,15 +365,18 @@ impl State {
         own.max(asked.unwrap_or_default())
     }
 
-    pub(crate) fn back_off(&mut self, now: Now, wait: Duration, error: OAuthError) {
+    /// Returns until when, on the monotonic clock.
+    pub(crate) fn back_off(&mut self, now: Now, wait: Duration, error: OAuthError) -> Duration {
         let consecutive = self.failed.as_ref().map_or(0, |failed| failed.consecutive);
         self.last_duration = self.duration(now);
+        let until = now.monotonic.saturating_add(wait);
         self.ended = self.failed.replace(FailedFetch {
             at: now.wall_time(),
             error,
             consecutive: consecutive.saturating_add(1),
-            until: now.monotonic.saturating_add(wait),
+            until,
         });
+        until
     }
 
     fn duration(&self, now: Now) -> Option<Duration> {

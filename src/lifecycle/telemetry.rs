@@ -85,6 +85,14 @@ pub(crate) fn restored(core: &Core, generation: Generation) {
     );
 }
 
+/// At most once for each back-off.
+pub(crate) fn credential_changed(core: &Core) {
+    info!(
+        provider = &*core.config.name,
+        "the denied credential was replaced, ending the back-off"
+    );
+}
+
 pub(crate) fn retried(core: &Core, from: Generation, to: Generation) {
     debug!(
         provider = &*core.config.name,

@@ -12,7 +12,7 @@
 //!   resource is outside the contracted plan (doc): it is an ambiguous rejection.
 
 use crate::{
-    ClientId, ClientSecret, TokenHeaders,
+    ClientId, Secret, TokenHeaders,
     client_credentials::{
         BodyEncoding, ClientCredentialsBuilder, CredentialPlacement, Dialect, RejectionStatuses,
         ScopeRule,
@@ -56,12 +56,12 @@ pub fn dialect() -> Dialect {
 /// let builder = anbima::production(ClientId::new("aC2yaac23")?, secret);
 /// # Ok::<(), tower_oauth::ConfigError>(())
 /// ```
-pub fn production(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+pub fn production(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsBuilder {
     ClientCredentialsBuilder::new(dialect(), id).secret(secret)
 }
 
 /// The sandbox, `https://api-sandbox.anbima.com.br`, whose tokens come from the production token endpoint (client).
-pub fn sandbox(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+pub fn sandbox(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsBuilder {
     let sandbox = moved(dialect(), TOKEN_URL, "https://api-sandbox.anbima.com.br");
     ClientCredentialsBuilder::new(sandbox, id).secret(secret)
 }

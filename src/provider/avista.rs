@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use crate::{
-    ClientId, ClientSecret, Margin,
+    ClientId, Margin, Secret,
     client_credentials::{
         BodyEncoding, ClientCredentialsBuilder, CredentialPlacement, Dialect, Grant, ScopeRule,
         SecretLength,
@@ -60,6 +60,6 @@ pub fn dialect() -> Dialect {
 ///     .token_header("X-SSL-Client-Cert", SecretRef::File("/run/secrets/certificate".into()));
 /// # Ok::<(), tower_oauth::ConfigError>(())
 /// ```
-pub fn production(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+pub fn production(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsBuilder {
     ClientCredentialsBuilder::new(dialect(), id).secret(secret)
 }

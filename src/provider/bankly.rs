@@ -17,7 +17,7 @@
 use std::time::Duration;
 
 use crate::{
-    ClientId, ClientSecret,
+    ClientId, Secret,
     client_credentials::{ClientCredentialsBuilder, CredentialPlacement, Dialect, ScopeRule},
     provider::{moved, origins},
 };
@@ -50,7 +50,7 @@ pub fn dialect() -> Dialect {
 }
 
 /// Production: `https://api.bankly.com.br`.
-pub fn production(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+pub fn production(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsBuilder {
     ClientCredentialsBuilder::new(dialect(), id).secret(secret)
 }
 
@@ -66,7 +66,7 @@ pub fn production(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilde
 ///     .scopes(["boleto.read", "pix.cob.read"]);
 /// # Ok::<(), tower_oauth::ConfigError>(())
 /// ```
-pub fn sandbox(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+pub fn sandbox(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsBuilder {
     let token_url = "https://login.sandbox.bankly.com.br/connect/token";
     let sandbox = moved(dialect(), token_url, SANDBOX);
     ClientCredentialsBuilder::new(sandbox, id).secret(secret)

@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use crate::{
-    ClientId, ClientSecret, Margin,
+    ClientId, Margin, Secret,
     client_credentials::{ClientCredentialsBuilder, CredentialPlacement, Dialect, ScopeRule},
     provider::{moved, origins},
 };
@@ -41,7 +41,7 @@ pub fn dialect() -> Dialect {
 }
 
 /// Production: `https://api.contasimples.com`. The id is the API key, the secret the API secret.
-pub fn production(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+pub fn production(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsBuilder {
     ClientCredentialsBuilder::new(dialect(), id).secret(secret)
 }
 
@@ -57,7 +57,7 @@ pub fn production(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilde
 ///     .user_agent("my-app/1.0");
 /// # Ok::<(), tower_oauth::ConfigError>(())
 /// ```
-pub fn sandbox(id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+pub fn sandbox(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsBuilder {
     let sandbox = moved(
         dialect(),
         "https://api-sandbox.contasimples.com/oauth/v1/access-token",

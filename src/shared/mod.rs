@@ -39,6 +39,7 @@ pub use self::{
     sealing::SealingKeys,
     store::SharedStore,
 };
+#[cfg(feature = "client-credentials")]
 pub(crate) use key::StoreKey;
 
 #[cfg(test)]

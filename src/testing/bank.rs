@@ -105,12 +105,12 @@ impl Bank {
 
     /// Returns the id of the client that the bank knows.
     pub fn client_id(&self) -> &str {
-        &self.handler.client.id
+        &self.handler.client.current().id
     }
 
-    /// Returns the secret of that client.
+    /// Returns the current secret of that client.
     pub fn client_secret(&self) -> &str {
-        &self.handler.client.secret
+        &self.handler.client.current().secret
     }
 
     /// Returns what the bank has counted so far.
@@ -135,6 +135,33 @@ impl Bank {
     /// answer yet.
     pub fn last_error(&self) -> Option<String> {
         self.handler.state().last_error.clone()
+    }
+
+    /// Replaces the client's secret. From now on the token endpoint denies the old one with `invalid_client`. Tokens issued
+    /// before stay valid.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth::testing::Bank;
+    ///
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// let bank = Bank::avista().start().await?;
+    /// bank.set_secret("the next secret");
+    /// assert_eq!(bank.client_secret(), "the next secret");
+    /// # Ok::<(), std::io::Error>(())
+    /// # })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn set_secret(&self, secret: impl Into<String>) {
+        self.set_secret_with_grace(secret, Duration::ZERO);
+    }
+
+    /// Replaces the client's secret. The token endpoint accepts the old one, too, for the time of grace, by the bank's
+    /// clock.
+    pub fn set_secret_with_grace(&self, secret: impl Into<String>, grace: Duration) {
+        let until = self.handler.clock.now() + grace;
+        self.handler.client.set_secret(secret.into(), until);
     }
 
     /// Revokes every token issued so far. The API rejects them with 401, at ANBIMA with 403.

@@ -11,7 +11,7 @@ use super::tls::Tls;
 use super::{
     acceptor::Acceptor,
     bank::Bank,
-    credentials::Credentials,
+    credentials::Client,
     expiry::ExpiresIn,
     handler::BankHandler,
     server::Server,
@@ -60,10 +60,7 @@ impl BankBuilder {
     /// Sets the only client that the bank knows. Default: at ANBIMA the client of the worked example in its document.
     #[must_use]
     pub fn credentials(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
-        self.handler.client = Credentials {
-            id: id.into(),
-            secret: secret.into(),
-        };
+        self.handler.client = Client::new(id, secret);
         self
     }
 
@@ -142,6 +139,15 @@ impl BankBuilder {
         self
     }
 
+    /// Demands a signed assertion in place of the secret, at every token endpoint of the bank. Default: the secret, or what
+    /// the bank's document says.
+    #[cfg(feature = "jwt")]
+    #[must_use]
+    pub fn assertions(mut self, assertions: super::Assertions) -> Self {
+        self.handler.assertions = Some(assertions);
+        self
+    }
+
     /// Calls a function for each request that the bank does not serve, with the reason. Default: none. Use it to see
     /// what is wrong while a client runs against the bank; a test looks at
     /// [`Bank::last_error`](super::Bank::last_error). The answers of a [`Fault`](super::Fault) are not reported.
@@ -184,7 +190,7 @@ impl fmt::Debug for BankBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BankBuilder")
             .field("bank", &self.handler.specification.name)
-            .field("client", &self.handler.client)
+            .field("client", self.handler.client.current())
             .field("port", &self.port)
             .finish_non_exhaustive()
     }

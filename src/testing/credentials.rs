@@ -1,9 +1,67 @@
-use std::fmt;
+use std::{fmt, iter, sync::OnceLock};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use percent_encoding::percent_decode;
+use tokio::time::Instant;
 
-/// The client that a bank knows.
+/// The client that a bank knows, and its later secrets. A chain, so that a secret can be lent out while another comes.
+#[derive(Debug)]
+pub(super) struct Client {
+    credentials: Credentials,
+    next: OnceLock<Box<Next>>,
+}
+
+#[derive(Debug)]
+struct Next {
+    /// How long the bank also takes the secret before.
+    grace_until: Instant,
+    client: Client,
+}
+
+impl Client {
+    pub(super) fn new(id: impl Into<String>, secret: impl Into<String>) -> Self {
+        Self {
+            credentials: Credentials {
+                id: id.into(),
+                secret: secret.into(),
+            },
+            next: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn current(&self) -> &Credentials {
+        let last = self.chain().last().unwrap_or(self);
+        &last.credentials
+    }
+
+    /// Those before the current one that the bank still takes.
+    pub(super) fn in_grace(&self, now: Instant) -> impl Iterator<Item = &Credentials> {
+        let has_grace = move |it: &&Self| it.next.get().is_some_and(|it| now < it.grace_until);
+        self.chain().filter(has_grace).map(|it| &it.credentials)
+    }
+
+    pub(super) fn set_secret(&self, secret: String, grace_until: Instant) {
+        let id = self.credentials.id.clone();
+        let mut next = Box::new(Next {
+            grace_until,
+            client: Self::new(id, secret),
+        });
+        let mut last = self;
+        while let Err(not_the_last) = last.next.set(next) {
+            next = not_the_last;
+            match last.next.get() {
+                Some(it) => last = &it.client,
+                None => return,
+            }
+        }
+    }
+
+    fn chain(&self) -> impl Iterator<Item = &Self> {
+        iter::successors(Some(self), |it| it.next.get().map(|next| &next.client))
+    }
+}
+
+/// An id and a secret.
 pub(super) struct Credentials {
     pub(super) id: String,
     pub(super) secret: String,

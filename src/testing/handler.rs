@@ -14,7 +14,7 @@ use super::{
     api_request::echo,
     clock::Clock,
     counters::BankCounters,
-    credentials::Credentials,
+    credentials::Client,
     error_answer::ErrorAnswer,
     expiry::ExpiresIn,
     fault::{self, Faults},
@@ -32,7 +32,7 @@ pub(super) type CertificateIssuer =
 
 pub(in crate::testing) struct BankHandler {
     pub(super) specification: &'static Specification,
-    pub(super) client: Credentials,
+    pub(super) client: Client,
     /// The scopes that the client may have, where they differ from the specification.
     pub(super) scopes: Option<Vec<String>>,
     pub(super) custom: Custom,
@@ -42,6 +42,9 @@ pub(in crate::testing) struct BankHandler {
     pub(super) clock: Clock,
     pub(super) counters: watch::Sender<BankCounters>,
     pub(super) observer: Option<Observer>,
+    /// What proves who a client is, in place of a secret.
+    #[cfg(feature = "jwt")]
+    pub(super) assertions: Option<super::assertions::Assertions>,
     state: Mutex<BankState>,
 }
 
@@ -59,10 +62,7 @@ impl BankHandler {
     pub(super) fn new(specification: &'static Specification) -> Self {
         Self {
             specification,
-            client: Credentials {
-                id: specification.client_id.into(),
-                secret: specification.client_secret.into(),
-            },
+            client: Client::new(specification.client_id, specification.client_secret),
             scopes: None,
             custom: Custom::default(),
             routes: specification.routes.to_vec(),
@@ -70,6 +70,8 @@ impl BankHandler {
             clock: Clock::default(),
             counters: watch::Sender::default(),
             observer: None,
+            #[cfg(feature = "jwt")]
+            assertions: None,
             state: Mutex::new(BankState {
                 lifetime: specification.lifetime,
                 expires_in: ExpiresIn::default(),
@@ -138,7 +140,7 @@ impl BankHandler {
         endpoint: &TokenEndpoint,
         request: &Request<Bytes>,
     ) -> Result<Answer, ErrorAnswer> {
-        let requested = token_request::read(request, endpoint, &self.client)?;
+        let requested = self.requested(endpoint, request)?;
         let by_certificate = endpoint.proof == Proof::Certificate;
         let terms = Terms {
             scopes: self.allowed(requested)?,
@@ -154,6 +156,23 @@ impl BankHandler {
         drop(state);
         self.count(|counters| counters.tokens_issued += u64::from(grant.new));
         Ok(self.token_answer(grant, expires_in, &terms.scopes))
+    }
+
+    /// Returns the scopes that a good request asks for. The client may use a former secret during its time of grace.
+    fn requested(
+        &self,
+        endpoint: &TokenEndpoint,
+        request: &Request<Bytes>,
+    ) -> Result<Vec<String>, ErrorAnswer> {
+        #[cfg(feature = "jwt")]
+        if let Some(assertions) = &self.assertions {
+            return assertions.read(request, endpoint, self);
+        }
+        let read = |client| token_request::read(request, endpoint, client);
+        read(self.client.current()).or_else(|error| {
+            let mut before = self.client.in_grace(self.clock.now());
+            before.find_map(|it| read(it).ok()).ok_or(error)
+        })
     }
 
     fn allowed(&self, requested: Vec<String>) -> Result<Vec<String>, ErrorAnswer> {
@@ -216,7 +235,7 @@ impl BankHandler {
 
     fn admit(&self, route: &Route, request: &Request<Bytes>) -> Result<(), ErrorAnswer> {
         let attachment = self.specification.attachment;
-        let token = attachment.token(request.headers(), &self.client)?;
+        let token = attachment.token(request.headers(), self.client.current())?;
         let now = self.clock.now();
         let state = self.state();
         let scopes = state

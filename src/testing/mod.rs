@@ -16,6 +16,8 @@
 //! Every token request must have `Accept: application/json` and a `Content-Length`. A route of the API answers any
 //! method with a JSON echo of `method`, `path`, `length` and `body`. [`BankBuilder::route`] adds a route.
 //!
+//! With the feature `jwt` a bank can require a signed assertion in place of a secret (`BankBuilder::assertions`).
+//!
 //! With the feature `testing-tls` a bank can use TLS (`BankBuilder::tls`), with certificates made for the test.
 //! Bankly's second token endpoint requires a client certificate, so it denies every request without TLS.
 //!
@@ -53,6 +55,8 @@
 
 mod acceptor;
 mod api_request;
+#[cfg(feature = "jwt")]
+mod assertions;
 mod bank;
 mod broken_body;
 mod builder;
@@ -74,6 +78,8 @@ mod token_request;
 mod token_store;
 mod unserved;
 
+#[cfg(feature = "jwt")]
+pub use assertions::{Assertions, ClientKey};
 pub use bank::Bank;
 pub use builder::BankBuilder;
 pub use counters::BankCounters;

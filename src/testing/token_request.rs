@@ -24,7 +24,7 @@ pub(super) fn read(
     client: &Credentials,
 ) -> Result<Vec<String>, ErrorAnswer> {
     check_head(request, endpoint)?;
-    check_proof(request, endpoint, client)?;
+    check_proof(request, endpoint.proof, client)?;
     let mut fields = fields::parse(request.body(), endpoint.encoding)?;
     let mut scopes = Vec::new();
     for (name, expected) in endpoint.fields {
@@ -43,7 +43,7 @@ pub(super) fn read(
 }
 
 /// A name is shown only if it looks like one: a secret may be in its place.
-fn surplus(name: &str, client: &Credentials) -> ErrorAnswer {
+pub(super) fn surplus(name: &str, client: &Credentials) -> ErrorAnswer {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     let is_name = name.len() <= 32 && name.bytes().all(is_part) && name != client.secret;
     let name = match is_name {
@@ -55,11 +55,14 @@ fn surplus(name: &str, client: &Credentials) -> ErrorAnswer {
     ))
 }
 
-fn missing(name: &str) -> ErrorAnswer {
+pub(super) fn missing(name: &str) -> ErrorAnswer {
     ErrorAnswer::invalid_request(format!("the body lacks the field {name}"))
 }
 
-fn check_head(request: &Request<Bytes>, endpoint: &TokenEndpoint) -> Result<(), ErrorAnswer> {
+pub(super) fn check_head(
+    request: &Request<Bytes>,
+    endpoint: &TokenEndpoint,
+) -> Result<(), ErrorAnswer> {
     if request.method() != Method::POST {
         return Err(ErrorAnswer::method_not_allowed());
     }
@@ -99,13 +102,13 @@ fn check_header(
     Err(ErrorAnswer::new(otherwise, "invalid_request", reason))
 }
 
-fn check_proof(
+pub(super) fn check_proof(
     request: &Request<Bytes>,
-    endpoint: &TokenEndpoint,
+    proof: Proof,
     client: &Credentials,
 ) -> Result<(), ErrorAnswer> {
     let sent = single(request.headers(), &AUTHORIZATION)?;
-    match (endpoint.proof, sent) {
+    match (proof, sent) {
         (Proof::Basic, Some(sent)) if sent == client.basic().as_bytes() => Ok(()),
         (Proof::Basic, sent) => {
             let wrong = client.wrong_basic(sent);
@@ -123,7 +126,7 @@ fn check_proof(
     }
 }
 
-fn check_grant_type(grant_type: &str) -> Result<(), ErrorAnswer> {
+pub(super) fn check_grant_type(grant_type: &str) -> Result<(), ErrorAnswer> {
     if grant_type == "client_credentials" {
         return Ok(());
     }
@@ -134,7 +137,7 @@ fn check_grant_type(grant_type: &str) -> Result<(), ErrorAnswer> {
     ))
 }
 
-fn check_credential(name: &str, sent: &str, known: &str) -> Result<(), ErrorAnswer> {
+pub(super) fn check_credential(name: &str, sent: &str, known: &str) -> Result<(), ErrorAnswer> {
     if sent == known {
         return Ok(());
     }
@@ -143,7 +146,7 @@ fn check_credential(name: &str, sent: &str, known: &str) -> Result<(), ErrorAnsw
     )))
 }
 
-fn split_scopes(scopes: &str) -> Result<Vec<String>, ErrorAnswer> {
+pub(super) fn split_scopes(scopes: &str) -> Result<Vec<String>, ErrorAnswer> {
     let scopes: Vec<_> = scopes.split(' ').map(str::to_owned).collect();
     if scopes.len() <= MOST_SCOPES && scopes.iter().all(|scope| is_scope(scope)) {
         return Ok(scopes);

@@ -7,7 +7,8 @@ use std::{
 
 /// The rooms, each with those it may import from, which stand above it: so there is no circle. Every room may import
 /// from the base, which is the rest. A file belongs to the innermost room that holds it.
-const ROOMS: [(&str, &[&str]); 10] = [
+const ROOMS: [(&str, &[&str]); 11] = [
+    ("identity", &[]),
     ("lifecycle", &[]),
     ("middleware", &["lifecycle"]),
     ("client_credentials/dialect", &[]),
@@ -22,12 +23,13 @@ const ROOMS: [(&str, &[&str]); 10] = [
     (
         "client_credentials",
         &[
+            "identity",
             "client_credentials/dialect",
             "client_credentials/request",
             "client_credentials/response",
         ],
     ),
-    ("provider", &["client_credentials"]),
+    ("provider", &["client_credentials", "identity"]),
     ("transport", &[]),
     ("testing", &[]),
     ("shared", &[]),

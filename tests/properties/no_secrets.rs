@@ -12,6 +12,7 @@ use std::{
 use crate::support::{
     Answer, Api, Endpoint, get,
     layered::{plain, reject, send},
+    logs::Logs,
     secs,
 };
 use bytes::Bytes;
@@ -20,9 +21,9 @@ use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth::{
     BackOff, BoxError, ClientId, ClientSecret, Clock, FetchCause, FetchError, FromExtension,
-    Margin, OAuthLayer, OAuthMiddleware, Origin, Policy, RejectionRule, SecretRef, Sharing, Token,
-    TokenHeaders, TokenRequest, TokenSource,
-    client_credentials::{ClientCredentialsBuilder, Dialect},
+    Margin, OAuthLayer, OAuthMiddleware, Origin, Policy, RejectionRule, Secret, SecretRef, Sharing,
+    Token, TokenHeaders, TokenRequest, TokenSource,
+    client_credentials::{ClientCredentialsBuilder, CredentialPlacement, Dialect},
 };
 
 /// Part of every secret in this file.
@@ -103,7 +104,12 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
         shown(&tower_oauth::Rejection::Definite),
         shown(&RejectionRule::default()),
         shown(&call),
+        shown(&Secret::from(ClientSecret::new("canary-secret"))),
+        shown(&Secret::from_fn(async || {
+            Ok::<_, BoxError>(ClientSecret::new("canary-secret"))
+        })),
         shown(&SecretRef::Env("VARIABLE".into())),
+        shown(&tower_oauth::SigningAlgorithm::Ps256),
         shown(&status.state),
         shown(&status),
         shown(&token()),
@@ -275,4 +281,59 @@ async fn a_record_of_an_attempt_shows_no_secret() {
     let records = records.lock().unwrap();
     assert_eq!(records.len(), 1);
     assert!(!records[0].contains(CANARY), "{}", records[0]);
+}
+
+/// From the file to the request and back, while it changes, breaks and is denied.
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_changes_is_never_shown() {
+    let (logs, _listening) = Logs::listen();
+    let path = std::env::temp_dir().join(format!("tower-oauth-{}-shown", std::process::id()));
+    fs::write(&path, "canary-1").unwrap();
+    let transport = service_fn(async |request: Request<Full<Bytes>>| {
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        let repeated = String::from_utf8_lossy(&body).into_owned();
+        let answer = serde_json::json!({
+            "error": "invalid_client",
+            "error_description": format!("{repeated} canary-1 canary-2"),
+        });
+        let mut answer = http::Response::new(Full::<Bytes>::from(answer.to_string()));
+        *answer.status_mut() = http::StatusCode::UNAUTHORIZED;
+        Ok::<_, BoxError>(answer)
+    });
+    let told = Arc::new(Mutex::new(String::new()));
+    let into = Arc::clone(&told);
+    let mut dialect = Dialect::new("bank", "https://login.example/token");
+    dialect.credentials = CredentialPlacement::Body {
+        id: "client_id".into(),
+        secret: "client_secret".into(),
+    };
+    let builder = ClientCredentialsBuilder::new(dialect, ClientId::new("id").unwrap())
+        .secret(Secret::from_file(&path))
+        .clock(Clock::tokio())
+        .on_attempt(move |record| *into.lock().unwrap() += &format!("{record} {record:?}"));
+    let shown = format!("{builder:?}");
+    told.lock().unwrap().push_str(&shown);
+    let source = builder.build(transport).unwrap();
+    // The first answer may tell the second secret, which nobody knows then.
+    let _ = source.token().await;
+    told.lock().unwrap().clear();
+    let before = logs.lines().len();
+    for secret in ["canary-2", "canary-1\u{200b}", "", "canary-2"] {
+        fs::write(&path, secret).unwrap();
+        source.retry_now();
+        let error = source.token().await.unwrap_err();
+        let text = format!("{error} {error:?} {:?}", source.status());
+        told.lock().unwrap().push_str(&text);
+    }
+    fs::remove_file(&path).unwrap();
+    let told = told.lock().unwrap().clone();
+    assert!(
+        told.contains("invalid_client") && !told.contains(CANARY),
+        "{told}"
+    );
+    let logged = logs.lines().split_off(before).join("\n");
+    assert!(
+        logged.contains("WARN") && !logged.contains(CANARY),
+        "{logged}"
+    );
 }

@@ -10,6 +10,7 @@ mod mtls;
 mod stack;
 
 mod answers;
+mod assertions;
 mod bad_answers;
 mod banks;
 mod credentials;
@@ -18,4 +19,5 @@ mod messages;
 mod nothing_shown;
 mod proxy;
 mod redirects;
+mod secrets;
 mod slow_answers;

@@ -40,6 +40,8 @@ pub(super) fn received(answer: &Answer, reader: &Reader) -> AnswerRecord {
     // Each is looked for at every character of the answer.
     let has_too_many = tokens.len() > MOST_VALUES;
     let tokens = if has_too_many { Vec::new() } else { tokens };
+    let assertion = answer.assertion.iter().map(|it| it.as_str());
+    let tokens = tokens.into_iter().chain(assertion);
     let striker = Striker::new(reader.scrubber(), tokens);
     let body = match (&answer.body.end, &object) {
         _ if has_too_many => AnswerBody::Hidden {

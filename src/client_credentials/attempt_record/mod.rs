@@ -12,7 +12,10 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 
-pub(super) use self::{observer::Observer, recorder::Recorder};
+pub(super) use self::{
+    observer::Observer,
+    recorder::{Recorder, Recording},
+};
 
 /// One HTTP request to the token endpoint and its answer, without secrets and tokens.
 ///

@@ -13,7 +13,7 @@ use super::{
     strike::{ELIDED, LONGEST_VALUE, Runs, Striker, cut, names_a_secret},
 };
 use crate::client_credentials::{
-    dialect::{BodyEncoding, CredentialPlacement, Dialect},
+    dialect::{BodyEncoding, Dialect},
     response::Scrubber,
 };
 
@@ -29,6 +29,13 @@ pub(super) fn sent(
         BodyEncoding::Empty => ("empty", Vec::new()),
     };
     let plain = plain_fields(dialect);
+    // Of which the request here, the same for all attempts, has none yet.
+    let assertion = dialect.assertion_use().map(|usage| RecordedValue {
+        name: usage.field().to_owned(),
+        kind: "text",
+        text: None,
+        length: None,
+    });
     let field = |SentField { name, kind, value }: &SentField| {
         let shown = plain.contains(name.as_str()) && !is_secret_field(name, dialect);
         RecordedValue {
@@ -43,7 +50,7 @@ pub(super) fn sent(
         url: url(request, &striker),
         headers: request_headers(request.headers(), &striker),
         encoding,
-        fields: fields.iter().map(field).collect(),
+        fields: fields.iter().map(field).chain(assertion).collect(),
     }
 }
 
@@ -69,26 +76,22 @@ pub(super) fn without_values(url: &str) -> String {
 fn plain_fields(dialect: &Dialect) -> HashSet<&str> {
     let literal = dialect.token_params.iter();
     let literal = literal.filter(|(_, value)| !value.is_secret());
-    let grant = dialect.grant.pair().map(|(name, _)| name);
-    let id = id_field(dialect);
+    let grant = dialect.grant_pair().map(|(name, _)| name);
+    let assertion_type = dialect.assertion_type().map(|(name, _)| name);
     literal
         .map(|(name, _)| name.as_str())
         .chain(grant)
-        .chain(id)
+        .chain(dialect.id_field())
+        .chain(assertion_type)
         .chain([dialect.scope.field.as_str()])
         .collect()
 }
 
-fn id_field(dialect: &Dialect) -> Option<&str> {
-    match &dialect.credentials {
-        CredentialPlacement::Body { id, .. } | CredentialPlacement::IdOnly { id } => Some(id),
-        CredentialPlacement::BasicEncoded | CredentialPlacement::BasicRaw => None,
-    }
-}
-
-/// A literal may be a secret that somebody wrote where none belongs. The id is none, whatever it is called.
+/// A literal may be a secret that somebody wrote where none belongs. The id is none, whatever it is called, and neither
+/// is the type of an assertion.
 fn is_secret_field(name: &str, dialect: &Dialect) -> bool {
-    id_field(dialect) != Some(name) && names_a_secret(name)
+    let assertion_type = dialect.assertion_type().map(|(name, _)| name);
+    ![dialect.id_field(), assertion_type].contains(&Some(name)) && names_a_secret(name)
 }
 
 /// A field of the body, before anything is struck out.

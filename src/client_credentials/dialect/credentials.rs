@@ -50,17 +50,8 @@ pub enum CredentialPlacement {
 }
 
 impl CredentialPlacement {
-    pub(in crate::client_credentials) fn is_basic(&self) -> bool {
+    pub(super) fn is_basic(&self) -> bool {
         matches!(self, Self::BasicEncoded | Self::BasicRaw)
-    }
-
-    /// The names of the body's fields that it fills.
-    pub(in crate::client_credentials) fn field_names(&self) -> Vec<&str> {
-        match self {
-            Self::BasicEncoded | Self::BasicRaw => Vec::new(),
-            Self::Body { id, secret } => vec![id, secret],
-            Self::IdOnly { id } => vec![id],
-        }
     }
 }
 
@@ -99,7 +90,7 @@ pub enum Grant {
 }
 
 impl Grant {
-    pub(in crate::client_credentials) fn pair(&self) -> Option<(&str, &str)> {
+    pub(super) fn pair(&self) -> Option<(&str, &str)> {
         match self {
             Self::ClientCredentials => Some(("grant_type", "client_credentials")),
             Self::Absent => None,

@@ -9,8 +9,8 @@ use serde::{
 };
 
 use super::{
-    BodyEncoding, CredentialPlacement, Dialect, ExpiryFormat, FailureRow, Grant, ParamValue,
-    RejectionStatuses, ResponseFields, ScopeFormat, ScopeRule, SecretLength,
+    Assertion, BodyEncoding, CredentialPlacement, Dialect, ExpiryFormat, FailureRow, Grant,
+    ParamValue, RejectionStatuses, ResponseFields, ScopeFormat, ScopeRule, SecretLength,
 };
 use crate::{
     FailureClass, Margin, Origin, TokenHeaders, duration,
@@ -76,6 +76,8 @@ struct DialectKeys {
     failures: Vec<FailureRow>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     secret_length: Option<SecretLength>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    assertion: Option<Assertion>,
 }
 
 type Params = BTreeMap<String, ParamValue>;

@@ -1,10 +1,12 @@
 //! A provider's token endpoint, as data.
 
+mod assertion;
 mod credentials;
 mod expiry;
 mod failure;
 mod file;
 mod params;
+mod proof;
 mod rejection;
 mod response;
 mod scope;
@@ -13,7 +15,11 @@ mod validate;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
+#[cfg(feature = "jwt")]
+pub(super) use self::assertion::with_id;
+pub(super) use self::proof::Proof;
 pub use self::{
+    assertion::{Assertion, AssertionUse, Audience, ClaimValue},
     credentials::{BodyEncoding, CredentialPlacement, Grant, SecretLength},
     expiry::ExpiryFormat,
     failure::FailureRow,
@@ -154,6 +160,9 @@ pub struct Dialect {
     pub failures: Vec<FailureRow>,
     /// The length of a client secret, in characters. Default: not checked.
     pub secret_length: Option<SecretLength>,
+    /// A JWT that the client signs to prove who it is, in place of a secret. Default: none. It needs the cargo feature
+    /// `jwt`.
+    pub assertion: Option<Assertion>,
 }
 
 impl Dialect {
@@ -191,6 +200,7 @@ impl Dialect {
             wait_after_429: None,
             failures: Vec::new(),
             secret_length: None,
+            assertion: None,
         }
     }
 
@@ -229,6 +239,7 @@ impl fmt::Debug for Dialect {
             wait_after_429,
             failures,
             secret_length,
+            assertion,
         } = self;
         f.debug_struct("Dialect")
             .field("name", name)
@@ -251,6 +262,7 @@ impl fmt::Debug for Dialect {
             .field("wait_after_429", wait_after_429)
             .field("failures", failures)
             .field("secret_length", secret_length)
+            .field("assertion", assertion)
             .finish()
     }
 }

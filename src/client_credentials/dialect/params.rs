@@ -28,7 +28,7 @@ use crate::{ClientSecret, ConfigError, SecretRef};
 pub enum ParamValue {
     /// The value itself, which is no secret.
     Literal(String),
-    /// A secret, read when the source is built.
+    /// A secret, read when the source is built and again before each fetch: see [`Secret`](crate::Secret).
     Reference(SecretRef),
     /// A secret itself. Serializing it is an error.
     #[serde(skip)]

@@ -2,7 +2,9 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use super::{BodyEncoding, CredentialPlacement, Dialect, ExpiryFormat, ScopeFormat};
+use super::{
+    AssertionUse, BodyEncoding, CredentialPlacement, Dialect, ExpiryFormat, ScopeFormat, assertion,
+};
 use crate::{
     ConfigError, Origin,
     duration::words,
@@ -21,6 +23,7 @@ type Checked = Result<(), ConfigError>;
 pub(super) fn dialect(dialect: &Dialect) -> Checked {
     name(&dialect.name)?;
     urls(dialect)?;
+    assertion::check(dialect)?;
     body(dialect)?;
     field_names(dialect)?;
     extras::params(dialect)?;
@@ -109,13 +112,16 @@ fn body(dialect: &Dialect) -> Checked {
 
 /// No two fields of the body have the same name.
 fn field_names(dialect: &Dialect) -> Checked {
-    let grant = dialect.grant.pair();
+    let grant = dialect.grant_pair();
     visible("grant", grant.map_or("", |(_, value)| value))?;
     let grant = grant.map(|(name, _)| name);
     let params = dialect.token_params.keys().map(String::as_str);
     let names = grant
         .into_iter()
-        .chain(dialect.credentials.field_names())
+        .chain(dialect.id_field())
+        .chain(dialect.secret_field())
+        .chain(dialect.assertion_type().map(|(name, _)| name))
+        .chain(dialect.assertion_use().map(AssertionUse::field))
         .chain([dialect.scope.field.as_str()])
         .chain(params);
     distinct("body", names)

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{Client, ResolvedParam};
 use crate::{
     ConfigError,
-    client_credentials::dialect::{BodyEncoding, CredentialPlacement, Dialect, ScopeFormat},
+    client_credentials::dialect::{BodyEncoding, Dialect, ScopeFormat},
     form::form_urlencoded,
 };
 
@@ -50,10 +50,10 @@ impl<'a> Fields<'a> {
     /// In the order in which the providers' documents show them.
     fn of(dialect: &'a Dialect, client: &'a Client, extra: &'a [ResolvedParam<'_>]) -> Self {
         let mut fields = Self(Vec::new());
-        if let Some((name, value)) = dialect.grant.pair() {
+        if let Some((name, value)) = dialect.grant_pair() {
             fields.push(name, value);
         }
-        fields.push_credentials(&dialect.credentials, client);
+        fields.push_credentials(dialect, client);
         fields.push_scopes(dialect, client);
         for extra in extra {
             fields.push(extra.name, extra.value.expose());
@@ -65,14 +65,16 @@ impl<'a> Fields<'a> {
         self.0.push((name, Value::Text(Cow::Borrowed(value))));
     }
 
-    fn push_credentials(&mut self, placement: &'a CredentialPlacement, client: &'a Client) {
-        match placement {
-            CredentialPlacement::Body { id, secret } => {
-                self.push(id, client.id.as_str());
-                self.push(secret, client.secret());
-            }
-            CredentialPlacement::IdOnly { id } => self.push(id, client.id.as_str()),
-            CredentialPlacement::BasicRaw | CredentialPlacement::BasicEncoded => {}
+    /// Without an assertion itself: each attempt has its own.
+    fn push_credentials(&mut self, dialect: &'a Dialect, client: &'a Client) {
+        if let Some(id) = dialect.id_field() {
+            self.push(id, client.id.as_str());
+        }
+        if let Some(secret) = dialect.secret_field() {
+            self.push(secret, client.secret());
+        }
+        if let Some((name, value)) = dialect.assertion_type() {
+            self.push(name, value);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     ClientId, ClientSecret, ConfigError,
-    client_credentials::dialect::{BodyEncoding, CredentialPlacement, Dialect},
+    client_credentials::dialect::{BodyEncoding, CredentialPlacement, Dialect, Proof},
 };
 
 type Checked = Result<(), ConfigError>;
@@ -18,9 +18,12 @@ pub(in crate::client_credentials) struct Client {
 impl Client {
     pub(in crate::client_credentials) fn check(&self, dialect: &Dialect) -> Checked {
         id(dialect, self)?;
-        secret(dialect, self)?;
         scopes(dialect, self)?;
         dialect.headers.clone().bind(&self.id).check()
+    }
+
+    pub(in crate::client_credentials) fn check_secret(&self, dialect: &Dialect) -> Checked {
+        secret(dialect, self)
     }
 
     /// The secret, or nothing where the dialect sends none.
@@ -30,22 +33,28 @@ impl Client {
 }
 
 fn id(dialect: &Dialect, client: &Client) -> Checked {
+    let is_raw = dialect.is_basic() && dialect.credentials == CredentialPlacement::BasicRaw;
     rule(
-        dialect.credentials != CredentialPlacement::BasicRaw || !client.id.as_str().contains(':'),
+        !is_raw || !client.id.as_str().contains(':'),
         "client_id",
         "must hold no colon, which ends the id in a raw Basic header; if the bank takes it, say `credentials = \"basic_encoded\"` or `\"body\"`",
     )
 }
 
 fn secret(dialect: &Dialect, client: &Client) -> Checked {
-    let wants_none = matches!(dialect.credentials, CredentialPlacement::IdOnly { .. });
+    let proof = dialect.proof();
     let Some(secret) = &client.secret else {
-        return rule(wants_none, "client_secret", "must be given");
+        return rule(proof != Proof::Secret, "client_secret", "must be given");
     };
     rule(
-        !wants_none,
+        proof != Proof::Certificate,
         "client_secret",
         "is not sent at all where the id goes alone; leave it out",
+    )?;
+    rule(
+        proof != Proof::Assertion,
+        "client_secret",
+        "is not sent at all where an assertion proves who the client is; leave it out",
     )?;
     secret.check("client_secret")?;
     let length = secret.expose().chars().count();

@@ -35,13 +35,20 @@ pub(super) struct Prepared {
 pub(super) fn prepare(dialect: &Dialect, client: &Client) -> Result<Prepared, ConfigError> {
     let params = resolve("token_params", &dialect.token_params)?;
     let headers = resolve("token_headers", &dialect.token_headers)?;
-    let basic = encode::basic(&dialect.credentials, client);
+    let basic = match dialect.is_basic() {
+        true => encode::basic(&dialect.credentials, client),
+        false => None,
+    };
     let body = body::encode(dialect, client, &params)?;
 
     let mut request = Request::new(Bytes::new());
     *request.method_mut() = Method::POST;
     *request.uri_mut() = dialect.token_uri()?;
     describe_body(request.headers_mut(), dialect.body, body.len());
+    if dialect.assertion.is_some() {
+        // Known when the assertion is in the body.
+        request.headers_mut().remove(CONTENT_LENGTH);
+    }
     insert_credentials(request.headers_mut(), basic.as_ref(), &headers)?;
     // Handed over without a copy, so that the last drop zeroizes it.
     *request.body_mut() = Bytes::from_owner(body);

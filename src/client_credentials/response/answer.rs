@@ -10,6 +10,8 @@ pub(in crate::client_credentials) struct Answer {
     pub(in crate::client_credentials) status: StatusCode,
     pub(in crate::client_credentials) headers: HeaderMap,
     pub(in crate::client_credentials) body: Body,
+    /// The assertion that was sent, which the answer may repeat.
+    pub(in crate::client_credentials) assertion: Option<Zeroizing<String>>,
 }
 
 /// An answer's body as far as it came: nothing of one that is too long.

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use crate::{
     FailureClass, FetchError, FetchErrorKind,
-    client_credentials::dialect::{CredentialPlacement, Dialect, FailureRow},
+    client_credentials::dialect::{AssertionUse, Dialect, FailureRow, Proof},
 };
 
 /// The RFC 6749 §5.2 codes that another attempt cannot fix.
@@ -34,6 +34,8 @@ const SLOWER: Duration = Duration::from_secs(5);
 
 pub(in crate::client_credentials) const CHECK_URL: &str = "Check the token URL";
 
+const CHECK_ASSERTION: &str = "Check client id, environment, and that the bank has the public key; then `kid`, `audience` and `claims` of `assertion`";
+
 /// The cause of a failed answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Blame {
@@ -50,7 +52,13 @@ enum Blame {
 pub(super) fn denial(dialect: &Dialect, status: StatusCode, code: Option<&str>) -> FetchError {
     let code = code.map(str::to_ascii_lowercase);
     let code = code.as_deref();
-    let class = classify(&dialect.failures, status, code);
+    let class = match classify(&dialect.failures, status, code) {
+        // RFC 7523 §3.1: the server does not accept the assertion that is the grant.
+        FailureClass::Unclear if code == Some("invalid_grant") && is_grant(dialect) => {
+            FailureClass::Permanent
+        }
+        class => class,
+    };
     let blame = blame(status, code);
     let (kind, what) = match blame {
         Blame::Request => (FetchErrorKind::Denied, "token request denied"),
@@ -68,7 +76,7 @@ pub(super) fn denial(dialect: &Dialect, status: StatusCode, code: Option<&str>) 
         ),
     };
     let advice = match blame {
-        Blame::Request => what_to_check(&dialect.credentials, status, code, class),
+        Blame::Request => what_to_check(dialect.proof(), status, code, class),
         Blame::Url => CHECK_URL,
         Blame::TooMany => "If it stays, look for other processes that use the same client id",
         Blame::Server => "There is nothing to fix on this side",
@@ -78,6 +86,10 @@ pub(super) fn denial(dialect: &Dialect, status: StatusCode, code: Option<&str>) 
         Blame::TooMany if status != StatusCode::TOO_MANY_REQUESTS => error.with_retry_after(SLOWER),
         _ => error,
     }
+}
+
+fn is_grant(dialect: &Dialect) -> bool {
+    dialect.assertion_use() == Some(AssertionUse::Grant)
 }
 
 fn blame(status: StatusCode, code: Option<&str>) -> Blame {
@@ -94,12 +106,13 @@ fn blame(status: StatusCode, code: Option<&str>) -> Blame {
 }
 
 fn what_to_check(
-    credentials: &CredentialPlacement,
+    proof: Proof,
     status: StatusCode,
     code: Option<&str>,
     class: FailureClass,
 ) -> &'static str {
-    let by_certificate = matches!(credentials, CredentialPlacement::IdOnly { .. });
+    let by_certificate = proof == Proof::Certificate;
+    let by_assertion = proof == Proof::Assertion;
     match (code, status.as_u16()) {
         (_, 415) => "Check `body`: the server does not take this content type",
         (Some("invalid_scope"), _) => "Check the scopes, and that the client may have them",
@@ -108,6 +121,10 @@ fn what_to_check(
             "Check the client id and the environment, and that the client may use the client-credentials grant"
         }
         (Some("invalid_target"), _) => "Check `token_params`: `audience` or `resource`",
+        (Some("invalid_client" | "invalid_grant"), _) if by_assertion => CHECK_ASSERTION,
+        (None, 401 | 403) if by_assertion => {
+            "Check client id, key, `kid`, `audience` and environment; some servers answer so to too many requests"
+        }
         (Some("invalid_client"), _) if by_certificate => {
             "Check client id, client certificate and environment"
         }
@@ -123,6 +140,9 @@ fn what_to_check(
         }
         (Some(code), _) if code != "invalid_request" => {
             "See what the server's documentation says about this code"
+        }
+        _ if by_assertion => {
+            "Check `assertion` (`use`, `algorithm`, `audience`, `claims`), `body`, `grant` and `token_params`"
         }
         _ => {
             "Check `credentials` (the place, and for Basic `basic_encoded` or `basic_raw`), `body`, `grant` and \

@@ -8,6 +8,7 @@ mod members;
 mod reader;
 mod retry_after;
 mod scrub;
+mod skew;
 
 pub(super) use self::{
     answer::{Answer, Body, End},

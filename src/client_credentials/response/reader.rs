@@ -15,11 +15,11 @@ use super::{
     members::Members,
     retry_after::{self, Stated},
     scrub::Scrubber,
+    skew,
 };
 use crate::{
     FailureClass, FetchError, FetchErrorKind, Origin, Token,
     client_credentials::dialect::{Dialect, ExpiryFormat},
-    error::text,
 };
 
 /// Types of token that need a new proof for each request. Any other type is ignored: servers write anything there.
@@ -81,11 +81,11 @@ impl Reader {
         }
         let members = Members::of(answer);
         if !answer.status.is_success() {
-            return Err(self.denial(answer, &members.unwrap_or_default()));
+            return Err(self.denial(answer, &members.unwrap_or_default(), now));
         }
         let members = members?;
         if members.says(&self.dialect.response.error) {
-            return Err(self.denial(answer, &members));
+            return Err(self.denial(answer, &members, now));
         }
         self.issued(answer, &members, now)
     }
@@ -203,24 +203,19 @@ impl Reader {
         );
     }
 
-    fn denial(&self, answer: &Answer, members: &Members) -> FetchError {
+    fn denial(&self, answer: &Answer, members: &Members, now: SystemTime) -> FetchError {
         let fields = &self.dialect.response;
+        let scrubber = self.scrubber.with(answer.assertion.clone());
         let code = members.code(&fields.error);
         let code = code.as_deref().map(|code| code.trim());
         let mut error = failure::denial(&self.dialect, answer.status, code);
         if let Some(code) = code {
-            error = error.with_code(&self.scrubber.scrub_code(code));
+            error = error.with_code(&scrubber.scrub_code(code));
         }
         if let Some(description) = members.text(&fields.error_description) {
-            error = error.with_description(&self.scrubbed_line(&description));
+            error = error.with_description(&scrubber.scrub_line(&description));
         }
-        error
-    }
-
-    /// Scrubbed twice: without its invisible characters, the line may hold a whole secret.
-    fn scrubbed_line(&self, text: &str) -> String {
-        let line = text::one_line(&self.scrubber.scrub(text));
-        self.scrubber.scrub(&line)
+        skew::said(error, &self.dialect, answer, now, code)
     }
 
     /// Adds the wait that the server asks for, whatever is wrong with its answer: a page that says "under maintenance"

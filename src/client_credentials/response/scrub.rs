@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::json;
-use crate::{form::form_urlencoded, text::is_hidden};
+use crate::{error::text, form::form_urlencoded, text::is_hidden};
 
 /// The longest part of a server's description that is kept, in characters.
 const LONGEST: usize = 1024;
@@ -42,6 +42,13 @@ impl Scrubber {
         Self(known.filter(|secret| !secret.is_empty()).collect())
     }
 
+    /// Looks for this secret too.
+    pub(in crate::client_credentials) fn with(&self, secret: Option<Zeroizing<String>>) -> Self {
+        let mut all = Self::new(secret);
+        all.0.extend(self.0.iter().cloned());
+        all
+    }
+
     /// Secrets are looked for no further than the text is shown: a character has at most four bytes.
     pub(in crate::client_credentials) fn scrub(&self, text: &str) -> String {
         let mut shown = String::new();
@@ -61,6 +68,12 @@ impl Scrubber {
             }
         }
         shown.chars().take(LONGEST).collect()
+    }
+
+    /// A text as one line. Scrubbed twice: without its invisible characters, the line may hold a whole secret.
+    pub(in crate::client_credentials) fn scrub_line(&self, text: &str) -> String {
+        let line = text::one_line(&self.scrub(text));
+        self.scrub(&line)
     }
 
     /// What is visible of a code. Scrubbed once more after each step: with the invisible gone from between its parts, a

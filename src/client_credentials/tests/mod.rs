@@ -2,6 +2,8 @@
 //! the builder reports.
 
 mod answers;
+#[cfg(all(feature = "jwt", feature = "testing"))]
+mod assertions;
 mod attempt_records;
 mod beside_a_token;
 mod broken_answers;

@@ -22,6 +22,12 @@ impl FetchError {
         Self::new(FailureClass::Transient, FetchErrorKind::Malformed, what)
     }
 
+    /// Adds a remark in brackets to what happened.
+    pub(crate) fn with_remark(mut self, remark: &str) -> Self {
+        self.message = format!("{} ({remark})", self.message).into();
+        self
+    }
+
     pub(crate) fn message(&self) -> &str {
         &self.message
     }

@@ -31,6 +31,8 @@ pub(crate) struct Progress {
     pub(crate) attempts: u32,
     /// Those of them that returned an expired token and were followed by another for that reason.
     pub(crate) without_life: u32,
+    /// Whether one was made because the credential had changed after a denial.
+    pub(crate) with_new_credential: bool,
 }
 
 /// What a driver starts with.

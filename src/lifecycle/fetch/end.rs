@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     error::{BoxError, OAuthError, Reason},
-    lifecycle::{clock::Now, prepared::PreparedToken, status::AtomicCounters, telemetry},
+    lifecycle::{
+        clock::Now, credential, prepared::PreparedToken, status::AtomicCounters, telemetry,
+    },
     token::TokenOrigin,
 };
 
@@ -82,15 +84,20 @@ impl FetchTask {
     /// be suspended, which would then be restored in place of the token that this fetch was for.
     fn back_off(&self, driver: &Driver, reason: Reason) -> Option<OAuthError> {
         let core = &self.core;
+        let is_denial = reason.is_denial();
         let now = core.now();
-        core.step(|state| {
+        let (error, until) = core.step(|state| {
             state.driven_by(driver)?;
             let wait = state.failed(&reason, &core.config.policy);
             let error = core.failure(reason, now, wait);
-            state.back_off(now, wait, error.clone());
+            let until = state.back_off(now, wait, error.clone());
             core.restore();
-            Some(error)
-        })
+            Some((error, until))
+        })?;
+        if is_denial {
+            credential::watch(core, until);
+        }
+        Some(error)
     }
 
     fn took(&self, started: Now) -> Duration {

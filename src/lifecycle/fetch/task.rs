@@ -2,7 +2,6 @@
 
 use std::{
     future::poll_fn,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -27,6 +26,7 @@ use crate::{
         telemetry,
     },
     token::{Token, TokenRequest},
+    unwind::caught,
 };
 
 /// The user's fetcher with its type erased. It is `Send`, and neither `Clone` nor `Sync`.
@@ -130,11 +130,14 @@ impl FetchTask {
     async fn attempts(&mut self, delay: Duration) -> Result<PreparedToken, Failure> {
         wait(delay).await;
         loop {
-            let error = match caught(self.attempt()).await {
+            // A panic of the fetcher is caught where it happens. A panic from elsewhere that ends the task (an unwinding
+            // thread drops the runtime) is not the fetcher's fault: the fetch is lost.
+            let attempted = caught(self.attempt()).await;
+            let error = match attempted.unwrap_or(Err(Failure::Panicked)) {
                 Err(Failure::Fetch(error)) => error,
                 ended => return ended,
             };
-            let Some(pause) = self.wait_after(&error) else {
+            let Some(pause) = self.pause_after(&error).await else {
                 return Err(Failure::Fetch(error));
             };
             telemetry::attempt_failed(self.progress.attempts, &error, pause);
@@ -222,11 +225,30 @@ impl FetchTask {
     }
 
     /// How long to wait before the next attempt, if there is one.
+    async fn pause_after(&mut self, error: &FetchError) -> Option<Duration> {
+        match self.wait_after(error) {
+            None if self.has_new_credential(error).await => Some(Duration::ZERO),
+            wait => wait,
+        }
+    }
+
+    /// Whether what was denied has been replaced meanwhile. Once in a fetch: a credential that differs at every look must
+    /// not become a loop.
+    async fn has_new_credential(&mut self, error: &FetchError) -> bool {
+        if !error.is_denial() || self.progress.with_new_credential {
+            return false;
+        }
+        self.progress.with_new_credential = self.core.credential_changed().await;
+        self.progress.with_new_credential
+    }
+
+    /// How long to wait before the next attempt for what the error says, if there is one.
     fn wait_after(&mut self, error: &FetchError) -> Option<Duration> {
         let policy = &self.core.config.policy;
         let Progress {
             attempts,
             without_life,
+            ..
         } = self.progress;
         let counted = attempts.saturating_sub(without_life);
         if error.is_without_life() {
@@ -293,17 +315,6 @@ async fn wait(duration: Duration) {
     if !duration.is_zero() {
         time::sleep(duration).await;
     }
-}
-
-/// Catches a panic of the fetcher where it happens. A panic from elsewhere that ends the task (an unwinding thread
-/// drops the runtime) is not the fetcher's fault: the fetch is lost.
-async fn caught<T>(attempt: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let mut attempt = pin!(attempt);
-    poll_fn(|cx| {
-        catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx)))
-            .unwrap_or(Poll::Ready(Err(Failure::Panicked)))
-    })
-    .await
 }
 
 impl Drop for FetchTask {

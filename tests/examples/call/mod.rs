@@ -7,6 +7,8 @@ mod banks;
 mod fifth_bank;
 mod load;
 mod rejections;
+mod secret_file;
 mod secrets;
+mod signing;
 mod usage;
 mod verbose;

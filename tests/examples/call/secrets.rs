@@ -11,17 +11,17 @@ const URL: &str = "http://127.0.0.1:9/";
 const SECRET: &str = "canary-secret";
 
 /// A file with this text, removed at the end.
-struct File(PathBuf);
+pub(super) struct File(PathBuf);
 
 impl File {
-    fn new(name: &str, text: impl AsRef<[u8]>) -> Self {
+    pub(super) fn new(name: &str, text: impl AsRef<[u8]>) -> Self {
         let name = format!("tower-oauth-{}-{name}", std::process::id());
         let path = env::temp_dir().join(name);
         fs::write(&path, text).unwrap();
         Self(path)
     }
 
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         self.0.display().to_string()
     }
 }

@@ -63,5 +63,5 @@ pub(super) fn headers(dialect: &Dialect) -> Checked {
 fn is_own(dialect: &Dialect, header: &HeaderName) -> bool {
     [ACCEPT, CONTENT_TYPE].contains(header)
         || is_the_clients_own(header)
-        || (*header == AUTHORIZATION && dialect.credentials.is_basic())
+        || (*header == AUTHORIZATION && dialect.is_basic())
 }

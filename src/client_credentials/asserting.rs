@@ -1,0 +1,111 @@
+//! Puts an assertion of its own into each token request.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, header::CONTENT_LENGTH};
+use tower::{Service, util::BoxService};
+use zeroize::Zeroizing;
+
+use super::{
+    assertion::AssertionWriter,
+    dialect::{AssertionUse, BodyEncoding},
+    exchange::{Exchange, StartedAt},
+    response::Answer,
+};
+use crate::FetchError;
+
+/// Adds an assertion to each request on its way to the exchange.
+pub(super) fn with_assertions(
+    exchange: Exchange,
+    writer: AssertionWriter,
+    body: BodyEncoding,
+    usage: AssertionUse,
+) -> Exchange {
+    BoxService::new(Asserting {
+        shared: Arc::new(Shared {
+            writer,
+            body,
+            field: usage.field(),
+            exchange: Mutex::new(exchange),
+        }),
+    })
+}
+
+struct Asserting {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    writer: AssertionWriter,
+    body: BodyEncoding,
+    field: &'static str,
+    exchange: Mutex<Exchange>,
+}
+
+impl Service<Request<Bytes>> for Asserting {
+    type Response = Answer;
+    type Error = FetchError;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, FetchError>> + Send>>;
+
+    /// Always: the transport is asked once there is something to send. A permit of it that is held while the signer is
+    /// asked may be the one that the signer needs.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), FetchError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move { shared.exchange(request).await })
+    }
+}
+
+impl Shared {
+    async fn exchange(&self, mut request: Request<Bytes>) -> Result<Answer, FetchError> {
+        let started = request.extensions_mut().remove();
+        let StartedAt(now) = started.expect("the fetcher says when the attempt started");
+        let assertion = self.writer.write(now).await?;
+        self.attach(&mut request, &assertion);
+        poll_fn(|cx| self.lock().poll_ready(cx)).await?;
+        let answer = self.lock().call(request);
+        let mut answer = answer.await?;
+        answer.assertion = Some(assertion);
+        Ok(answer)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Exchange> {
+        self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// At the end of the body. A JWT has only characters that neither a form nor JSON escapes.
+    fn attach(&self, request: &mut Request<Bytes>, assertion: &str) {
+        let body = &**request.body();
+        let (fields, parts) = match self.body {
+            BodyEncoding::Json => (
+                body.strip_suffix(b"}").unwrap_or(body),
+                [",\"", self.field, "\":\"", assertion, "\"}"],
+            ),
+            _ => (body, ["&", self.field, "=", assertion, ""]),
+        };
+        let is_first = fields.is_empty() || fields == b"{";
+        let parts = parts.map(|part| match is_first && [",\"", "&"].contains(&part) {
+            true => &part[1..],
+            false => part,
+        });
+        let length = fields.len() + parts.map(str::len).iter().sum::<usize>();
+        let mut whole = Zeroizing::new(Vec::with_capacity(length));
+        whole.extend_from_slice(fields);
+        parts
+            .iter()
+            .for_each(|part| whole.extend_from_slice(part.as_bytes()));
+        let length = HeaderValue::from(whole.len());
+        request.headers_mut().insert(CONTENT_LENGTH, length);
+        // Handed over without a copy, so that the last drop zeroizes it.
+        *request.body_mut() = Bytes::from_owner(whole);
+    }
+}

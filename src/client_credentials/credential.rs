@@ -1,0 +1,278 @@
+//! The token request with the secrets of the moment: they are read anew for each fetch, and the request is written anew
+//! when one has changed.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::Request;
+use zeroize::Zeroizing;
+
+use super::{
+    attempt_record::{Observer, Recorder, Recording},
+    dialect::{Dialect, ParamValue},
+    exchange::StartedAt,
+    request::{self, Client, Prepared},
+    response::{Lifetimes, Reader, Scrubber},
+};
+use crate::{
+    BoxError, ClientSecret, ConfigError, FetchError, TokenRequest, error::text, identity::Secret,
+};
+
+/// # Invariants
+///
+/// 1. An attempt sends, records and removes from answers the secrets of one [`Written`], whatever is read meanwhile.
+/// 2. What was read once stays in use until something else can be read and written.
+pub(super) struct Credential {
+    dialect: Dialect,
+    /// Without its secret.
+    client: Client,
+    secrets: Vec<(Field, Secret)>,
+    observer: Option<Observer>,
+    lifetimes: Lifetimes,
+    read_timeout: Duration,
+    state: Mutex<State>,
+}
+
+/// Where a secret belongs.
+enum Field {
+    ClientSecret,
+    Param(String),
+    Header(String),
+}
+
+#[derive(Default)]
+struct State {
+    /// `None` until the first read.
+    current: Option<Arc<Written>>,
+    /// What the last attempt sent.
+    sent: Option<Arc<Written>>,
+    /// Whether a `WARN` has said that the secrets cannot be read. A good read ends that.
+    has_warned: bool,
+}
+
+/// A token request, and what reads its answer.
+pub(super) struct Written {
+    /// In the order of [`Credential::secrets`].
+    values: Vec<ClientSecret>,
+    /// The secrets as they are sent.
+    sent_secrets: Vec<Zeroizing<String>>,
+    request: Request<Bytes>,
+    pub(super) reader: Arc<Reader>,
+    recorder: Option<Recorder>,
+}
+
+impl Credential {
+    pub(super) fn new(dialect: Dialect, client: Client, secret: Option<Secret>) -> Self {
+        let own = secret.map(|secret| (Field::ClientSecret, secret));
+        let params = references(&dialect.token_params, Field::Param);
+        let headers = references(&dialect.token_headers, Field::Header);
+        Self {
+            secrets: own.into_iter().chain(params).chain(headers).collect(),
+            dialect,
+            client,
+            observer: None,
+            lifetimes: Lifetimes::default(),
+            read_timeout: Duration::MAX,
+            state: Mutex::default(),
+        }
+    }
+
+    pub(super) fn observed_by(mut self, observer: Option<Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    pub(super) fn with_lifetimes(mut self, lifetimes: Lifetimes) -> Self {
+        self.lifetimes = lifetimes;
+        self
+    }
+
+    pub(super) fn with_read_timeout(mut self, timeout: Duration) -> Self {
+        self.read_timeout = timeout;
+        self
+    }
+
+    /// Reads and writes what can be read and written now.
+    pub(super) fn checked(self) -> Result<Self, ConfigError> {
+        let now = self.secrets.iter().map(|(_, it)| it.read_when_built());
+        let now: Vec<_> = now.map(Option::transpose).collect::<Result<_, _>>()?;
+        let is_whole = now.iter().all(Option::is_some);
+        let values = now
+            .into_iter()
+            .map(|it| it.unwrap_or_else(|| self.stand_in()));
+        let written = self.write(values.collect(), None)?;
+        if is_whole {
+            self.state().current = Some(Arc::new(written));
+        }
+        Ok(self)
+    }
+
+    /// For a secret that nobody knows yet, so that all else can be checked.
+    fn stand_in(&self) -> ClientSecret {
+        let shortest = self.dialect.secret_length.map_or(1, |it| it.min.max(1));
+        ClientSecret::new("x".repeat(shortest))
+    }
+
+    pub(super) fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
+    /// Whether there is anything to read again.
+    pub(super) fn can_change(&self) -> bool {
+        self.secrets.iter().any(|(_, secret)| secret.can_change())
+    }
+
+    /// What an attempt sends. The first attempt of a fetch reads the secrets anew.
+    pub(super) async fn for_attempt(&self, attempt: u32) -> Result<Arc<Written>, FetchError> {
+        let current = self.state().current.clone();
+        let written = match current {
+            Some(current) if attempt > 1 || !self.can_change() => current,
+            _ => self.read().await?,
+        };
+        self.state().sent = Some(Arc::clone(&written));
+        Ok(written)
+    }
+
+    /// Whether the secrets have changed since the last attempt.
+    pub(super) async fn has_changed(&self) -> bool {
+        let Ok(now) = self.read().await else {
+            return false;
+        };
+        let sent = self.state().sent.clone();
+        sent.is_none_or(|sent| !sent.has(&now.values))
+    }
+
+    /// Reads all secrets. Those that cannot be read keep their last value.
+    async fn read(&self) -> Result<Arc<Written>, FetchError> {
+        let current = self.state().current.clone();
+        let mut trouble = None;
+        let mut values = Vec::with_capacity(self.secrets.len());
+        for (at, (_, secret)) in self.secrets.iter().enumerate() {
+            let value = secret.read(self.read_timeout).await;
+            values.push(match (value, &current) {
+                (Ok(value), _) => value,
+                (Err(error), None) => return Err(unreadable(error)),
+                (Err(error), Some(current)) => {
+                    trouble.get_or_insert(error);
+                    current.values[at].clone()
+                }
+            });
+        }
+        let written = match current {
+            Some(current) if current.has(&values) => current,
+            current => match self.write(values, current.as_deref()) {
+                Ok(written) => self.replace(written, current.is_some()),
+                Err(error) => {
+                    let current = current.ok_or_else(|| unreadable(error.clone().into()))?;
+                    trouble.get_or_insert(error.into());
+                    current
+                }
+            },
+        };
+        self.tell(trouble, &written);
+        Ok(written)
+    }
+
+    fn replace(&self, written: Written, is_change: bool) -> Arc<Written> {
+        let written = Arc::new(written);
+        self.state().current = Some(Arc::clone(&written));
+        if is_change {
+            tracing::info!(
+                provider = self.dialect.name,
+                "the client's secret has changed"
+            );
+        }
+        written
+    }
+
+    /// One warning for each time that the secrets become unreadable.
+    fn tell(&self, trouble: Option<BoxError>, written: &Written) {
+        let had_warned = std::mem::replace(&mut self.state().has_warned, trouble.is_some());
+        let Some(error) = trouble.filter(|_| !had_warned) else {
+            return;
+        };
+        let error = written.reader.scrubber().scrub(&text::chain(&*error));
+        tracing::warn!(
+            provider = self.dialect.name,
+            error,
+            "the client's secret cannot be read, its last value stays in use"
+        );
+    }
+
+    /// `before`: its secrets may still come back in an answer.
+    fn write(
+        &self,
+        values: Vec<ClientSecret>,
+        before: Option<&Written>,
+    ) -> Result<Written, ConfigError> {
+        let (mut dialect, mut client) = (self.dialect.clone(), self.client.clone());
+        for ((field, _), value) in self.secrets.iter().zip(&values) {
+            let value = value.clone();
+            match field {
+                Field::ClientSecret => client.secret = Some(value),
+                Field::Param(name) => drop(dialect.token_params.insert(name.clone(), value.into())),
+                Field::Header(name) => {
+                    drop(dialect.token_headers.insert(name.clone(), value.into()));
+                }
+            }
+        }
+        client.check_secret(&dialect)?;
+        let Prepared { request, secrets } = request::prepare(&dialect, &client)?;
+        let old = before.into_iter().flat_map(|it| &it.sent_secrets);
+        let scrubber = Scrubber::new(secrets.iter().chain(old).cloned());
+        let reader = Arc::new(Reader::new(dialect, scrubber, self.lifetimes));
+        let record = |observer| Recorder::new(observer, &request, Arc::clone(&reader));
+        Ok(Written {
+            values,
+            sent_secrets: secrets,
+            recorder: self.observer.clone().map(record),
+            request,
+            reader,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Written {
+    fn has(&self, values: &[ClientSecret]) -> bool {
+        let pairs = self.values.iter().zip(values);
+        pairs.into_iter().all(|(own, other)| own.is(other))
+    }
+
+    /// A copy of the request. That of a client with assertions says when the attempt started.
+    pub(super) fn request_of(&self, attempt: &TokenRequest) -> Request<Bytes> {
+        let mut request = self.request.clone();
+        if self.reader.dialect().assertion.is_some() {
+            let started = StartedAt(attempt.started_at());
+            request.extensions_mut().insert(started);
+        }
+        request
+    }
+
+    pub(super) fn begin_record(&self, attempt: u32) -> Option<Recording> {
+        self.recorder.as_ref().map(|it| it.begin(attempt))
+    }
+}
+
+/// The secrets that are kept elsewhere.
+fn references(
+    values: &std::collections::BTreeMap<String, ParamValue>,
+    field: fn(String) -> Field,
+) -> Vec<(Field, Secret)> {
+    let reference = |(name, value): (&String, &ParamValue)| match value {
+        ParamValue::Reference(place) => Some((field(name.clone()), place.clone().into())),
+        ParamValue::Literal(_) | ParamValue::Secret(_) => None,
+    };
+    values.iter().filter_map(reference).collect()
+}
+
+/// The first read failed: there is nothing to send.
+fn unreadable(error: BoxError) -> FetchError {
+    FetchError::from_fetcher(error).during("the client's secret cannot be read")
+}

@@ -1,0 +1,138 @@
+//! What a bank demands of the JWTs by which a client proves who it is.
+
+mod client_key;
+mod jwt;
+mod token_request;
+mod verify;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Mutex,
+    time::Duration,
+};
+
+pub use self::client_key::ClientKey;
+use self::client_key::PublicKey;
+
+/// What a bank demands of a client's assertions (RFC 7523): [`BankBuilder::assertions`](super::BankBuilder::assertions)
+/// takes it. The bank then wants no secret.
+///
+/// Of each assertion it verifies the signature, `alg`, `typ`, `iss` and `sub` (the client's id), `aud`, `iat` and `nbf`
+/// (at most 60 s off), `exp` and the lifetime, and `jti`: one that it has had before is answered with 403, as at Open
+/// Finance Brasil. A header or a claim that is not named here is denied.
+///
+/// # Examples
+///
+/// A bank that demands what Stone's document says, and a client of it:
+///
+/// ```
+/// use tower_oauth::{
+///     ClientId, SigningAlgorithm,
+///     client_credentials::{Assertion, Audience, SigningKey},
+///     provider::bankly,
+///     testing::{Assertions, Bank, ClientKey},
+///     ClientSecret,
+/// };
+///
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// const REALM: &str = "https://login.example/auth/realms/stone_bank";
+/// let key = ClientKey::generate(SigningAlgorithm::Rs256);
+/// let rules = Assertions::client(&key).audience(REALM).claim("realm", "stone_bank");
+/// let bank = Bank::bankly().assertions(rules).start().await?;
+///
+/// let mut assertion = Assertion::client(SigningAlgorithm::Rs256);
+/// assertion.audience = Audience::Text(REALM.into());
+/// assertion.claims.insert("realm".into(), "stone_bank".into());
+/// let id = ClientId::new(bank.client_id())?;
+/// let source = bankly::sandbox(id, ClientSecret::new("replaced by the assertion"))
+///     .assertion(assertion)
+///     .signing_key(SigningKey::from_pem(key.pem())?)
+///     .scopes(["boleto.read"])
+///     .token_url(bank.token_url())
+///     .build_reqwest(reqwest::Client::builder().tls_certs_only([]))?;
+/// source.ready().await?;
+/// # Ok::<(), tower_oauth::BoxError>(())
+/// # })?;
+/// # Ok::<(), tower_oauth::BoxError>(())
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct Assertions {
+    usage: Use,
+    key: PublicKey,
+    audience: Option<String>,
+    kid: Option<String>,
+    thumbprint: Option<String>,
+    longest_lifetime: Duration,
+    needs_not_before: bool,
+    claims: BTreeMap<String, String>,
+    used: Mutex<HashSet<String>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Client,
+    Grant,
+}
+
+impl Assertions {
+    /// Demands an assertion as the client's authentication (RFC 7523 §2.2), signed with this key.
+    pub fn client(key: &ClientKey) -> Self {
+        Self::new(Use::Client, key)
+    }
+
+    /// Demands an assertion as the grant (RFC 7523 §2.1), signed with this key.
+    pub fn grant(key: &ClientKey) -> Self {
+        Self::new(Use::Grant, key)
+    }
+
+    fn new(usage: Use, key: &ClientKey) -> Self {
+        Self {
+            usage,
+            key: key.public().clone(),
+            audience: None,
+            kid: None,
+            thumbprint: None,
+            longest_lifetime: Duration::from_secs(300),
+            needs_not_before: false,
+            claims: BTreeMap::new(),
+            used: Mutex::default(),
+        }
+    }
+
+    /// The `aud` that the bank takes. Default: the URL of the token endpoint.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience = Some(audience.into());
+        self
+    }
+
+    /// The `kid` that the header must have. Default: it must have none.
+    pub fn kid(mut self, kid: impl Into<String>) -> Self {
+        self.kid = Some(kid.into());
+        self
+    }
+
+    /// The `x5t#S256` that the header must have. Default: it must have none.
+    pub fn x5t_s256(mut self, thumbprint: impl Into<String>) -> Self {
+        self.thumbprint = Some(thumbprint.into());
+        self
+    }
+
+    /// The longest time from `iat` to `exp`. Default: 300 s, as at Itaú.
+    pub fn longest_lifetime(mut self, lifetime: Duration) -> Self {
+        self.longest_lifetime = lifetime;
+        self
+    }
+
+    /// Demands the claim `nbf`. Default: it may be there.
+    pub fn not_before(mut self) -> Self {
+        self.needs_not_before = true;
+        self
+    }
+
+    /// A further claim that must be there, with this text.
+    pub fn claim(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        self.claims.insert(name.into(), text.into());
+        self
+    }
+}
