@@ -219,9 +219,11 @@ impl FetchError {
         self
     }
 
-    /// A failure that another replica met: it ends the fetch, and the store is read again after `wait`.
+    /// A failure that another replica met: it ends the fetch, and the store is read again after `wait`. Its code is as
+    /// that replica showed it.
     #[cfg(feature = "redis")]
-    pub(crate) fn of_another_replica(mut self, wait: Duration) -> Self {
+    pub(crate) fn of_another_replica(mut self, code: Option<&str>, wait: Duration) -> Self {
+        self.code = code.map(Into::into);
         self.of_another_replica = true;
         self.retry_after = Some(wait);
         self.retry_within_fetch = false;

@@ -102,8 +102,7 @@ impl Pause {
         };
         let message = "the token request of another replica failed, and all replicas back off";
         FetchError::new(class, kind, message)
-            .with_code(self.code.as_deref().unwrap_or_default())
-            .of_another_replica(left.min(LOOK_AGAIN))
+            .of_another_replica(self.code.as_deref(), left.min(LOOK_AGAIN))
     }
 }
 
