@@ -43,4 +43,6 @@ pub use self::{
 pub(crate) use key::StoreKey;
 
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod tests;

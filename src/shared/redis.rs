@@ -21,14 +21,16 @@ const LOAD: &str = "
     local t = redis.call('TIME')
     return {t[1], t[2], redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2]), redis.call('GET', KEYS[3])}";
 
-/// The fence outlives every lease by far. An owner that asks again has lost its attempt, and may go on.
+/// The fence outlives every lease by far. It begins at the store's time, so that it also grows over a loss of the store's
+/// data. An owner that asks again has lost its attempt, and may go on.
 const TRY_LEASE: &str = "
     local holder = redis.call('GET', KEYS[3])
     if holder and holder ~= ARGV[1] then return {0, holder} end
     redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[2])
+    local t = redis.call('TIME')
+    redis.call('SET', KEYS[4], t[1] .. string.format('%06d', t[2]), 'NX')
     local fence = redis.call('INCR', KEYS[4])
     redis.call('PEXPIRE', KEYS[4], 2592000000)
-    local t = redis.call('TIME')
     return {fence, t[1], t[2], redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])}";
 
 /// A fence that is gone (the store was flushed) means that nobody has drawn a newer one.
@@ -145,6 +147,8 @@ fn read_error(error: RedisError) -> StoreError {
         ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm)
     );
     let denied = denied || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"));
+    // A command that a script may not call is an error of the script.
+    let denied = denied || error.detail().is_some_and(|it| it.contains("ACL failure"));
     match (denied, error.is_timeout()) {
         (true, _) => StoreError::AccessDenied(error.into()),
         (_, true) => StoreError::TimedOut,

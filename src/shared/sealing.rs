@@ -16,8 +16,8 @@ const ID: usize = 8;
 const HEADER: usize = 1 + ID + NONCE_LEN + 8 + 8;
 const TAG: usize = 16;
 
-/// What is larger is no entry of ours.
-const LARGEST: usize = 64 * 1024;
+/// What is larger is no entry of ours: a token endpoint's answer has at most 64 KiB, and JSON at most doubles a token.
+const LARGEST: usize = 256 * 1024;
 
 /// The keys that seal what is put into a store. The first seals, all of them open.
 ///

@@ -231,40 +231,6 @@ async fn a_dead_holder_costs_one_lease() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_old_fetch_does_not_replace_a_newer_token() {
-    let fleet = Fleet::new();
-    let store = &fleet.engine.store;
-    let draw = async |owner| match store.try_lease("n", owner, Duration::from_secs(1)).await {
-        Ok(Lease::Granted { fence, .. }) => Some(fence),
-        _ => None,
-    };
-    let old = draw("old").await.unwrap();
-    assert_eq!(draw("new").await, None);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let new = draw("new").await.unwrap();
-    let put = async |owner, fence| {
-        let end = fleet
-            .clock
-            .wall()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap()
-            + HOUR;
-        let holder = Holder { owner, fence };
-        store
-            .store_if_newer("n", holder, owner.into(), end)
-            .await
-            .unwrap()
-    };
-    assert!(!put("old", old).await);
-    store.release("n", "old").await.unwrap();
-    assert_eq!(
-        store.load("n").await.unwrap().holder.as_deref(),
-        Some("new")
-    );
-    assert!(put("new", new).await);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_stored_token_keeps_its_age() {
     let fleet = Fleet::new();
     fleet.replica().token().await.unwrap();
@@ -380,6 +346,43 @@ async fn what_cannot_be_opened_is_a_miss() {
     assert_eq!(fleet.requests(), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn unreadable_and_old_entries_are_misses() {
+    let fleet = Fleet::new();
+    let name = SharedLayer::new(fleet.store.clone(), "bank").parts.name;
+    fleet.replica().token().await.unwrap();
+    let mut requests = 1;
+    let store = &fleet.engine.store;
+    let old = store.load(&name).await.unwrap().token.unwrap();
+    tokio::time::sleep(HOUR).await;
+    let label = Label {
+        name: &name,
+        kind: "token",
+        fence: 1,
+        ends_at: u64::MAX,
+    };
+    let unreadable = keys().seal(label, b"no entry").unwrap();
+    let mut later_version = old.clone();
+    later_version[0] += 1;
+    let foreign = b"some other service's entry, which is as long as one of ours".to_vec();
+    for entry in [old, unreadable, later_version, foreign, vec![]] {
+        let lease = store.try_lease(&name, "writer", HOUR).await.unwrap();
+        let Lease::Granted { fence, seen } = lease else {
+            panic!("{lease:?}")
+        };
+        let holder = Holder {
+            owner: "writer",
+            fence,
+        };
+        let put = store.store_if_newer(&name, holder, entry, seen.now + HOUR);
+        assert!(put.await.unwrap());
+        requests += 1;
+        let token = fleet.replica().token().await.unwrap();
+        assert_eq!(token.expose_token(), format!("token-{requests}"));
+    }
+    assert_eq!(fleet.requests(), requests);
+}
+
 #[test]
 fn a_sealed_entry_opens_only_where_and_as_it_was_sealed() {
     let label = Label {
@@ -406,7 +409,11 @@ fn a_sealed_entry_opens_only_where_and_as_it_was_sealed() {
             "{at} bytes"
         );
     }
-    assert!(keys().open("a", "token", &vec![1; 70_000]).is_none());
+    let largest = vec![b'x'; 256 * 1024 - 53];
+    let sealed_largest = keys().seal(label, &largest).unwrap();
+    assert!(keys().open("a", "token", &sealed_largest).is_some());
+    let oversized = keys().seal(label, &[&largest[..], b"x"].concat()).unwrap();
+    assert!(keys().open("a", "token", &oversized).is_none());
     let again = keys().seal(label, b"c4n4ry").unwrap();
     assert_ne!(sealed, again, "a nonce is used once");
 }
