@@ -26,6 +26,7 @@ guide!(guarantees, "../docs/guarantees.md");
 guide!(mtls, "../docs/mtls.md");
 guide!(moving_over, "../docs/moving_over.md");
 guide!(secrets_that_change, "../docs/secrets_that_change.md");
+guide!(share_a_token, "../docs/share_a_token.md");
 guide!(signed_assertions, "../docs/signed_assertions.md");
 guide!(stack, "../docs/stack.md");
 guide!(test_your_service, "../docs/test_your_service.md");

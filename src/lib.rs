@@ -39,6 +39,7 @@
 //! - [`guide::add_a_bank`]: a bank as a TOML file, step by step.
 //! - [`guide::mtls`]: client certificates that are renewed while running.
 //! - [`guide::signed_assertions`]: a JWT that the client signs, in place of a secret.
+//! - [`guide::share_a_token`]: one token for all replicas, through Redis.
 //! - [`guide::stack`]: the order of time-outs, retries, redirects, tracing and limits.
 //! - [`guide::test_your_service`]: banks on loopback, and paused clocks.
 //! - [`guide::guarantees`]: the promises in numbers, and what is not promised.
@@ -99,6 +100,7 @@
 //! - `rustls` (default): TLS for that client.
 //! - `reqwest-middleware`: the token source as a `reqwest_middleware::Middleware`.
 //! - `jwt`: clients that prove themselves by a JWT they sign, see [`Assertion`](client_credentials::Assertion).
+//! - `redis`: one token for all replicas of a service, see [`shared`].
 //! - `testing`: the four banks as strict servers on loopback.
 //! - `testing-tls`: the same over TLS, with certificates made for the test.
 //!
@@ -136,6 +138,9 @@ mod policy;
 mod rejection;
 mod secret;
 mod shard;
+#[cfg(feature = "redis")]
+pub mod shared;
+mod sharing;
 mod table;
 mod text;
 mod token;
@@ -166,7 +171,8 @@ pub use policy::{
 };
 pub use rejection::{Rejection, RejectionRule};
 pub use secret::{ClientId, ClientSecret, SecretRef};
-pub use token::{FetchCause, Generation, Token, TokenRequest};
+pub use sharing::{Sharing, SharingStatus};
+pub use token::{FetchCause, Generation, Token, TokenOrigin, TokenRequest};
 
 /// The README's code, compiled and run.
 #[cfg(all(

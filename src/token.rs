@@ -6,6 +6,7 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 
 use crate::secret::seal;
 
@@ -81,6 +82,29 @@ pub struct Token {
     life: Life,
     issued_at: Option<SystemTime>,
     extras: Vec<(Box<str>, SecretString)>,
+    origin: TokenOrigin,
+}
+
+/// Where a fetcher got a token from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TokenOrigin {
+    /// `endpoint`: the token endpoint, or whatever issues the token. The default.
+    #[default]
+    Endpoint,
+    /// `store`: a store that several processes share, in which another attempt has put it.
+    Store,
+}
+
+impl TokenOrigin {
+    /// Returns the word for logs, metrics and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Endpoint => "endpoint",
+            Self::Store => "store",
+        }
+    }
 }
 
 /// How the fetcher stated the token's expiry.
@@ -99,6 +123,7 @@ impl Token {
             life: Life::Unstated,
             issued_at: None,
             extras: Vec::new(),
+            origin: TokenOrigin::Endpoint,
         }
     }
 
@@ -130,6 +155,18 @@ impl Token {
         let value = seal(value.into());
         self.extras.push((name.into().into(), value));
         self
+    }
+
+    /// Says where the token comes from, for logs and status. Default: [`TokenOrigin::Endpoint`].
+    #[must_use]
+    pub fn with_origin(mut self, origin: TokenOrigin) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// Returns where the token comes from.
+    pub fn origin(&self) -> TokenOrigin {
+        self.origin
     }
 
     /// Returns the token's text, a secret. Do not log it.
@@ -192,6 +229,7 @@ impl fmt::Debug for Token {
             .field("life", &self.life)
             .field("issued_at", &self.issued_at)
             .field("extras", &extras)
+            .field("origin", &self.origin)
             .finish()
     }
 }
@@ -242,6 +280,8 @@ pub struct TokenRequest {
     attempt: u32,
     cause: FetchCause,
     started_at: SystemTime,
+    previous: Option<Token>,
+    retry_now: bool,
 }
 
 impl TokenRequest {
@@ -255,7 +295,35 @@ impl TokenRequest {
             attempt,
             cause,
             started_at,
+            previous: None,
+            retry_now: false,
         }
+    }
+
+    /// Sets the token that the source used last.
+    #[must_use]
+    pub fn with_previous(mut self, token: Token) -> Self {
+        self.previous = Some(token);
+        self
+    }
+
+    /// Says that [`TokenSource::retry_now`](crate::TokenSource::retry_now) was called since the last attempt.
+    #[must_use]
+    pub fn with_retry_now(mut self) -> Self {
+        self.retry_now = true;
+        self
+    }
+
+    /// Returns the token that the source used last, if there was one. If the [cause](Self::cause) is
+    /// [`FetchCause::Rejected`], it is the rejected one. A fetcher that keeps tokens must not return it again.
+    pub fn previous(&self) -> Option<&Token> {
+        self.previous.as_ref()
+    }
+
+    /// Returns whether [`TokenSource::retry_now`](crate::TokenSource::retry_now) was called since the last attempt. A
+    /// fetcher that keeps failures forgets them.
+    pub fn is_retry_now(&self) -> bool {
+        self.retry_now
     }
 
     /// Returns the number of the attempt in its fetch, from 1.

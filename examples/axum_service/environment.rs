@@ -6,6 +6,7 @@ use tower_oauth::{
     BoxError, ClientId, ClientSecret,
     client_credentials::{ClientCredentialsBuilder, Dialect},
     provider,
+    shared::{SealingKeys, SharedStore, WhenStoreIsDown},
     testing::{Bank, BankBuilder},
 };
 
@@ -45,16 +46,28 @@ async fn upstream(
 ) -> Result<Upstream, BoxError> {
     if let Some((id, secret)) = credentials(&dialect.name)? {
         let origin = dialect.origins[0].clone();
-        let real = client(dialect, id, secret);
+        let real = shared(client(dialect, id, secret))?;
         return Ok(Upstream::open(real, origin, PATIENCE)?);
     }
     let bank = bank.start().await?;
     let id = ClientId::new(bank.client_id())?;
-    let client = client(dialect, id, ClientSecret::new(bank.client_secret()));
+    let client = shared(client(dialect, id, ClientSecret::new(bank.client_secret())))?;
     let origin = bank.api_origin().parse()?;
     let upstream = Upstream::open(client.token_url(bank.token_url()), origin, PATIENCE)?;
     embedded.push(bank);
     Ok(upstream)
+}
+
+/// With `REDIS_URL`, all replicas of the service have one token. `OAUTH_STORE_KEY` seals it (32 bytes, base64).
+fn shared(client: ClientCredentialsBuilder) -> Result<ClientCredentialsBuilder, BoxError> {
+    let Ok(url) = env::var("REDIS_URL") else {
+        return Ok(client);
+    };
+    let key = env::var("OAUTH_STORE_KEY").map_err(|_| "set OAUTH_STORE_KEY beside REDIS_URL")?;
+    let store = SharedStore::redis(&url, SealingKeys::from_base64(&key)?)?;
+    Ok(client
+        .shared(store)
+        .when_store_is_down(WhenStoreIsDown::FetchAlone))
 }
 
 /// `CONTA_SIMPLES_CLIENT_ID` and `CONTA_SIMPLES_CLIENT_SECRET`, say.

@@ -7,7 +7,8 @@
 //!
 //! It needs no accounts: a bank without settings in the environment runs on loopback in this process. To call a real
 //! one, set its `…_CLIENT_ID` and `…_CLIENT_SECRET`, such as `AVISTA_CLIENT_ID`. `LISTEN` is the address of the
-//! service. Default: `127.0.0.1:3000`.
+//! service. Default: `127.0.0.1:3000`. With `REDIS_URL` and `OAUTH_STORE_KEY` (32 bytes, base64) replicas share their
+//! tokens.
 //!
 //! Exit status 1 if something failed, 2 for wrong usage.
 

@@ -101,6 +101,13 @@ pub(crate) struct BankArgs {
     /// The file that has the client's secret, in place of the variable; read again before each token request
     #[arg(long, value_name = "FILE", conflicts_with = "alg")]
     pub(crate) secret_file: Option<PathBuf>,
+    /// A Redis in which replicas share the token, such as rediss://host:6379; the sealing key is read from the variable
+    /// OAUTH_STORE_KEY (32 bytes, base64)
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// What to do while that store is down [default: fetch-alone, except at a provider with one active token]
+    #[arg(long, value_enum, requires = "store")]
+    pub(crate) when_store_is_down: Option<WhenDown>,
     /// A scope to ask for; may be repeated
     #[arg(long, value_name = "S")]
     pub(crate) scope: Vec<String>,
@@ -176,6 +183,12 @@ pub(crate) struct LoadArgs {
     /// The time-out of one request in seconds, its wait for a token included
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub(crate) timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum WhenDown {
+    FetchAlone,
+    Fail,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

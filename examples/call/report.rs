@@ -22,6 +22,7 @@ struct Report {
 #[derive(Serialize)]
 struct TokenReport {
     attempts: u64,
+    from_store: u64,
     fetches: u64,
     failures: u64,
     refreshes_ahead: u64,
@@ -62,6 +63,7 @@ fn token(status: &Status) -> TokenReport {
     TokenReport {
         fetches: counters.fetches,
         attempts: counters.attempts,
+        from_store: counters.from_store,
         failures: counters.failures,
         refreshes_ahead: counters.refreshes_ahead,
         rejections: counters.rejections,

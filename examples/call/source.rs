@@ -6,15 +6,20 @@ use tower_oauth::{
     BoxError, ClientId, ClientSecret, ConfigError, Secret,
     client_credentials::{ClientCredentialsBuilder, CredentialPlacement, Dialect},
     provider::{self, Provider, bankly},
+    shared::{SealingKeys, SharedStore, WhenStoreIsDown},
 };
+use zeroize::Zeroizing;
 
 use crate::{
-    args::{Args, BankArgs},
+    args::{Args, BankArgs, WhenDown},
     dialect, signing,
 };
 
 /// The variable that holds the client's secret, unless a file does.
 pub(crate) const SECRET: &str = "OAUTH_CLIENT_SECRET";
+
+/// The variable that holds the key that seals what is in the store.
+const STORE_KEY: &str = "OAUTH_STORE_KEY";
 
 /// The source without its transport.
 pub(crate) fn builder(all: &Args) -> Result<ClientCredentialsBuilder, BoxError> {
@@ -44,6 +49,15 @@ pub(crate) fn builder(all: &Args) -> Result<ClientCredentialsBuilder, BoxError> 
     if let Some(url) = &args.token_url {
         builder = builder.token_url(url);
     }
+    if let Some(url) = &args.store {
+        let store = SharedStore::redis(url, store_keys()?);
+        builder = builder.shared(store.map_err(|error| format!("{error} (here: --store)"))?);
+    }
+    builder = match args.when_store_is_down {
+        Some(WhenDown::FetchAlone) => builder.when_store_is_down(WhenStoreIsDown::FetchAlone),
+        Some(WhenDown::Fail) => builder.when_store_is_down(WhenStoreIsDown::Fail),
+        None => builder,
+    };
     let origins = args.origin.iter().map(ToString::to_string);
     Ok(origins.fold(builder, ClientCredentialsBuilder::origin))
 }
@@ -102,6 +116,15 @@ fn secret(args: &BankArgs) -> Result<Option<Secret>, BoxError> {
         )
         .into()),
     }
+}
+
+/// What is in the store is sealed.
+fn store_keys() -> Result<SealingKeys, BoxError> {
+    let keys = Zeroizing::new(env::var(STORE_KEY).map_err(|_| {
+        format!("put the sealing key (32 bytes, base64) into the variable {STORE_KEY}")
+    })?);
+    let keys = SealingKeys::from_base64(&keys);
+    keys.map_err(|error| format!("{error} (here: the variable {STORE_KEY})").into())
 }
 
 fn no_secret() -> BoxError {

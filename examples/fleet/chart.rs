@@ -20,9 +20,10 @@ const STEP: usize = 240;
 const FETCHES: Range<f64> = 0.5..1000.0;
 
 const WITHOUT: RGBColor = RGBColor(224, 123, 0);
+const SHARED: RGBColor = RGBColor(46, 139, 87);
 const WITH: RGBColor = RGBColor(31, 143, 214);
 
-pub(crate) fn draw(with: &[u32], without: &[u32]) -> Result<String, BoxError> {
+pub(crate) fn draw(with: &[u32], shared: &[u32], without: &[u32]) -> Result<String, BoxError> {
     let mut svg = String::new();
     let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
@@ -65,6 +66,7 @@ pub(crate) fn draw(with: &[u32], without: &[u32]) -> Result<String, BoxError> {
     for (fetches, colour, name) in [
         (without, WITHOUT, "without jitter and back-off"),
         (with, WITH, "default settings"),
+        (shared, SHARED, "one token for all"),
     ] {
         chart
             .draw_series(LineSeries::new(steps(fetches), colour.stroke_width(2)))?

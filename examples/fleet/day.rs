@@ -15,7 +15,10 @@ use tokio::{
     runtime::Builder,
     time::{Instant, sleep_until},
 };
-use tower_oauth::Clock;
+use tower_oauth::{
+    Clock,
+    shared::{SealingKeys, SharedStore},
+};
 
 use crate::{
     bank::{Bank, DAY, OUTAGE, REVOCATION},
@@ -53,6 +56,8 @@ struct Replica {
 }
 
 pub(crate) fn simulate(kind: Kind) -> Day {
+    // What waits for another replica's fetch draws from the thread's own randomness.
+    fastrand::seed(1);
     let runtime = Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -81,12 +86,13 @@ async fn live(kind: Kind) -> Day {
 /// The replicas, by the step at which each sends its requests.
 fn fleet(kind: Kind, bank: &Bank, lost: &Arc<AtomicU64>) -> Vec<Vec<Arc<Replica>>> {
     let clock = Clock::tokio();
+    let store = SharedStore::in_memory(clock.clone(), SealingKeys::new(&[7; 32]));
     let mut rng = Rng::with_seed(1);
     let mut beats: Vec<Vec<_>> = (0..EVERY * BEATS).map(|_| Vec::new()).collect();
     for seed in 0..REPLICAS as u64 {
         let beat = rng.usize(..beats.len());
         beats[beat].push(Arc::new(Replica {
-            manager: Manager::new(kind, bank, &clock, seed),
+            manager: Manager::new(kind, bank, &clock, &store, seed),
             bank: bank.clone(),
             lost: lost.clone(),
         }));

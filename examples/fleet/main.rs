@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let days = Kind::ALL.map(|kind| (kind, day::simulate(kind)));
     let table = table(&days);
     println!("{table}");
-    let drawing = chart::draw(&days[0].1.fetches, &days[1].1.fetches).unwrap();
+    let drawing = chart::draw(&days[0].1.fetches, &days[1].1.fetches, &days[2].1.fetches).unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (svg, page) = (root.join("docs/fleet.svg"), root.join("benches/README.md"));
     if std::env::args().any(|it| it == "--check") {

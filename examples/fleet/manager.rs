@@ -4,9 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Mutex, time::Instant};
-use tower::service_fn;
+use tower::{Layer, service_fn};
 use tower_oauth::{
     BackOff, BoxError, Clock, FetchError, Generation, Policy, Token, TokenRequest, TokenSource,
+    shared::{SharedLayer, SharedStore},
 };
 
 use crate::bank::{Bank, LIFETIME, Ticket};
@@ -14,17 +15,20 @@ use crate::bank::{Bank, LIFETIME, Ticket};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Defaults,
+    /// The same, with a store that all replicas share.
+    Shared,
     /// No jitter, and the shortest waits that the policy allows.
     NoBackOff,
     ByHand,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 3] = [Self::Defaults, Self::NoBackOff, Self::ByHand];
+    pub(crate) const ALL: [Self; 4] = [Self::Defaults, Self::Shared, Self::NoBackOff, Self::ByHand];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Defaults => "default settings",
+            Self::Shared => "shared",
             Self::NoBackOff => "no jitter, no back-off",
             Self::ByHand => "by hand",
         }
@@ -44,15 +48,26 @@ pub(crate) struct Held {
 }
 
 impl Manager {
-    pub(crate) fn new(kind: Kind, bank: &Bank, clock: &Clock, seed: u64) -> Self {
+    pub(crate) fn new(
+        kind: Kind,
+        bank: &Bank,
+        clock: &Clock,
+        store: &SharedStore,
+        seed: u64,
+    ) -> Self {
         let policy = match kind {
-            Kind::Defaults => Policy::default(),
+            Kind::Defaults | Kind::Shared => Policy::default(),
             Kind::NoBackOff => no_manners(),
             Kind::ByHand => return Self::ByHand(Arc::new(ByHand::new(bank.clone()))),
         };
         let bank = bank.clone();
         let fetcher = service_fn(move |_: TokenRequest| fetch(bank.clone()));
-        let source = TokenSource::builder(fetcher)
+        let layer = SharedLayer::new(store.clone(), "fleet").clock(clock.clone());
+        let source = match kind {
+            Kind::Shared => TokenSource::builder(layer.layer(fetcher)).sharing(layer.sharing()),
+            _ => TokenSource::builder(fetcher),
+        };
+        let source = source
             .clock(clock.clone())
             .seed(seed)
             .policy(|it| *it = policy)

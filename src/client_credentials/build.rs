@@ -66,7 +66,7 @@ use crate::{
 #[must_use]
 pub struct ClientCredentialsBuilder {
     pub(super) dialect: Dialect,
-    client: Client,
+    pub(super) client: Client,
     secret: Option<Secret>,
     #[cfg(feature = "jwt")]
     signing: Option<Signing>,
@@ -74,11 +74,13 @@ pub struct ClientCredentialsBuilder {
     origins: Origins,
     plain_http: Origins,
     rejection: Option<RejectionRule>,
-    policy: Policy,
+    pub(super) policy: Policy,
     clock: Clock,
     observer: Option<Observer>,
     #[cfg(feature = "rustls")]
     pub(super) identity: Option<crate::identity::Identity>,
+    #[cfg(feature = "redis")]
+    pub(super) sharing: super::share::Sharing,
 }
 
 impl ClientCredentialsBuilder {
@@ -102,6 +104,8 @@ impl ClientCredentialsBuilder {
             observer: None,
             #[cfg(feature = "rustls")]
             identity: None,
+            #[cfg(feature = "redis")]
+            sharing: Default::default(),
         }
     }
 
@@ -309,12 +313,20 @@ impl ClientCredentialsBuilder {
         };
         let headers = self.dialect.headers.clone().bind(&self.client.id);
         let origins = allowed_origins(&self.dialect);
+        #[cfg(feature = "redis")]
+        let shared = self
+            .sharing
+            .over(&self.dialect, &self.client, &self.policy)
+            .map_err(|error| error.of(&name))?;
         let fetcher =
             ClientCredentials::new(credential, exchange).map_err(|error| error.of(&name))?;
         #[cfg(feature = "rustls")]
         let fetcher = fetcher.showing(self.identity.clone());
         let endpoint = fetcher.place().to_owned();
         let changed = fetcher.can_change().then(|| fetcher.credential_changed());
+        #[cfg(feature = "redis")]
+        let mut source = shared.source(fetcher, &self.policy, &self.clock);
+        #[cfg(not(feature = "redis"))]
         let mut source = TokenSource::builder(fetcher);
         if let Some(changed) = changed {
             source = source.credential_changed(changed);

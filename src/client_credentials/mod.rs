@@ -22,6 +22,8 @@ mod identity;
 mod own_thread;
 mod request;
 mod response;
+#[cfg(feature = "redis")]
+mod share;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transport_error;

@@ -77,6 +77,7 @@ pub struct FetchError {
     retry_after: Option<Duration>,
     retry_within_fetch: bool,
     without_life: bool,
+    of_another_replica: bool,
     source: Option<BoxError>,
 }
 
@@ -165,6 +166,7 @@ impl FetchError {
             retry_after: None,
             retry_within_fetch: true,
             without_life: false,
+            of_another_replica: false,
             source: None,
         }
     }
@@ -215,6 +217,21 @@ impl FetchError {
         }
         .into();
         self
+    }
+
+    /// A failure that another replica met: it ends the fetch, and the store is read again after `wait`. Its code is as
+    /// that replica showed it.
+    #[cfg(feature = "redis")]
+    pub(crate) fn of_another_replica(mut self, code: Option<&str>, wait: Duration) -> Self {
+        self.code = code.map(Into::into);
+        self.of_another_replica = true;
+        self.retry_after = Some(wait);
+        self.retry_within_fetch = false;
+        self
+    }
+
+    pub(crate) fn look_again_after(&self) -> Option<Duration> {
+        self.retry_after.filter(|_| self.of_another_replica)
     }
 
     /// Says first what was being done. A fetcher's own error has no message of its own.

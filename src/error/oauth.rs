@@ -236,6 +236,14 @@ impl Reason {
         }
     }
 
+    /// When to look again, for a failure that another replica met.
+    pub(crate) fn look_again_after(&self) -> Option<Duration> {
+        match self {
+            Self::Fetch { error, .. } => error.look_again_after(),
+            _ => None,
+        }
+    }
+
     /// How long the token endpoint asked the client to wait.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {

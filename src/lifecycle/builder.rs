@@ -17,6 +17,7 @@ use crate::{
     origin::{AllowedOrigins, Origin},
     policy::Policy,
     rejection::RejectionRule,
+    sharing::Sharing,
     text::hidden,
     token::{Token, TokenRequest},
 };
@@ -96,6 +97,12 @@ impl TokenSourceBuilder {
     /// Changes the policy. Default: [`Policy::default`].
     pub fn policy(mut self, change: impl FnOnce(&mut Policy)) -> Self {
         change(&mut self.config.policy);
+        self
+    }
+
+    /// Shows in [`TokenSource::status`] what the fetcher shares with other replicas.
+    pub fn sharing(mut self, sharing: Sharing) -> Self {
+        self.config.sharing = Some(sharing);
         self
     }
 

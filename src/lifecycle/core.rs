@@ -22,6 +22,7 @@ use crate::{
     origin::AllowedOrigins,
     policy::Policy,
     rejection::{Rejection, RejectionRule},
+    sharing::Sharing,
     token::{FetchCause, Generation},
 };
 
@@ -65,6 +66,8 @@ pub(crate) struct Config {
     pub(crate) certificate: Option<Arc<dyn CertificateInUse>>,
     /// How to find out that a denied credential was replaced, if the fetcher knows.
     pub(crate) credential: Option<CredentialCheck>,
+    /// What the fetcher shares with other replicas, for the status.
+    pub(crate) sharing: Option<Sharing>,
 }
 
 /// A client certificate that tokens may be bound to (RFC 8705), and that can change while the source runs.
@@ -112,6 +115,7 @@ impl Default for Config {
             rejection: RejectionRule::default(),
             certificate: None,
             credential: None,
+            sharing: None,
         }
     }
 }

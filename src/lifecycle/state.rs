@@ -52,6 +52,8 @@ pub(crate) struct State {
     /// Until when, on the monotonic clock, requests wait for the replacement of the token that was suspended last.
     suspended_until: Duration,
     shut_down: Option<OAuthError>,
+    /// `retry_now` was called since the last attempt.
+    retry_now: bool,
     rng: fastrand::Rng,
 }
 
@@ -126,6 +128,7 @@ impl State {
             cure: None,
             suspended_until: Duration::ZERO,
             shut_down: None,
+            retry_now: false,
             rng,
         }
     }
@@ -195,6 +198,12 @@ impl State {
             failed.until = Duration::ZERO;
         }
         self.failures = 0;
+        self.retry_now = true;
+    }
+
+    /// Whether the user ended a back-off since the last attempt.
+    pub(crate) fn take_retry_now(&mut self) -> bool {
+        std::mem::take(&mut self.retry_now)
     }
 
     pub(crate) fn last_failure(&self) -> Option<&FailedFetch> {
@@ -344,6 +353,9 @@ impl State {
     /// Ends a fetch that failed. Returns the length of the back-off.
     pub(crate) fn failed(&mut self, reason: &Reason, policy: &Policy) -> Duration {
         self.lost();
+        if let Some(wait) = reason.look_again_after() {
+            return wait; // another replica's failure: it counts there
+        }
         let class = reason.class().unwrap_or(FailureClass::Unclear);
         self.failures = self.failures.saturating_add(1);
         let own = policy.back_off(class, self.failures, self.rng.f64());

@@ -16,7 +16,10 @@ use super::{
     state::FailedFetch,
 };
 use crate::error::{FailureClass, OAuthError, OAuthErrorKind};
-use crate::token::FetchCause;
+use crate::{
+    sharing::{Sharing, SharingStatus},
+    token::{FetchCause, TokenOrigin},
+};
 
 /// A source's state at one moment, for health pages, metrics and logs. It holds no secret.
 ///
@@ -52,6 +55,10 @@ pub struct Status {
     /// How long until the current token expires; `None` without a token.
     #[serde(rename = "expires_in_s", serialize_with = "as_seconds")]
     pub expires_in: Option<Duration>,
+    /// Where the current token came from: the endpoint, or a store that replicas share.
+    pub origin: Option<TokenOrigin>,
+    /// What the source shares with other replicas; `None` if it shares nothing.
+    pub sharing: Option<SharingStatus>,
     /// Whether a fetch is under way.
     pub fetching: bool,
     /// When the last successful fetch ended.
@@ -182,7 +189,8 @@ impl SourceState {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Token requests sent, retries included.
+    /// Attempts to get a token, retries included. In a source that shares its token, those that the store answered count
+    /// too.
     pub attempts: u64,
     /// Those of them that failed. They are counted when their fetch has ended.
     pub failures: u64,
@@ -190,6 +198,8 @@ pub struct Counters {
     pub fetches: u64,
     /// Those of them that were started before the token's expiry, behind the requests.
     pub refreshes_ahead: u64,
+    /// Fetches that took the token from a store that replicas share. Each is a token request that was not sent.
+    pub from_store: u64,
     /// Responses that counted as a rejection of the token.
     pub rejections: u64,
     /// Requests that were sent once more with a newer token.
@@ -200,6 +210,7 @@ pub struct Counters {
 #[derive(Debug, Default)]
 pub(crate) struct AtomicCounters {
     pub(crate) attempts: AtomicU64,
+    pub(crate) from_store: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) fetches: AtomicU64,
     pub(crate) refreshes_ahead: AtomicU64,
@@ -227,6 +238,7 @@ impl AtomicCounters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counters {
             attempts: read(&self.attempts),
+            from_store: read(&self.from_store),
             failures: read(&self.failures),
             fetches: read(&self.fetches),
             refreshes_ahead: read(&self.refreshes_ahead),
@@ -273,6 +285,8 @@ impl Status {
             issued_at: current.map(|issued| issued.issued_at),
             lifetime: current.map(|issued| issued.lifetime),
             expires_in: current.map(|issued| issued.expires_at.remaining(now)),
+            origin: current.map(|issued| issued.token.origin()),
+            sharing: core.config.sharing.as_ref().map(Sharing::status),
             fetching: seen.fetching,
             last_success: seen.last_success,
             last_fetch_duration: seen.last_duration,

@@ -25,8 +25,8 @@ use rustls::{
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth::{
     BackOff, BoxError, ClientId, ClientSecret, Clock, FetchCause, FetchError, FromExtension,
-    Margin, OAuthLayer, OAuthMiddleware, Origin, Policy, RejectionRule, Secret, SecretRef, Token,
-    TokenHeaders, TokenRequest, TokenSource,
+    Margin, OAuthLayer, OAuthMiddleware, Origin, Policy, RejectionRule, Secret, SecretRef, Sharing,
+    Token, TokenHeaders, TokenRequest, TokenSource,
     client_credentials::{ClientCredentialsBuilder, CredentialPlacement, Dialect},
     identity::{Identity, RenewingClient},
     testing::Authority,
@@ -121,7 +121,10 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
         shown(&status),
         shown(&token()),
         shown(&headers()),
-        shown(&TokenRequest::first(Clock::tokio().wall())),
+        shown(&TokenRequest::first(Clock::tokio().wall()).with_previous(token())),
+        shown(&token().origin()),
+        shown(&Sharing::default()),
+        shown(&Sharing::default().status()),
         shown(&source),
         shown(&endpoint.builder().headers(headers())),
     ]

@@ -15,6 +15,7 @@ mod promises;
 mod record;
 mod run;
 mod scenario;
+mod shared;
 mod story;
 mod totals;
 mod world;

@@ -12,6 +12,7 @@ use crate::{
     lifecycle::{
         clock::Now, credential, prepared::PreparedToken, status::AtomicCounters, telemetry,
     },
+    token::TokenOrigin,
 };
 
 impl FetchTask {
@@ -40,6 +41,9 @@ impl FetchTask {
         };
         let attempts = self.progress.attempts;
         AtomicCounters::add(&self.core.counters.failures, attempts - 1);
+        if installed.issued.token.origin() == TokenOrigin::Store {
+            AtomicCounters::count(&self.core.counters.from_store);
+        }
         self.tell(Outcome::Succeeded);
         let took = self.took(started);
         telemetry::fetched(attempts, &installed, lifetime, took);

@@ -196,10 +196,13 @@ impl FetchTask {
 
     /// The request of the next attempt, if this driver may still make one.
     fn request(&mut self, anchor: Now) -> Result<TokenRequest, Failure> {
-        let drives = |driver| self.core.step(|state| state.driven_by(driver).is_some());
-        if !self.driver.as_ref().is_some_and(drives) {
-            return Err(Failure::Replaced);
-        }
+        let retry_now = self.driver.as_ref().and_then(|driver| {
+            self.core.step(|state| {
+                state.driven_by(driver)?;
+                Some(state.take_retry_now())
+            })
+        });
+        let retry_now = retry_now.ok_or(Failure::Replaced)?;
         if let Some(certificate) = &self.core.config.certificate {
             certificate.watch();
         }
@@ -207,7 +210,14 @@ impl FetchTask {
         self.progress.attempts += 1;
         AtomicCounters::count(&self.core.counters.attempts);
         let (attempt, cause) = (self.progress.attempts, self.fetch.cause);
-        Ok(TokenRequest::new(attempt, cause, anchor.wall_time()))
+        let mut request = TokenRequest::new(attempt, cause, anchor.wall_time());
+        if let Some(current) = self.core.cell.get() {
+            request = request.with_previous(current.token.clone());
+        }
+        Ok(match retry_now {
+            true => request.with_retry_now(),
+            false => request,
+        })
     }
 
     /// Records a wait, for a driver that takes over meanwhile: it must not shorten a `Retry-After`.

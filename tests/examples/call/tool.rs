@@ -146,6 +146,7 @@ impl Outcome {
                 "/token",
                 &[
                     "fetches",
+                    "from_store",
                     "attempts",
                     "failures",
                     "refreshes_ahead",

@@ -1,0 +1,167 @@
+//! What every store must do, over the one in memory and over a real Redis.
+
+use std::{
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use super::{
+    memory::MemoryStore,
+    redis::RedisStore,
+    store::{Holder, Lease, Snapshot, TokenStore},
+};
+use crate::Clock;
+
+const TTL: Duration = Duration::from_millis(400);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A name of a store.
+struct Name<'a, S>(&'a S, &'a str);
+
+impl<S: TokenStore> Name<'_, S> {
+    async fn seen(&self) -> Snapshot {
+        self.0.load(self.1).await.unwrap()
+    }
+
+    async fn lease(&self, owner: &str, ttl: Duration) -> Option<u64> {
+        match self.0.try_lease(self.1, owner, ttl).await.unwrap() {
+            Lease::Granted { fence, seen } => {
+                assert_eq!(seen.holder.as_deref(), Some(owner));
+                Some(fence)
+            }
+            Lease::Held(holder) => {
+                assert_ne!(holder.as_deref(), Some(owner));
+                None
+            }
+        }
+    }
+
+    async fn put(&self, owner: &str, fence: u64, life: Duration) -> bool {
+        let end = self.seen().await.now + life;
+        let holder = Holder { owner, fence };
+        let put = self.0.store_if_newer(self.1, holder, owner.into(), end);
+        put.await.unwrap()
+    }
+
+    async fn pause(&self, owner: &str, fence: u64, ttl: Duration) -> bool {
+        let holder = Holder { owner, fence };
+        let pause = self.0.pause(self.1, holder, owner.into(), ttl);
+        pause.await.unwrap()
+    }
+}
+
+async fn one_owner_holds_the_lease(store: &impl TokenStore) {
+    let name = Name(store, "{lease}");
+    let first = name.lease("old", TTL).await.unwrap();
+    assert_eq!(name.lease("new", TTL).await, None);
+    store.release("{lease}", "new").await.unwrap();
+    assert_eq!(name.seen().await.holder.as_deref(), Some("old"));
+    let again = name.lease("old", TTL).await.unwrap();
+    assert!(again > first);
+    tokio::time::sleep(TTL * 2).await;
+    assert_eq!(name.seen().await.holder, None);
+    assert!(name.lease("new", HOUR).await.unwrap() > again);
+    store.release("{lease}", "new").await.unwrap();
+    assert!(name.lease("old", HOUR).await.is_some());
+}
+
+async fn an_old_holder_writes_nothing_and_releases_nothing(store: &impl TokenStore) {
+    let name = Name(store, "{fence}");
+    let old = name.lease("old", TTL).await.unwrap();
+    tokio::time::sleep(TTL * 2).await;
+    let new = name.lease("new", HOUR).await.unwrap();
+    assert!(!name.put("old", old, HOUR).await);
+    assert!(!name.pause("old", old, HOUR).await);
+    store.release("{fence}", "old").await.unwrap();
+    let seen = name.seen().await;
+    assert_eq!((seen.token, seen.pause), (None, None));
+    assert_eq!(seen.holder.as_deref(), Some("new"));
+    assert!(name.put("new", new, HOUR).await);
+    assert!(!name.put("old", old, HOUR).await);
+    let seen = name.seen().await;
+    assert_eq!((seen.token, seen.holder), (Some(b"new".to_vec()), None));
+}
+
+async fn entries_end_by_themselves(store: &impl TokenStore) {
+    let name = Name(store, "{ends}");
+    let fence = name.lease("a", HOUR).await.unwrap();
+    assert!(name.pause("a", fence, TTL).await);
+    assert_eq!(name.seen().await.pause, Some(b"a".to_vec()));
+    assert_eq!(name.seen().await.holder, None);
+    let fence = name.lease("a", HOUR).await.unwrap();
+    assert!(name.put("a", fence, TTL).await);
+    let seen = name.seen().await;
+    assert_eq!((seen.token, seen.pause), (Some(b"a".to_vec()), None));
+    tokio::time::sleep(TTL * 2).await;
+    assert_eq!(name.seen().await.token, None);
+    let fence = name.lease("a", HOUR).await.unwrap();
+    assert!(name.pause("a", fence, HOUR).await);
+    store.end_pause("{ends}").await.unwrap();
+    assert_eq!(name.seen().await.pause, None);
+}
+
+async fn keeps_the_contract(store: &impl TokenStore) {
+    one_owner_holds_the_lease(store).await;
+    an_old_holder_writes_nothing_and_releases_nothing(store).await;
+    entries_end_by_themselves(store).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_store_in_memory_keeps_the_contract() {
+    keeps_the_contract(&MemoryStore::new(Clock::tokio())).await;
+}
+
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+async fn server() -> (Server, ::redis::aio::MultiplexedConnection) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let server = Command::new("redis-server")
+        .args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+        ])
+        .stdout(Stdio::null())
+        .spawn();
+    let server = Server(server.expect("redis-server is on the path: run .ci/fleet"));
+    let client = ::redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
+    for _ in 0..100 {
+        if let Ok(connection) = client.get_multiplexed_async_connection().await {
+            return (server, connection);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("redis-server does not answer");
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server: run .ci/fleet"]
+async fn the_store_over_redis_keeps_the_contract() {
+    let (_server, mut connection) = server().await;
+    let store = RedisStore::over(connection.clone());
+    keeps_the_contract(&store).await;
+    // Also if the store loses its data meanwhile.
+    let name = Name(&store, "{flush}");
+    let old = name.lease("old", HOUR).await.unwrap();
+    let _: () = ::redis::cmd("FLUSHALL")
+        .query_async(&mut connection)
+        .await
+        .unwrap();
+    let new = name.lease("new", HOUR).await.unwrap();
+    assert!(new > old);
+    assert!(!name.put("old", old, HOUR).await);
+    assert!(name.put("new", new, HOUR).await);
+}
