@@ -103,7 +103,7 @@ impl<'a> Advice<'a> {
     fn on_tls(&self, tls: Tls) -> String {
         let remedy = match (tls, self.has_cert) {
             (Tls::ClientRejected, true) => GOOD_CERT,
-            (Tls::ClientRejected, false) => "Give a client certificate with --cert and --key.",
+            (Tls::ClientRejected, false) => "Give a client certificate with --cert (and --key).",
             (Tls::ServerRejected, _) => {
                 "The server's certificate is not trusted. Check --cacert, the host name and the clock."
             }

@@ -14,7 +14,6 @@ mod cause;
 mod dialect;
 mod list;
 mod pace;
-mod pem;
 mod report;
 mod run;
 mod signing;

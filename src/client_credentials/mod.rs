@@ -16,6 +16,8 @@ mod dialect;
 mod endpoint;
 mod exchange;
 mod fetcher;
+#[cfg(feature = "rustls")]
+mod identity;
 #[cfg(feature = "reqwest")]
 mod own_thread;
 mod request;

@@ -83,11 +83,11 @@ mod unserved;
 pub use assertions::{Assertions, ClientKey};
 pub use bank::Bank;
 pub use builder::BankBuilder;
-pub use counters::BankCounters;
+pub use counters::{BankCounters, CertificateUse};
 pub use exchange::{Exchange, RecordedAnswer, RecordedBank};
 pub use expiry::ExpiresIn;
 pub use fault::Fault;
 pub use foreign::Foreign;
 #[cfg(feature = "testing-tls")]
-pub use tls::{Authority, Identity, Tls};
+pub use tls::{Authority, ClientCertificateBuilder, Identity, Tls};
 pub use unserved::Unserved;

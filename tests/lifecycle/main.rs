@@ -17,6 +17,7 @@ mod keep_fresh;
 mod last_fetch;
 mod lifetimes;
 mod on_runtimes;
+mod refresh;
 mod rejection;
 mod repeated_tokens;
 mod restraint;

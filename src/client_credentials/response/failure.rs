@@ -270,7 +270,7 @@ mod tests {
         }
         let advice = |code| {
             let error = denial(&dialect, StatusCode::BAD_REQUEST, Some(code), 1);
-            error.advice().unwrap()
+            error.advice().unwrap().to_owned()
         };
         assert_eq!(advice("INVALID_SCOPE"), advice("invalid_scope"));
         dialect.failures = vec![FailureRow::new(400, Transient).with_error("Limit")];
@@ -284,7 +284,7 @@ mod tests {
         let mut dialect = Dialect::new("bank", "https://login.example/token");
         let advice = |dialect: &Dialect| {
             let error = denial(dialect, StatusCode::UNAUTHORIZED, Some("CREDENCIAL"), 1);
-            error.advice().unwrap()
+            error.advice().unwrap().to_owned()
         };
         assert!(advice(&dialect).contains("say in `failures`"));
         dialect.failures = vec![FailureRow {

@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use tower_oauth::testing::Bank;
 
 const SECRET: &str = "OAUTH_CLIENT_SECRET";
+const CERT_PASSWORD: &str = "OAUTH_CERT_PASSWORD";
 
 pub(crate) const CLIENTS: [&str; 2] = ["hyper", "reqwest"];
 
@@ -19,6 +20,7 @@ pub(crate) const CLIENTS: [&str; 2] = ["hyper", "reqwest"];
 pub(crate) struct Call {
     args: Vec<String>,
     secret: Option<String>,
+    cert_password: Option<String>,
     secrets: Vec<String>,
     variables: Vec<(String, String)>,
 }
@@ -36,6 +38,7 @@ impl Call {
         Self {
             args: args.iter().map(ToString::to_string).collect(),
             secret: None,
+            cert_password: None,
             secrets: Vec::new(),
             variables: Vec::new(),
         }
@@ -88,6 +91,12 @@ impl Call {
         self
     }
 
+    pub(crate) fn cert_password(mut self, password: &str) -> Self {
+        self.secrets.push(password.to_owned());
+        self.cert_password = Some(password.to_owned());
+        self
+    }
+
     pub(crate) fn without_secret(mut self) -> Self {
         self.secret = None;
         self
@@ -96,8 +105,11 @@ impl Call {
     /// Runs it to its end; whatever it says, it does not say a secret.
     pub(crate) async fn run(self) -> Outcome {
         let mut command = Command::new(binary("call"));
-        command.args(&self.args).env_remove(SECRET);
-        command.envs(self.variables);
+        command.args(&self.args).envs(self.variables);
+        command.env_remove(SECRET).env_remove(CERT_PASSWORD);
+        if let Some(password) = &self.cert_password {
+            command.env(CERT_PASSWORD, password);
+        }
         if let Some(secret) = &self.secret {
             command.env(SECRET, secret);
         }
@@ -117,12 +129,12 @@ impl Call {
 }
 
 /// Cargo builds examples beside the folder of the tests.
-pub(crate) fn binary(example: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
     profile
         .join("examples")
-        .join(format!("{example}{}", env::consts::EXE_SUFFIX))
+        .join(format!("{name}{}", env::consts::EXE_SUFFIX))
 }
 
 impl Outcome {
