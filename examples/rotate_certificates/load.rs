@@ -1,4 +1,5 @@
-//! 1,000 requests a second, each started when it is due, whether or not those before have ended.
+//! 1,000 requests a second, each started when it is due, whether or not those before have ended. A machine that is too
+//! slow for it has at most [`AT_ONCE`] under way, and starts the rest later.
 
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use crate::stack::Api;
 
 /// 1,000 a second.
 const APART: Duration = Duration::from_millis(1);
+
+/// Each may open a connection, and a process may have some 1,000 files open.
+const AT_ONCE: usize = 64;
 
 #[derive(Default)]
 pub(crate) struct Tally {
@@ -50,6 +54,10 @@ async fn run(api: Api, url: String, mut stopped: oneshot::Receiver<()>) -> Tally
     let (mut requests, mut tally) = (JoinSet::new(), Tally::default());
     while stopped.try_recv().is_err() {
         ticks.tick().await;
+        if requests.len() >= AT_ONCE {
+            let ended = requests.join_next().await;
+            tally.count(ended.is_some_and(|it| it.unwrap_or(false)));
+        }
         requests.spawn(succeeds(api.clone(), url.clone()));
         while let Some(ended) = requests.try_join_next() {
             tally.count(ended.unwrap_or(false));
@@ -62,6 +70,13 @@ async fn run(api: Api, url: String, mut stopped: oneshot::Receiver<()>) -> Tally
 }
 
 impl Tally {
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            failed: self.failed + other.failed,
+        }
+    }
+
     fn count(&mut self, succeeded: bool) {
         self.requests += 1;
         self.failed += u64::from(!succeeded);

@@ -4,7 +4,7 @@ use super::{
     builder::IdentityBuilder,
     material::{Form, Place},
     shared::{Current, Shared},
-    text, watch,
+    watch,
 };
 use crate::{
     CertificateStatus, ConfigError,
@@ -116,12 +116,14 @@ impl Identity {
         watch::start(&self.shared);
     }
 
+    #[cfg(feature = "client-credentials")]
     /// Whether there are files that can change.
     #[cfg(feature = "client-credentials")]
     pub(crate) fn can_change(&self) -> bool {
         self.shared.material.can_change()
     }
 
+    #[cfg(feature = "client-credentials")]
     /// What to do about an expired certificate, if it has expired.
     #[cfg(feature = "client-credentials")]
     pub(crate) fn expiry_advice(&self) -> Option<String> {
@@ -132,7 +134,7 @@ impl Identity {
             format!(
                 "The client certificate {} has expired on {}: renew it",
                 status.serial,
-                text::moment(status.not_after)
+                super::text::moment(status.not_after)
             )
         })
     }

@@ -188,13 +188,15 @@ impl TokenSource {
     /// ```
     /// # use std::time::Duration;
     /// # use tower::service_fn;
-    /// # use tower_oauth::{BoxError, Token, TokenRequest, TokenSource};
+    /// # use tower_oauth::{BoxError, Clock, Token, TokenRequest, TokenSource};
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), BoxError> {
-    /// # let fetcher = service_fn(|request: TokenRequest| async move {
-    /// #     Ok::<_, BoxError>(Token::new(format!("{:?}", request.started_at())))
+    /// # let mut serial = 0;
+    /// # let fetcher = service_fn(move |_: TokenRequest| {
+    /// #     serial += 1;
+    /// #     async move { Ok::<_, BoxError>(Token::new(format!("token-{serial}"))) }
     /// # });
-    /// let source = TokenSource::builder(fetcher).build()?;
+    /// let source = TokenSource::builder(fetcher).clock(Clock::tokio()).build()?;
     /// let first = source.token().await?;
     /// tokio::time::sleep(Duration::from_secs(2)).await;
     ///

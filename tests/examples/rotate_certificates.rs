@@ -33,7 +33,7 @@ fn it_keeps_its_promises_for_each_client_and_prints_them() {
             ["01 -> 02", "0", "0", "2"],
             "{table}"
         );
-        // Some 3,000, or fewer where the machine is slower than the load.
-        assert!(requests.parse::<u32>().unwrap() >= 1000, "{table}");
+        // Some 2,000, or fewer where the machine is slower than the load.
+        assert!(requests.parse::<u32>().unwrap() >= 500, "{table}");
     }
 }

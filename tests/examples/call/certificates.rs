@@ -7,7 +7,10 @@ use p12_keystore::{
     PrivateKeyChain,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use tower_oauth::testing::{Authority, Bank, Identity, Tls};
+use tower_oauth::{
+    SigningAlgorithm,
+    testing::{Assertions, Authority, Bank, ClientKey, Identity, Tls},
+};
 
 use super::{
     banks::Folder,
@@ -65,6 +68,31 @@ async fn an_archive_and_one_file_of_pem_are_shown_by_both_clients() {
                 "{client} {file}"
             );
         }
+    }
+}
+
+/// As at Open Finance: one key is shown in the handshake, and another signs.
+#[tokio::test]
+async fn a_key_that_signs_is_not_taken_for_the_certificates() {
+    let authority = Authority::new().unwrap();
+    let identity = authority.client("call").unwrap();
+    let folder = Folder::new("signing", &authority, &identity);
+    let key = ClientKey::generate(SigningAlgorithm::Ps256);
+    fs::write(folder.file("signing.pem"), key.pem()).unwrap();
+    fs::write(folder.file("company.p12"), modern(&identity)).unwrap();
+    let both = [identity.certificate_pem(), identity.key_pem()].concat();
+    fs::write(folder.file("both.pem"), both).unwrap();
+    for file in ["company.p12", "both.pem"] {
+        let tls = Tls::new(&authority).unwrap();
+        let bank = Bank::bankly().assertions(Assertions::client(&key)).tls(tls);
+        let bank = bank.start().await.unwrap();
+        let call = Call::of(&bank).without_secret().cert_password(PASSWORD);
+        let call = call.arg("--cacert", folder.file("ca.pem"));
+        let call = call.arg("--cert", folder.file(file));
+        let call = call.arg("--key", folder.file("signing.pem"));
+        let outcome = call.arg("--alg", "PS256").run().await;
+        assert_eq!(outcome.code, 0, "{file}: {}", outcome.stderr);
+        assert_eq!(bank.certificate_use(&identity).requests, 2, "{file}");
     }
 }
 

@@ -20,7 +20,6 @@ pub(crate) const CLIENTS: [&str; 2] = ["hyper", "reqwest"];
 pub(crate) struct Call {
     args: Vec<String>,
     secret: Option<String>,
-    cert_password: Option<String>,
     secrets: Vec<String>,
     variables: Vec<(String, String)>,
 }
@@ -38,7 +37,6 @@ impl Call {
         Self {
             args: args.iter().map(ToString::to_string).collect(),
             secret: None,
-            cert_password: None,
             secrets: Vec::new(),
             variables: Vec::new(),
         }
@@ -82,18 +80,17 @@ impl Call {
         self
     }
 
+    pub(crate) fn cert_password(mut self, password: &str) -> Self {
+        self.secrets.push(password.to_owned());
+        self.variable(CERT_PASSWORD, password)
+    }
+
     /// A variable of the environment; that of the secret is one.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         if name == SECRET {
             return self.secret(value);
         }
         self.variables.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    pub(crate) fn cert_password(mut self, password: &str) -> Self {
-        self.secrets.push(password.to_owned());
-        self.cert_password = Some(password.to_owned());
         self
     }
 
@@ -105,11 +102,9 @@ impl Call {
     /// Runs it to its end; whatever it says, it does not say a secret.
     pub(crate) async fn run(self) -> Outcome {
         let mut command = Command::new(binary("call"));
-        command.args(&self.args).envs(self.variables);
+        command.args(&self.args);
         command.env_remove(SECRET).env_remove(CERT_PASSWORD);
-        if let Some(password) = &self.cert_password {
-            command.env(CERT_PASSWORD, password);
-        }
+        command.envs(self.variables);
         if let Some(secret) = &self.secret {
             command.env(SECRET, secret);
         }
@@ -129,12 +124,12 @@ impl Call {
 }
 
 /// Cargo builds examples beside the folder of the tests.
-pub(crate) fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(example: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
     profile
         .join("examples")
-        .join(format!("{name}{}", env::consts::EXE_SUFFIX))
+        .join(format!("{example}{}", env::consts::EXE_SUFFIX))
 }
 
 impl Outcome {
