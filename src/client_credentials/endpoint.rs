@@ -2,6 +2,8 @@
 
 use http::Uri;
 
+#[cfg(feature = "rustls")]
+use super::response::may_be_the_certificate;
 use super::{
     dialect::{Dialect, Proof},
     response::CHECK_URL,
@@ -29,11 +31,15 @@ impl Endpoint {
         }
     }
 
-    /// Whether the client certificate may be the cause: the server said so, or broke the connection off under TLS.
+    /// Whether the client certificate may be the cause: the server said so, broke the connection off under TLS, or wants a
+    /// certificate and gave no other reason.
     #[cfg(feature = "rustls")]
     pub(super) fn blames_certificate(&self, error: &FetchError) -> bool {
         let broke = error.status().is_none() && error.message().starts_with(BROKE);
-        error.is_certificate_rejected() || (self.is_tls && broke)
+        let denied = error
+            .status()
+            .is_some_and(|status| may_be_the_certificate(status, error.code()));
+        error.is_certificate_rejected() || (self.is_tls && broke) || (self.by_certificate && denied)
     }
 
     /// Adds the place and the advice. If there was an answer, the place matters only if it may be the wrong one.
@@ -97,6 +103,28 @@ mod tests {
         assert_eq!(error.advice(), Some(CHECK_CERTIFICATE));
         let dns = advice(basic(), https, "dns error".into());
         assert_eq!(dns.as_deref(), Some(CHECK_NETWORK));
+    }
+
+    #[test]
+    #[cfg(feature = "rustls")]
+    fn a_denial_without_a_code_blames_the_certificate_that_the_endpoint_wants() {
+        let uri = Uri::from_static("https://login.example/token");
+        let denied = |status: u16| {
+            let error = FetchError::permanent("denied");
+            error.with_status(status.try_into().unwrap())
+        };
+        let mut dialect = Dialect::new("bank", "https://login.example/token");
+        for (wants_one, error, expected) in [
+            (true, denied(401), true),
+            (true, denied(403), true),
+            (true, denied(400), false),
+            (true, denied(401).with_code("invalid_client"), false),
+            (false, denied(401), false),
+        ] {
+            dialect.client_certificate = wants_one;
+            let endpoint = Endpoint::of(&dialect, &uri);
+            assert_eq!(endpoint.blames_certificate(&error), expected, "{error}");
+        }
     }
 
     #[test]

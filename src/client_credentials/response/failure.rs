@@ -104,7 +104,10 @@ const CHECK_CERTIFICATE: &str = "Check the client certificate first: that it is 
      expired. This endpoint wants mTLS, and answers so without it. Then check client id, secret and environment";
 
 /// Itaú answers 401 and Bradesco 403 without a code to a missing or wrong certificate.
-fn may_be_the_certificate(status: StatusCode, code: Option<&str>) -> bool {
+pub(in crate::client_credentials) fn may_be_the_certificate(
+    status: StatusCode,
+    code: Option<&str>,
+) -> bool {
     code.is_none() && [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status)
 }
 

@@ -11,6 +11,8 @@ mod retry_after;
 mod scrub;
 mod skew;
 
+#[cfg(feature = "rustls")]
+pub(super) use self::failure::may_be_the_certificate;
 pub(super) use self::{
     answer::{Answer, Body, End},
     failure::CHECK_URL,

@@ -19,12 +19,11 @@ fn two_lines_are_enough() {
 
 #[test]
 fn every_providers_dialect_survives_being_written() {
-    for dialect in [
-        provider::anbima::dialect(),
-        provider::avista::dialect(),
-        provider::conta_simples::dialect(),
-        provider::bankly::dialect(),
-    ] {
+    let dialects = provider::all().iter().flat_map(|provider| {
+        let environments = provider.environments();
+        environments.map(|it| provider.dialect(it).unwrap())
+    });
+    for dialect in dialects {
         let text = toml::to_string(&dialect).unwrap();
         let read: Dialect = toml::from_str(&text).unwrap();
         assert_eq!(toml::to_string(&read).unwrap(), text);

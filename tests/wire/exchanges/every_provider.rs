@@ -52,6 +52,22 @@ async fn the_request_is_the_documents_and_the_answer_is_understood() {
     }
 }
 
+/// What the API is sent beside the user's own headers.
+#[test]
+fn the_api_is_sent_the_documented_headers_and_no_more() {
+    for (name, exchange) in exchanges() {
+        let environment = exchange.setting("environment").unwrap();
+        let headers = provider_of(&exchange).dialect(environment).unwrap().headers;
+        let headers = serde_json::to_value(headers).unwrap();
+        let headers = headers.as_object().unwrap().keys();
+        let sent: BTreeSet<_> = headers.map(|it| it.to_ascii_lowercase()).collect();
+        let lines = exchange.answers()[0].meaning.iter();
+        let pairs = lines.filter_map(|line| line.split_once(": "));
+        let documented: BTreeSet<_> = pairs.map(|(it, _)| it.to_ascii_lowercase()).collect();
+        assert_eq!(sent, documented, "{name}");
+    }
+}
+
 /// Without the random part, the refresh begins at the margin and not before.
 #[tokio::test(start_paused = true)]
 async fn the_token_is_refreshed_at_the_margin() {
