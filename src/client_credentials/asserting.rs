@@ -1,9 +1,8 @@
 //! Puts an assertion of its own into each token request.
 
 use std::{
-    future::poll_fn,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -17,6 +16,7 @@ use super::{
     dialect::{AssertionUse, BodyEncoding},
     exchange::{Exchange, StartedAt},
     response::Answer,
+    shared_service::SharedService,
 };
 use crate::FetchError;
 
@@ -32,7 +32,7 @@ pub(super) fn with_assertions(
             writer,
             body,
             field: usage.field(),
-            exchange: Mutex::new(exchange),
+            exchange: SharedService::new(exchange),
         }),
     })
 }
@@ -45,7 +45,7 @@ struct Shared {
     writer: AssertionWriter,
     body: BodyEncoding,
     field: &'static str,
-    exchange: Mutex<Exchange>,
+    exchange: SharedService<Request<Bytes>, Answer, FetchError>,
 }
 
 impl Service<Request<Bytes>> for Asserting {
@@ -71,15 +71,9 @@ impl Shared {
         let StartedAt(now) = started.expect("the fetcher says when the attempt started");
         let assertion = self.writer.write(now).await?;
         self.attach(&mut request, &assertion);
-        poll_fn(|cx| self.lock().poll_ready(cx)).await?;
-        let answer = self.lock().call(request);
-        let mut answer = answer.await?;
+        let mut answer = self.exchange.call(request).await?;
         answer.assertion = Some(assertion);
         Ok(answer)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Exchange> {
-        self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// At the end of the body. A JWT has only characters that neither a form nor JSON escapes.

@@ -2,27 +2,21 @@
 
 use std::{
     fmt,
-    future::{Future, poll_fn},
+    future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, TryLockError},
-    task::{Context, Poll, ready},
-    time::Duration,
+    sync::Arc,
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http::Request;
-use tokio::time;
-use tower::{Service, util::BoxService};
+use tower::Service;
 
-use super::{credential::Credential, endpoint::Endpoint, exchange::Exchange, response::Answer};
+use super::{
+    credential::Credential, endpoint::Endpoint, exchange::Exchange, response::Answer,
+    shared_service::SharedService,
+};
 use crate::{ConfigError, FetchError, Token, TokenRequest};
-
-/// An HTTP exchange that is under way.
-type Exchanging =
-    <BoxService<Request<Bytes>, Answer, FetchError> as Service<Request<Bytes>>>::Future;
-
-/// How long to leave a transport alone that another call is inside of.
-const OCCUPIED: Duration = Duration::from_millis(50);
 
 /// Fetches tokens with the client-credentials grant (RFC 6749 §4.4), over any Tower HTTP service.
 ///
@@ -35,7 +29,7 @@ const OCCUPIED: Duration = Duration::from_millis(50);
 pub struct ClientCredentials {
     credential: Arc<Credential>,
     endpoint: Arc<Endpoint>,
-    transport: Arc<Transport>,
+    transport: Arc<SharedService<Request<Bytes>, Answer, FetchError>>,
 }
 
 impl ClientCredentials {
@@ -44,7 +38,7 @@ impl ClientCredentials {
         Ok(Self {
             endpoint: Arc::new(Endpoint::of(credential.dialect(), &uri)),
             credential: Arc::new(credential),
-            transport: Arc::new(Transport(Mutex::new(exchange))),
+            transport: Arc::new(SharedService::new(exchange)),
         })
     }
 
@@ -89,11 +83,7 @@ impl Service<TokenRequest> for ClientCredentials {
     type Future = Pin<Box<dyn Future<Output = Result<Token, FetchError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), FetchError>> {
-        match self.transport.try_lock() {
-            Some(mut exchange) => exchange.poll_ready(cx),
-            // The call waits for it.
-            None => Poll::Ready(Ok(())),
-        }
+        self.transport.poll_ready(cx)
     }
 
     fn call(&mut self, attempt: TokenRequest) -> Self::Future {
@@ -102,7 +92,7 @@ impl Service<TokenRequest> for ClientCredentials {
         Box::pin(async move {
             let written = credential.for_attempt(attempt.attempt()).await?;
             let recording = written.begin_record(attempt.attempt());
-            let answer = transport.exchange(written.request_of(&attempt)).await;
+            let answer = transport.call(written.request_of(&attempt)).await;
             if let Some(recording) = recording {
                 recording.end(&answer);
             }
@@ -111,47 +101,6 @@ impl Service<TokenRequest> for ClientCredentials {
                 .and_then(read)
                 .map_err(|error| endpoint.locate(error))
         })
-    }
-}
-
-/// The transport, which a call uses after it has read the secrets.
-///
-/// # Invariant
-///
-/// It is locked for one poll, never across an await: a call that is no longer polled does not hold it.
-struct Transport(Mutex<Exchange>);
-
-impl Transport {
-    async fn exchange(&self, request: Request<Bytes>) -> Result<Answer, FetchError> {
-        let mut request = Some(request);
-        loop {
-            match poll_fn(|cx| self.poll_call(&mut request, cx)).await {
-                Some(exchanging) => return exchanging?.await,
-                None => time::sleep(OCCUPIED).await,
-            }
-        }
-    }
-
-    /// `None`: another call is inside the transport.
-    fn poll_call(
-        &self,
-        request: &mut Option<Request<Bytes>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Exchanging, FetchError>>> {
-        let Some(mut exchange) = self.try_lock() else {
-            return Poll::Ready(None);
-        };
-        let ready = ready!(exchange.poll_ready(cx));
-        let request = request.take().expect("it is sent once");
-        Poll::Ready(Some(ready.map(|()| exchange.call(request))))
-    }
-
-    fn try_lock(&self) -> Option<MutexGuard<'_, Exchange>> {
-        match self.0.try_lock() {
-            Ok(exchange) => Some(exchange),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
     }
 }
 

@@ -20,6 +20,7 @@ mod fetcher;
 mod own_thread;
 mod request;
 mod response;
+mod shared_service;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transport_error;

@@ -1,0 +1,152 @@
+//! What a source does while a signer is slow, and when it fails.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tower::service_fn;
+use tower_oauth::{
+    BoxError, ClientId, Clock, FailureClass, FetchError, FetchErrorKind, OAuthErrorKind,
+    SigningAlgorithm, TokenSource,
+    client_credentials::{Assertion, ClientCredentialsBuilder, Dialect, SigningRequest},
+};
+
+use crate::support::{at_once, fetch_ended, secs, text};
+
+type Signed = Result<Vec<u8>, BoxError>;
+
+/// What a signer does with a call; after the script it signs.
+enum Says {
+    After(u64),
+    Fails(fn() -> BoxError),
+}
+
+/// A signer, a token endpoint that takes any signature, and a source over both. A token lives an hour.
+struct World {
+    script: Arc<Mutex<VecDeque<Says>>>,
+    source: TokenSource,
+    started: tokio::time::Instant,
+}
+
+impl World {
+    fn new(script: impl IntoIterator<Item = Says>) -> Self {
+        let script = Arc::new(Mutex::new(script.into_iter().collect()));
+        Self {
+            source: source(Arc::clone(&script)),
+            script,
+            started: tokio::time::Instant::now(),
+        }
+    }
+
+    fn then(&self, says: Says) {
+        self.script.lock().unwrap().push_back(says);
+    }
+}
+
+fn source(script: Arc<Mutex<VecDeque<Says>>>) -> TokenSource {
+    let signer = service_fn(move |_: SigningRequest| {
+        let says = script.lock().unwrap().pop_front();
+        async move {
+            match says {
+                Some(Says::Fails(error)) => return Signed::Err(error()),
+                Some(Says::After(time)) => tokio::time::sleep(secs(time)).await,
+                None => {}
+            }
+            Ok(vec![0; 64])
+        }
+    });
+    let mut number = 0;
+    let transport = service_fn(move |_: Request<Full<Bytes>>| {
+        number += 1;
+        let token = format!(r#"{{"access_token":"token-{number}","expires_in":3600}}"#);
+        async move { Ok::<_, BoxError>(Response::new(Full::<Bytes>::from(token))) }
+    });
+    let dialect = Dialect::new("bank", "https://login.example/token");
+    ClientCredentialsBuilder::new(dialect, ClientId::new("me").unwrap())
+        .assertion(Assertion::client(SigningAlgorithm::Es256))
+        .signer(signer)
+        .clock(Clock::tokio())
+        .build(transport)
+        .unwrap()
+}
+
+/// Nobody who has a token waits for a signature.
+#[tokio::test(start_paused = true)]
+async fn a_slow_signer_holds_up_no_request_that_has_a_token() {
+    let world = World::new([]);
+    assert_eq!(text(&world.source).await, "token-1");
+    // It is to be refreshed, and can still be used for minutes.
+    tokio::time::sleep(secs(3310)).await;
+    world.then(Says::After(7));
+    let refreshing = world.started.elapsed();
+    for _ in 0..6 {
+        assert_eq!(at_once(&world.source).unwrap().unwrap(), "token-1");
+        tokio::time::sleep(secs(1)).await;
+        assert!(world.source.status().fetching);
+    }
+    fetch_ended(&world.source).await;
+    assert_eq!((world.started.elapsed() - refreshing).as_secs(), 7);
+    assert_eq!(at_once(&world.source).unwrap().unwrap(), "token-2");
+}
+
+/// The signer's time is a part of the attempt's.
+#[tokio::test(start_paused = true)]
+async fn a_signer_has_as_long_as_an_attempt() {
+    let world = World::new([Says::After(7)]);
+    assert_eq!(text(&world.source).await, "token-1");
+    let world = World::new([Says::After(9), Says::After(0)]);
+    assert_eq!(text(&world.source).await, "token-1");
+    let counters = world.source.status().counters;
+    assert_eq!((counters.fetches, counters.attempts), (1, 2));
+    assert_eq!(world.started.elapsed().as_secs(), 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_says_who_failed_and_when_it_is_tried_again() {
+    let world = World::new([Says::Fails(|| "the vault is sealed".into())]);
+    let error = world.source.token().await.unwrap_err();
+    assert_eq!(error.kind(), OAuthErrorKind::Signer);
+    let fetch_error = error.fetch_error().unwrap();
+    assert_eq!(fetch_error.kind(), FetchErrorKind::Signer);
+    assert_eq!(fetch_error.class(), FailureClass::Unclear);
+    let wait = error.retry_after().unwrap();
+    let text_of_error = error.to_string();
+    assert!(
+        text_of_error.starts_with("bank: the assertion could not be signed: the vault is sealed. Check the signer: nothing was sent"),
+        "{text_of_error}"
+    );
+    assert!(
+        text_of_error.contains("Next attempt at "),
+        "{text_of_error}"
+    );
+    // Nobody is asked before.
+    world.then(Says::Fails(|| "asked too early".into()));
+    assert_eq!(
+        world.source.token().await.unwrap_err().to_string(),
+        text_of_error
+    );
+    world.script.lock().unwrap().clear();
+    tokio::time::sleep(wait).await;
+    assert_eq!(text(&world.source).await, "token-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_passes_is_tried_again_within_the_fetch() {
+    let busy = || FetchError::transient("the KMS is busy").into();
+    let world = World::new([Says::Fails(busy)]);
+    assert_eq!(text(&world.source).await, "token-1");
+    let counters = world.source.status().counters;
+    assert_eq!((counters.fetches, counters.attempts), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_a_failure() {
+    let world = World::new([Says::Fails(|| panic!("scripted panic"))]);
+    let error = world.source.token().await.unwrap_err();
+    tokio::time::sleep(error.retry_after().unwrap()).await;
+    assert_eq!(text(&world.source).await, "token-1");
+}
