@@ -10,6 +10,7 @@ mod mtls;
 mod stack;
 
 mod answers;
+mod assertion_ids;
 mod assertions;
 mod bad_answers;
 mod banks;
