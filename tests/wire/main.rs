@@ -17,6 +17,7 @@ mod banks;
 mod credentials;
 mod custom_dialect;
 mod messages;
+mod no_key_shown;
 mod nothing_shown;
 mod proxy;
 mod redirects;
