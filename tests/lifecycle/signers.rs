@@ -135,6 +135,19 @@ async fn a_failure_says_who_failed_and_when_it_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_signer_that_hangs_is_named() {
+    let world = World::new([Says::After(60), Says::After(60), Says::After(60)]);
+    let error = world.source.token().await.unwrap_err();
+    assert_eq!(error.kind(), OAuthErrorKind::Signer, "{error}");
+    let error = error.to_string();
+    assert!(
+        error
+            .starts_with("bank: the assertion's signer did not answer within timeouts.attempt, 8s"),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failure_that_passes_is_tried_again_within_the_fetch() {
     let busy = || FetchError::transient("the KMS is busy").into();
     let world = World::new([Says::Fails(busy)]);

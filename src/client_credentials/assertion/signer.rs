@@ -40,12 +40,13 @@ impl SigningRequest {
         Self { algorithm, bytes }
     }
 
-    /// The algorithm to sign with.
+    /// Returns the algorithm to sign with.
     pub fn algorithm(&self) -> SigningAlgorithm {
         self.algorithm
     }
 
-    /// The bytes to sign: header and claims in base64url, with a dot between them. They are the message and not its digest.
+    /// Returns the bytes to sign: header and claims in base64url, with a dot between them. They are the message, not its
+    /// digest.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -78,19 +79,19 @@ impl Signer {
         )))
     }
 
-    /// `patience`: how long the signer may take, if there is a bound.
+    /// `timeout`: how long the signer may take, if there is a bound.
     pub(super) async fn sign(
         &self,
         request: SigningRequest,
-        patience: Option<Duration>,
+        timeout: Option<Duration>,
     ) -> Result<Vec<u8>, FetchError> {
         let algorithm = request.algorithm;
         let signed = self.0.call(request);
-        let signature = match patience {
+        let signature = match timeout {
             None => signed.await,
-            Some(patience) => tokio::time::timeout(patience, signed)
+            Some(timeout) => tokio::time::timeout(timeout, signed)
                 .await
-                .map_err(|_| too_slow(patience))?,
+                .map_err(|_| too_slow(timeout))?,
         };
         let signature = signature.map_err(FetchError::unsigned)?;
         check(algorithm, signature.len())?;
@@ -104,11 +105,11 @@ impl fmt::Debug for Signer {
     }
 }
 
-fn too_slow(patience: Duration) -> FetchError {
+fn too_slow(timeout: Duration) -> FetchError {
     FetchError::new(
         FailureClass::Transient,
         FetchErrorKind::Signer,
-        format!("the assertion's signer did not answer within timeouts.attempt, {patience:?}"),
+        format!("the assertion's signer did not answer within timeouts.attempt, {timeout:?}"),
     )
     .with_advice("Check the signer: nothing was sent to the token endpoint")
 }

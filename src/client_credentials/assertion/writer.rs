@@ -30,7 +30,7 @@ pub(in crate::client_credentials) struct AssertionWriter {
     not_before: bool,
     signer: Signer,
     /// How long the signer may take.
-    patience: Option<Duration>,
+    timeout: Option<Duration>,
 }
 
 /// A value that is the same in every assertion.
@@ -45,7 +45,7 @@ impl AssertionWriter {
         assertion: &Assertion,
         id: &ClientId,
         signer: Signer,
-        patience: Option<Duration>,
+        timeout: Option<Duration>,
     ) -> Result<Self, ConfigError> {
         Ok(Self {
             algorithm: assertion.algorithm,
@@ -55,7 +55,7 @@ impl AssertionWriter {
             skew: assertion.issued_at_skew.as_secs(),
             not_before: assertion.not_before,
             signer,
-            patience,
+            timeout,
         })
     }
 
@@ -66,7 +66,7 @@ impl AssertionWriter {
     ) -> Result<Zeroizing<String>, FetchError> {
         let input = self.signing_input(now)?;
         let request = SigningRequest::new(self.algorithm, input.as_bytes());
-        let signature = self.signer.sign(request, self.patience).await?;
+        let signature = self.signer.sign(request, self.timeout).await?;
         let signature = BASE64_URL_SAFE_NO_PAD.encode(signature);
         let mut jwt = Zeroizing::new(String::with_capacity(input.len() + 1 + signature.len()));
         jwt.extend([input.as_str(), ".", &signature]);
