@@ -21,7 +21,8 @@ use crate::{ConfigError, FetchError, Token, TokenRequest};
 /// Fetches tokens with the client-credentials grant (RFC 6749 §4.4), over any Tower HTTP service.
 ///
 /// [`ClientCredentialsBuilder::fetcher`](super::ClientCredentialsBuilder::fetcher) builds it. One call is one attempt. It
-/// does not retry and has no timeout: the token source does both. It is ready when the transport is.
+/// does not retry and has no timeout: the token source does both. It is ready when the transport is; if its secrets can
+/// change or it signs assertions, it is always ready, and the call waits for the transport.
 ///
 /// # Cancel safety
 ///
@@ -83,7 +84,11 @@ impl Service<TokenRequest> for ClientCredentials {
     type Future = Pin<Box<dyn Future<Output = Result<Token, FetchError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), FetchError>> {
-        self.transport.poll_ready(cx)
+        match self.can_change() {
+            // A permit of the transport that is held while the secrets are read may be the one that the vault needs.
+            true => Poll::Ready(Ok(())),
+            false => self.transport.poll_ready(cx),
+        }
     }
 
     fn call(&mut self, attempt: TokenRequest) -> Self::Future {

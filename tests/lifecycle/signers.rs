@@ -2,15 +2,16 @@
 
 use std::{
     collections::VecDeque,
+    env, fs,
     sync::{Arc, Mutex},
 };
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
-use tower::service_fn;
+use http_body_util::{BodyExt, Full};
+use tower::{Service, service_fn};
 use tower_oauth::{
-    BoxError, ClientId, Clock, FailureClass, FetchError, FetchErrorKind, OAuthErrorKind,
+    BoxError, ClientId, Clock, FailureClass, FetchError, FetchErrorKind, OAuthErrorKind, SecretRef,
     SigningAlgorithm, TokenSource,
     client_credentials::{Assertion, ClientCredentialsBuilder, Dialect, SigningRequest},
 };
@@ -65,13 +66,19 @@ fn source(script: Arc<Mutex<VecDeque<Says>>>) -> TokenSource {
         let token = format!(r#"{{"access_token":"token-{number}","expires_in":3600}}"#);
         async move { Ok::<_, BoxError>(Response::new(Full::<Bytes>::from(token))) }
     });
+    signing(signer).build(transport).unwrap()
+}
+
+fn signing<S>(signer: S) -> ClientCredentialsBuilder
+where
+    S: Service<SigningRequest, Response = Vec<u8>, Error = BoxError> + Send + 'static,
+    S::Future: Send,
+{
     let dialect = Dialect::new("bank", "https://login.example/token");
     ClientCredentialsBuilder::new(dialect, ClientId::new("me").unwrap())
         .assertion(Assertion::client(SigningAlgorithm::Es256))
         .signer(signer)
         .clock(Clock::tokio())
-        .build(transport)
-        .unwrap()
 }
 
 /// Nobody who has a token waits for a signature.
@@ -162,4 +169,42 @@ async fn a_panic_is_a_failure() {
     let error = world.source.token().await.unwrap_err();
     tokio::time::sleep(error.retry_after().unwrap()).await;
     assert_eq!(text(&world.source).await, "token-1");
+}
+
+/// A secret beside the assertion changes: the denied attempt is followed by one with the new secret and a new signature.
+#[tokio::test(start_paused = true)]
+async fn a_secret_beside_the_assertion_may_change() {
+    let path = env::temp_dir().join(format!("tower-oauth-{}-beside", std::process::id()));
+    fs::write(&path, "first").unwrap();
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let (into, file) = (sent.clone(), path.clone());
+    let transport = service_fn(move |request: Request<Full<Bytes>>| {
+        let (into, file) = (into.clone(), file.clone());
+        async move {
+            fs::write(&file, "second").unwrap();
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            let body = String::from_utf8(body.to_vec()).unwrap();
+            let (status, answer) = match body.contains("pin=second") {
+                true => (200, r#"{"access_token":"token","expires_in":3600}"#),
+                false => (401, r#"{"error":"invalid_client"}"#),
+            };
+            into.lock().unwrap().push(body);
+            let mut answer = Response::new(Full::<Bytes>::from(answer));
+            *answer.status_mut() = status.try_into().unwrap();
+            Ok::<_, BoxError>(answer)
+        }
+    });
+    let source = signing(service_fn(async |_: SigningRequest| {
+        Ok::<_, BoxError>(vec![0; 64])
+    }))
+    .token_param("pin", SecretRef::File(path.clone()))
+    .build(transport)
+    .unwrap();
+    assert_eq!(text(&source).await, "token");
+    fs::remove_file(&path).unwrap();
+    let sent = sent.lock().unwrap().clone();
+    let assertion = |body: &str| body.split("client_assertion=").nth(1).unwrap().to_owned();
+    assert_eq!(sent.len(), 2, "{sent:?}");
+    assert!(sent[0].contains("pin=first"));
+    assert_ne!(assertion(&sent[0]), assertion(&sent[1]));
 }
