@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::{
     assertion::AssertionWriter,
     dialect::{AssertionUse, BodyEncoding},
-    exchange::{Exchange, StartedAt},
+    exchange::{Exchange, ToAssert},
     response::Answer,
     shared_service::SharedService,
 };
@@ -67,9 +67,9 @@ impl Service<Request<Bytes>> for Asserting {
 
 impl Shared {
     async fn exchange(&self, mut request: Request<Bytes>) -> Result<Answer, FetchError> {
-        let started = request.extensions_mut().remove();
-        let StartedAt(now) = started.expect("the fetcher says when the attempt started");
-        let assertion = self.writer.write(now).await?;
+        let says: Option<ToAssert> = request.extensions_mut().remove();
+        let says = says.expect("the fetcher puts it into the request");
+        let assertion = self.writer.write(says.started_at, &says.claims).await?;
         self.attach(&mut request, &assertion);
         let mut answer = self.exchange.call(request).await?;
         answer.assertion = Some(assertion);

@@ -2,6 +2,7 @@
 //! when one has changed.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -12,8 +13,8 @@ use zeroize::Zeroizing;
 
 use super::{
     attempt_record::{Observer, Recorder, Recording},
-    dialect::{Dialect, ParamValue},
-    exchange::StartedAt,
+    dialect::{ClaimValue, Dialect, ParamValue},
+    exchange::ToAssert,
     request::{self, Client, Prepared},
     response::{Lifetimes, Reader, Scrubber},
 };
@@ -41,6 +42,7 @@ enum Field {
     ClientSecret,
     Param(String),
     Header(String),
+    Claim(String),
 }
 
 #[derive(Default)]
@@ -60,6 +62,8 @@ pub(super) struct Written {
     /// The secrets as they are sent.
     sent_secrets: Vec<Zeroizing<String>>,
     request: Request<Bytes>,
+    /// Those of the client's assertions.
+    claims: Arc<BTreeMap<String, ClaimValue>>,
     pub(super) reader: Arc<Reader>,
     recorder: Option<Recorder>,
 }
@@ -69,8 +73,10 @@ impl Credential {
         let own = secret.map(|secret| (Field::ClientSecret, secret));
         let params = references(&dialect.token_params, Field::Param);
         let headers = references(&dialect.token_headers, Field::Header);
+        let claims = claim_references(&dialect);
+        let all = own.into_iter().chain(params).chain(headers).chain(claims);
         Self {
-            secrets: own.into_iter().chain(params).chain(headers).collect(),
+            secrets: all.collect(),
             dialect,
             client,
             observer: None,
@@ -217,10 +223,16 @@ impl Credential {
                 Field::Header(name) => {
                     drop(dialect.token_headers.insert(name.clone(), value.into()));
                 }
+                Field::Claim(name) => {
+                    if let Some(assertion) = &mut dialect.assertion {
+                        assertion.claims.insert(name.clone(), value.into());
+                    }
+                }
             }
         }
         client.check_secret(&dialect)?;
         let Prepared { request, secrets } = request::prepare(&dialect, &client)?;
+        let claims = dialect.assertion.as_ref().map(|it| it.claims.clone());
         let old = before.into_iter().flat_map(|it| &it.sent_secrets);
         let scrubber = Scrubber::new(secrets.iter().chain(old).cloned());
         let reader = Arc::new(Reader::new(dialect, scrubber, self.lifetimes));
@@ -230,6 +242,7 @@ impl Credential {
             sent_secrets: secrets,
             recorder: self.observer.clone().map(record),
             request,
+            claims: Arc::new(claims.unwrap_or_default()),
             reader,
         })
     }
@@ -245,12 +258,15 @@ impl Written {
         pairs.into_iter().all(|(own, other)| own.is(other))
     }
 
-    /// A copy of the request. That of a client with assertions says when the attempt started.
+    /// A copy of the request. That of a client with assertions has what its assertion is to say.
     pub(super) fn request_of(&self, attempt: &TokenRequest) -> Request<Bytes> {
         let mut request = self.request.clone();
         if self.reader.dialect().assertion.is_some() {
-            let started = StartedAt(attempt.started_at());
-            request.extensions_mut().insert(started);
+            let says = ToAssert {
+                started_at: attempt.started_at(),
+                claims: Arc::clone(&self.claims),
+            };
+            request.extensions_mut().insert(says);
         }
         request
     }
@@ -262,7 +278,7 @@ impl Written {
 
 /// The secrets that are kept elsewhere.
 fn references(
-    values: &std::collections::BTreeMap<String, ParamValue>,
+    values: &BTreeMap<String, ParamValue>,
     field: fn(String) -> Field,
 ) -> Vec<(Field, Secret)> {
     let reference = |(name, value): (&String, &ParamValue)| match value {
@@ -270,6 +286,15 @@ fn references(
         ParamValue::Literal(_) | ParamValue::Secret(_) => None,
     };
     values.iter().filter_map(reference).collect()
+}
+
+fn claim_references(dialect: &Dialect) -> Vec<(Field, Secret)> {
+    let reference = |(name, value): (&String, &ClaimValue)| match value {
+        ClaimValue::Reference(place) => Some((Field::Claim(name.clone()), place.clone().into())),
+        _ => None,
+    };
+    let claims = dialect.assertion.iter().flat_map(|it| &it.claims);
+    claims.filter_map(reference).collect()
 }
 
 /// The first read failed: there is nothing to send.

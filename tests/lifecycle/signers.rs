@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use tower::{Service, service_fn};
@@ -207,4 +208,42 @@ async fn a_secret_beside_the_assertion_may_change() {
     assert_eq!(sent.len(), 2, "{sent:?}");
     assert!(sent[0].contains("pin=first"));
     assert_ne!(assertion(&sent[0]), assertion(&sent[1]));
+}
+
+/// A claim that is kept in a file is read for each fetch, and a server that repeats it is not repeated.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_is_a_secret_may_change_and_is_not_told() {
+    let path = env::temp_dir().join(format!("tower-oauth-{}-claim", std::process::id()));
+    fs::write(&path, "c4n4ry-1\n").unwrap();
+    let pins = Arc::new(Mutex::new(Vec::new()));
+    let into = pins.clone();
+    let signer = service_fn(move |request: SigningRequest| {
+        let claims = request.bytes().split(|byte| *byte == b'.').nth(1).unwrap();
+        let claims = BASE64URL_NOPAD.decode(claims).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+        into.lock().unwrap().push(claims["pin"].clone());
+        async { Ok::<_, BoxError>(vec![0; 64]) }
+    });
+    let transport = service_fn(async |_: Request<Full<Bytes>>| {
+        let answer = r#"{"error":"c4n4ry-1","error_description":"no c4n4ry-1 c4n4ry-2"}"#;
+        let mut answer = Response::new(Full::<Bytes>::from(answer));
+        *answer.status_mut() = 401.try_into().unwrap();
+        Ok::<_, BoxError>(answer)
+    });
+    let mut assertion = Assertion::client(SigningAlgorithm::Es256);
+    let pin = SecretRef::File(path.clone()).into();
+    assertion.claims.insert("pin".into(), pin);
+    let source = signing(signer).assertion(assertion).build(transport);
+    let source = source.unwrap();
+    assert!(source.token().await.is_err());
+    fs::write(&path, "c4n4ry-2").unwrap();
+    source.retry_now();
+    let error = source.token().await.unwrap_err();
+    fs::remove_file(&path).unwrap();
+    assert_eq!(*pins.lock().unwrap(), ["c4n4ry-1", "c4n4ry-2"]);
+    let text = format!("{error} {error:?} {:?}", source.status());
+    assert!(
+        text.contains("[elided]") && !text.contains("c4n4ry"),
+        "{text}"
+    );
 }

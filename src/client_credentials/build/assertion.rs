@@ -131,7 +131,7 @@ impl ClientCredentialsBuilder {
             None => return Err(no_key()),
         };
         let (dialect, id) = (&self.dialect, &self.client.id);
-        let writer = AssertionWriter::new(dialect, &assertion, id, signer, timeout)?;
+        let writer = AssertionWriter::new(dialect, &assertion, id, signer, timeout);
         let (body, usage) = (dialect.body, assertion.usage);
         Ok(asserting::with_assertions(exchange, writer, body, usage))
     }
