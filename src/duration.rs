@@ -48,6 +48,7 @@ impl de::Visitor<'_> for Words {
     }
 }
 
+#[cfg(feature = "client-credentials")]
 /// For an optional field.
 pub(crate) mod option {
     use super::{Deserializer, Duration, Serializer};

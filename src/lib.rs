@@ -37,6 +37,7 @@
 //! - [`guide::call_a_bank`]: ANBIMA, Avista, Conta Simples, Bankly.
 //! - [`guide::any_oauth_server`]: another server, or tokens from somewhere else.
 //! - [`guide::add_a_bank`]: a bank as a TOML file, step by step.
+//! - [`guide::mtls`]: client certificates that are renewed while running.
 //! - [`guide::signed_assertions`]: a JWT that the client signs, in place of a secret.
 //! - [`guide::stack`]: the order of time-outs, retries, redirects, tracing and limits.
 //! - [`guide::test_your_service`]: banks on loopback, and paused clocks.
@@ -92,6 +93,8 @@
 //!
 //! # Features
 //!
+//! - `client-credentials` (default): the client-credentials grant, with dialects and providers as data. A fetcher of your
+//!   own does not need it.
 //! - `reqwest` (default): a `reqwest` client, configured so that it sends no secret to another origin.
 //! - `rustls` (default): TLS for that client.
 //! - `reqwest-middleware`: the token source as a `reqwest_middleware::Middleware`.
@@ -99,24 +102,32 @@
 //! - `testing`: the four banks as strict servers on loopback.
 //! - `testing-tls`: the same over TLS, with certificates made for the test.
 //!
-//! Without features, bring a Tower HTTP service of your own.
+//! Without `reqwest`, bring a Tower HTTP service of your own. [`TokenSource`] and the middleware need no feature.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "client-credentials")]
 pub mod client_credentials;
 // Not as doc tests: the examples are run instead.
 #[cfg(all(doc, not(doctest)))]
 pub mod guide;
+#[cfg(feature = "rustls")]
+pub mod identity;
+#[cfg(feature = "client-credentials")]
 pub mod provider;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod transport;
 
+#[cfg(any(feature = "client-credentials", feature = "testing"))]
 mod algorithm;
 mod duration;
 mod error;
+#[cfg(feature = "client-credentials")]
+mod form;
 mod headers;
+#[cfg(all(feature = "client-credentials", not(feature = "rustls")))]
 mod identity;
 mod lifecycle;
 mod middleware;
@@ -130,15 +141,17 @@ mod text;
 mod token;
 mod unwind;
 
+#[cfg(any(feature = "client-credentials", feature = "testing"))]
 pub use algorithm::SigningAlgorithm;
 pub use error::{
     BoxError, ConfigError, FailureClass, FetchError, FetchErrorKind, OAuthError, OAuthErrorKind,
 };
 pub use headers::TokenHeaders;
-pub use identity::Secret;
+#[cfg(feature = "client-credentials")]
+pub use identity::secret::Secret;
 pub use lifecycle::{
-    Changes, Clock, Counters, IssuedToken, LastFailure, SourceState, Status, TokenSource,
-    TokenSourceBuilder,
+    CertificateStatus, Changes, Clock, Counters, IssuedToken, LastFailure, SourceState, Status,
+    TokenSource, TokenSourceBuilder,
 };
 #[cfg(feature = "reqwest-middleware")]
 pub use middleware::OAuthMiddleware;
@@ -156,6 +169,11 @@ pub use secret::{ClientId, ClientSecret, SecretRef};
 pub use token::{FetchCause, Generation, Token, TokenRequest};
 
 /// The README's code, compiled and run.
-#[cfg(all(doctest, feature = "testing", feature = "reqwest"))]
+#[cfg(all(
+    doctest,
+    feature = "client-credentials",
+    feature = "testing",
+    feature = "reqwest"
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -2,9 +2,6 @@
 
 use std::fmt::{self, Write};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use zeroize::Zeroizing;
-
 /// The longest part of a configured text that an error repeats, in characters.
 const LONGEST: usize = 80;
 
@@ -122,22 +119,6 @@ pub(crate) fn url_without_secrets(url: &str) -> String {
         None => without_query(rest),
     };
     format!("{scheme}{shown}")
-}
-
-/// The characters that `application/x-www-form-urlencoded` leaves unchanged. A space is written `%20`, not `+`, since
-/// some decoders do not read `+` as a space.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'*')
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_');
-
-/// Writes a text in the encoding of a form. The buffer may hold a secret: it is allocated once, at its full size, and
-/// zeroized.
-pub(crate) fn form_urlencoded(text: &str) -> Zeroizing<String> {
-    let mut encoded = Zeroizing::new(String::with_capacity(3 * text.len()));
-    encoded.extend(utf8_percent_encode(text, ESCAPED));
-    encoded
 }
 
 #[cfg(test)]

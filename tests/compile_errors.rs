@@ -61,7 +61,8 @@ fn a_mistake_is_named_with_its_fix() {
         ),
         (
             "reqwest_client",
-            "error[E0277]: `OAuthLayer` cannot wrap `Client` for requests whose body is `reqwest::Body`",
+            // The compiler writes the path before `Client` if another dependency has a type of this name.
+            "Client` for requests whose body is `reqwest::Body`",
             "wrap it in `tower_oauth::transport::ReqwestService`, or use `tower_oauth::OAuthMiddleware`",
         ),
         (

@@ -65,6 +65,7 @@ impl ConfigError {
         self
     }
 
+    #[cfg(feature = "client-credentials")]
     /// Leaves out what was given if it holds this secret, which somebody may have put into two places.
     pub(crate) fn without(mut self, secret: &str) -> Self {
         // By its beginning: a long text is cut when it is quoted, and the secret with it. A secret of less than four bytes
@@ -79,6 +80,13 @@ impl ConfigError {
     /// Adds the cause. Do not use it with an error that may quote a secret.
     pub(crate) fn because(mut self, cause: impl Error + Send + Sync + 'static) -> Self {
         self.inner.cause = Some(Arc::new(cause));
+        self
+    }
+
+    #[cfg(feature = "client-credentials")]
+    /// Puts the field into the table of that name.
+    pub(crate) fn within(mut self, table: &str) -> Self {
+        self.inner.field = format!("{table}.{}", self.inner.field).into();
         self
     }
 

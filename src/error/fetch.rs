@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{BoxError, FetchErrorKind, text};
 
-/// The longest part of an RFC 6749 `error` code that is ever shown.
-const LONGEST_CODE: usize = 64;
+#[cfg(feature = "client-credentials")]
+mod answer;
 
 /// The advice for an endpoint that could not be reached, or did not answer.
 pub(crate) const CHECK_NETWORK: &str =
@@ -72,7 +72,7 @@ pub struct FetchError {
     status: Option<StatusCode>,
     code: Option<Box<str>>,
     description: Option<Box<str>>,
-    advice: Option<&'static str>,
+    advice: Option<Cow<'static, str>>,
     certificate_rejected: bool,
     retry_after: Option<Duration>,
     retry_within_fetch: bool,
@@ -134,8 +134,8 @@ impl FetchError {
     /// Returns what to check or to change, in one sentence without its full stop, if the failure shows it. It names
     /// fields of the [`Dialect`](crate::client_credentials::Dialect). A tool whose options have other names can write
     /// its own advice.
-    pub fn advice(&self) -> Option<&'static str> {
-        self.advice
+    pub fn advice(&self) -> Option<&str> {
+        self.advice.as_deref()
     }
 
     /// Returns how long the server asked the client to wait, uncapped.
@@ -174,11 +174,6 @@ impl FetchError {
         Self::new(FailureClass::Unclear, FetchErrorKind::Malformed, what)
     }
 
-    /// The answer ended before it held a token. This seldom happens twice, so it is tried again within the fetch.
-    pub(crate) fn cut_short(what: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(FailureClass::Transient, FetchErrorKind::Malformed, what)
-    }
-
     /// The answer holds a token and says that it has expired.
     pub(crate) fn without_life(what: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -203,47 +198,13 @@ impl FetchError {
         unsigned.with_advice("Check the signer: nothing was sent to the token endpoint")
     }
 
-    /// Adds a remark in brackets to what happened.
-    pub(crate) fn with_remark(mut self, remark: &str) -> Self {
-        self.message = format!("{} ({remark})", self.message).into();
-        self
-    }
-
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
-
-    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
-        self.status = Some(status);
-        self
-    }
-
-    /// Takes a scrubbed code, and cuts it to the longest allowed length.
-    pub(crate) fn with_code(mut self, code: &str) -> Self {
-        let shown: String = code.chars().take(LONGEST_CODE).collect();
-        self.code = (!shown.is_empty()).then(|| shown.into());
-        self
-    }
-
-    /// Takes a description without the client's own secrets.
-    pub(crate) fn with_description(mut self, description: &str) -> Self {
-        let shown = text::description(description);
-        self.description = (!shown.is_empty()).then(|| shown.into());
-        self
-    }
-
-    pub(crate) fn with_advice(mut self, advice: &'static str) -> Self {
-        self.advice = Some(advice);
+    pub(crate) fn with_advice(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
+        self.advice = Some(advice.into());
         self
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<BoxError>) -> Self {
         self.source = Some(source.into());
-        self
-    }
-
-    pub(crate) fn for_certificate(mut self) -> Self {
-        self.certificate_rejected = true;
         self
     }
 
@@ -257,13 +218,8 @@ impl FetchError {
         self
     }
 
-    /// Ends the fetch whatever the class. Used for a 429 that does not say how long to wait.
-    pub(crate) fn not_within_fetch(mut self) -> Self {
-        self.retry_within_fetch = false;
-        self
-    }
-
     /// Says first what was being done. A fetcher's own error has no message of its own.
+    #[cfg(feature = "client-credentials")]
     pub(crate) fn during(mut self, step: &'static str) -> Self {
         self.message = match self.kind {
             FetchErrorKind::Fetcher => step.into(),

@@ -11,7 +11,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
     error::{ConfigError, FetchError},
-    secret::ClientId,
     table::Table,
     token::Token,
 };
@@ -89,8 +88,9 @@ impl TokenHeaders {
         Ok(self)
     }
 
+    #[cfg(feature = "client-credentials")]
     /// Puts a client id in the place of `{client_id}`.
-    pub(crate) fn bind(mut self, id: &ClientId) -> Self {
+    pub(crate) fn bind(mut self, id: &crate::ClientId) -> Self {
         for (_, template) in &mut self.0 {
             template.bind(id);
         }
@@ -108,6 +108,7 @@ impl TokenHeaders {
         self.check_texts()
     }
 
+    #[cfg(feature = "client-credentials")]
     /// The same check before a client id is known, for tokens with exactly these extras.
     pub(crate) fn check_for(&self, extras: &[String]) -> Result<(), ConfigError> {
         let is_unknown = |it: &&Placeholder| match it {
@@ -118,7 +119,7 @@ impl TokenHeaders {
             let extras = extras.iter().map(|name| format!(", `{{{name}}}`"));
             let known = extras.collect::<String>();
             let rule = format!(
-                "no token brings this; write `{{token}}`, `{{client_id}}`{known}, or name it in `response.extras`"
+                "no token brings this; write `{{token}}`, `{{client_id}}`{known}, or name it in `response.extras` or `header_values`"
             );
             return Err(ConfigError::new("headers", rule).given(&unknown.to_string()));
         }
@@ -188,6 +189,7 @@ mod tests {
     use http::{HeaderMap, HeaderValue};
 
     use super::*;
+    use crate::ClientId;
 
     fn rendered(headers: &TokenHeaders, token: &Token) -> Vec<(String, String)> {
         let rendered = headers.render(token).unwrap();

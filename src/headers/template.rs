@@ -4,7 +4,6 @@ use std::{fmt, str::FromStr};
 
 use crate::{
     error::{ConfigError, FetchError},
-    secret::ClientId,
     text::hidden,
     token::Token,
 };
@@ -93,7 +92,8 @@ impl Template {
         })
     }
 
-    pub(super) fn bind(&mut self, id: &ClientId) {
+    #[cfg(feature = "client-credentials")]
+    pub(super) fn bind(&mut self, id: &crate::ClientId) {
         for part in &mut self.0 {
             if *part == Part::Value(Placeholder::ClientId) {
                 *part = Part::Literal(id.as_str().into());

@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use zeroize::Zeroizing;
 
 use super::Client;
-use crate::{client_credentials::dialect::CredentialPlacement, text::form_urlencoded};
+use crate::{client_credentials::dialect::CredentialPlacement, form::form_urlencoded};
 
 /// The value after `Basic ` in the header, if the dialect uses Basic.
 pub(super) fn basic(placement: &CredentialPlacement, client: &Client) -> Option<Zeroizing<String>> {
@@ -14,7 +14,9 @@ pub(super) fn basic(placement: &CredentialPlacement, client: &Client) -> Option<
         CredentialPlacement::BasicEncoded => {
             Some(base64_pair(&form_urlencoded(id), &form_urlencoded(secret)))
         }
-        CredentialPlacement::Body { .. } | CredentialPlacement::IdOnly { .. } => None,
+        CredentialPlacement::Body { .. }
+        | CredentialPlacement::IdOnly { .. }
+        | CredentialPlacement::Headers { .. } => None,
     }
 }
 

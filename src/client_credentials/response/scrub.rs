@@ -3,10 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::json;
-use crate::{
-    error::text,
-    text::{form_urlencoded, is_hidden},
-};
+use crate::{error::text, form::form_urlencoded, text::is_hidden};
 
 /// The longest part of a server's description that is kept, in characters.
 const LONGEST: usize = 1024;

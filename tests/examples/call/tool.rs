@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use tower_oauth::testing::Bank;
 
 const SECRET: &str = "OAUTH_CLIENT_SECRET";
+const CERT_PASSWORD: &str = "OAUTH_CERT_PASSWORD";
 
 pub(crate) const CLIENTS: [&str; 2] = ["hyper", "reqwest"];
 
@@ -20,6 +21,7 @@ pub(crate) struct Call {
     args: Vec<String>,
     secret: Option<String>,
     secrets: Vec<String>,
+    variables: Vec<(String, String)>,
 }
 
 /// What came of it.
@@ -36,6 +38,7 @@ impl Call {
             args: args.iter().map(ToString::to_string).collect(),
             secret: None,
             secrets: Vec::new(),
+            variables: Vec::new(),
         }
     }
 
@@ -77,6 +80,20 @@ impl Call {
         self
     }
 
+    pub(crate) fn cert_password(mut self, password: &str) -> Self {
+        self.secrets.push(password.to_owned());
+        self.variable(CERT_PASSWORD, password)
+    }
+
+    /// A variable of the environment; that of the secret is one.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        if name == SECRET {
+            return self.secret(value);
+        }
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     pub(crate) fn without_secret(mut self) -> Self {
         self.secret = None;
         self
@@ -84,8 +101,10 @@ impl Call {
 
     /// Runs it to its end; whatever it says, it does not say a secret.
     pub(crate) async fn run(self) -> Outcome {
-        let mut command = Command::new(binary());
-        command.args(&self.args).env_remove(SECRET);
+        let mut command = Command::new(binary("call"));
+        command.args(&self.args);
+        command.env_remove(SECRET).env_remove(CERT_PASSWORD);
+        command.envs(self.variables);
         if let Some(secret) = &self.secret {
             command.env(SECRET, secret);
         }
@@ -105,12 +124,12 @@ impl Call {
 }
 
 /// Cargo builds examples beside the folder of the tests.
-fn binary() -> PathBuf {
+pub(crate) fn binary(example: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
     profile
         .join("examples")
-        .join(format!("call{}", env::consts::EXE_SUFFIX))
+        .join(format!("{example}{}", env::consts::EXE_SUFFIX))
 }
 
 impl Outcome {
