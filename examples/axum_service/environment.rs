@@ -3,14 +3,17 @@
 use std::{env, time::Duration};
 
 use tower_oauth::{
-    BoxError, ClientId, ClientSecret,
+    BoxError, ClientId, ClientSecret, Secret,
     client_credentials::{ClientCredentialsBuilder, Dialect},
     provider,
     shared::{SealingKeys, SharedStore, WhenStoreIsDown},
     testing::{Bank, BankBuilder},
 };
 
-use crate::service::{Banks, Upstream};
+use crate::{
+    credentials::credentials,
+    service::{Banks, Upstream},
+};
 
 /// As long as our own callers are willing to wait.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,7 +47,7 @@ async fn upstream(
     bank: BankBuilder,
     embedded: &mut Vec<Bank>,
 ) -> Result<Upstream, BoxError> {
-    if let Some((id, secret)) = credentials(&dialect.name)? {
+    if let Some((id, secret)) = credentials(&dialect.name, |name| env::var(name).ok())? {
         let origin = dialect.origins[0].clone();
         let real = shared(client(dialect, id, secret))?;
         return Ok(Upstream::open(real, origin, PATIENCE)?);
@@ -70,19 +73,7 @@ fn shared(client: ClientCredentialsBuilder) -> Result<ClientCredentialsBuilder, 
         .when_store_is_down(WhenStoreIsDown::FetchAlone))
 }
 
-/// `CONTA_SIMPLES_CLIENT_ID` and `CONTA_SIMPLES_CLIENT_SECRET`, say.
-fn credentials(bank: &str) -> Result<Option<(ClientId, ClientSecret)>, BoxError> {
-    let prefix = bank.to_uppercase().replace('-', "_");
-    let id = env::var(format!("{prefix}_CLIENT_ID"));
-    let secret = env::var(format!("{prefix}_CLIENT_SECRET"));
-    match (id, secret) {
-        (Ok(id), Ok(secret)) => Ok(Some((ClientId::new(id)?, ClientSecret::new(secret)))),
-        (Err(_), Err(_)) => Ok(None),
-        _ => Err(format!("set both {prefix}_CLIENT_ID and {prefix}_CLIENT_SECRET").into()),
-    }
-}
-
-fn client(dialect: Dialect, id: ClientId, secret: ClientSecret) -> ClientCredentialsBuilder {
+fn client(dialect: Dialect, id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsBuilder {
     let scopes: &[&str] = match dialect.scope.required {
         true => &["account.read"],
         false => &[],

@@ -6,12 +6,13 @@
 //! ```
 //!
 //! It needs no accounts: a bank without settings in the environment runs on loopback in this process. To call a real
-//! one, set its `…_CLIENT_ID` and `…_CLIENT_SECRET`, such as `AVISTA_CLIENT_ID`. `LISTEN` is the address of the
-//! service. Default: `127.0.0.1:3000`. With `REDIS_URL` and `OAUTH_STORE_KEY` (32 bytes, base64) replicas share their
-//! tokens.
+//! one, set its `…_CLIENT_ID` and `…_CLIENT_SECRET`, such as `AVISTA_CLIENT_ID`. For a secret that changes while the
+//! service runs, set `…_CLIENT_SECRET_FILE` in place of `…_CLIENT_SECRET`. `LISTEN` is the address of the service.
+//! Default: `127.0.0.1:3000`. With `REDIS_URL` and `OAUTH_STORE_KEY` (32 bytes, base64) replicas share their tokens.
 //!
 //! Exit status 1 if something failed, 2 for wrong usage.
 
+mod credentials;
 mod demo;
 mod environment;
 mod service;

@@ -129,7 +129,7 @@ pub(crate) struct TlsArgs {
     pub(crate) key: Option<PathBuf>,
 }
 
-/// With --key and --alg a signed assertion authenticates the client, and the secret is not read.
+/// With --key and --alg, a signed assertion authenticates the client, and the secret is not read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SigningArgs {
     /// The algorithm of the client's assertion: PS256, RS256, ES256 or EdDSA

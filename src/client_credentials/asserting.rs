@@ -1,9 +1,8 @@
 //! Puts an assertion of its own into each token request.
 
 use std::{
-    future::poll_fn,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -15,8 +14,9 @@ use zeroize::Zeroizing;
 use super::{
     assertion::AssertionWriter,
     dialect::{AssertionUse, BodyEncoding},
-    exchange::{Exchange, StartedAt},
+    exchange::{Exchange, ToAssert},
     response::Answer,
+    shared_service::SharedService,
 };
 use crate::FetchError;
 
@@ -32,7 +32,7 @@ pub(super) fn with_assertions(
             writer,
             body,
             field: usage.field(),
-            exchange: Mutex::new(exchange),
+            exchange: SharedService::new(exchange),
         }),
     })
 }
@@ -45,7 +45,7 @@ struct Shared {
     writer: AssertionWriter,
     body: BodyEncoding,
     field: &'static str,
-    exchange: Mutex<Exchange>,
+    exchange: SharedService<Request<Bytes>, Answer, FetchError>,
 }
 
 impl Service<Request<Bytes>> for Asserting {
@@ -67,19 +67,13 @@ impl Service<Request<Bytes>> for Asserting {
 
 impl Shared {
     async fn exchange(&self, mut request: Request<Bytes>) -> Result<Answer, FetchError> {
-        let started = request.extensions_mut().remove();
-        let StartedAt(now) = started.expect("the fetcher says when the attempt started");
-        let assertion = self.writer.write(now).await?;
+        let says: Option<ToAssert> = request.extensions_mut().remove();
+        let says = says.expect("the fetcher puts it into the request");
+        let assertion = self.writer.write(says.started_at, &says.claims).await?;
         self.attach(&mut request, &assertion);
-        poll_fn(|cx| self.lock().poll_ready(cx)).await?;
-        let answer = self.lock().call(request);
-        let mut answer = answer.await?;
+        let mut answer = self.exchange.call(request).await?;
         answer.assertion = Some(assertion);
         Ok(answer)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Exchange> {
-        self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// At the end of the body. A JWT has only characters that neither a form nor JSON escapes.

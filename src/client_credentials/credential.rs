@@ -2,6 +2,7 @@
 //! when one has changed.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -12,8 +13,8 @@ use zeroize::Zeroizing;
 
 use super::{
     attempt_record::{Observer, Recorder, Recording},
-    dialect::{Dialect, ParamValue},
-    exchange::StartedAt,
+    dialect::{ClaimValue, Dialect, ParamValue},
+    exchange::ToAssert,
     request::{self, Client, Prepared},
     response::{Lifetimes, Reader, Scrubber},
 };
@@ -41,6 +42,7 @@ enum Field {
     ClientSecret,
     Param(String),
     Header(String),
+    Claim(String),
     /// One that the API's headers use beside those of a token.
     HeaderValue(String),
 }
@@ -62,6 +64,8 @@ pub(super) struct Written {
     /// The secrets as they are sent.
     sent_secrets: Vec<Zeroizing<String>>,
     request: Request<Bytes>,
+    /// Those of the client's assertions.
+    claims: Arc<BTreeMap<String, ClaimValue>>,
     pub(super) reader: Arc<Reader>,
     recorder: Option<Recorder>,
 }
@@ -72,9 +76,10 @@ impl Credential {
         let params = references(&dialect.token_params, Field::Param);
         let headers = references(&dialect.token_headers, Field::Header);
         let values = references(&dialect.header_values, Field::HeaderValue);
-        let own = own.into_iter().chain(params).chain(headers).chain(values);
+        let claims = claim_references(&dialect);
+        let own = own.into_iter().chain(params).chain(headers);
         Self {
-            secrets: own.collect(),
+            secrets: own.chain(values).chain(claims).collect(),
             dialect,
             client,
             observer: None,
@@ -221,6 +226,11 @@ impl Credential {
                 Field::Header(name) => {
                     drop(dialect.token_headers.insert(name.clone(), value.into()));
                 }
+                Field::Claim(name) => {
+                    if let Some(assertion) = &mut dialect.assertion {
+                        assertion.claims.insert(name.clone(), value.into());
+                    }
+                }
                 Field::HeaderValue(name) => {
                     drop(dialect.header_values.insert(name.clone(), value.into()));
                 }
@@ -234,6 +244,7 @@ impl Credential {
         let header_values = request::header_values(&dialect)?;
         let copies = header_values.iter().map(|(_, it)| it.expose().to_owned());
         secrets.extend(copies.map(Zeroizing::new));
+        let claims = dialect.assertion.as_ref().map(|it| it.claims.clone());
         let old = before.into_iter().flat_map(|it| &it.sent_secrets);
         let scrubber = Scrubber::new(secrets.iter().chain(old).cloned());
         let reader = Arc::new(Reader::new(
@@ -249,6 +260,7 @@ impl Credential {
             sent_secrets: secrets,
             recorder: self.observer.clone().map(record),
             request,
+            claims: Arc::new(claims.unwrap_or_default()),
             reader,
         })
     }
@@ -264,12 +276,15 @@ impl Written {
         pairs.into_iter().all(|(own, other)| own.is(other))
     }
 
-    /// A copy of the request. That of a client with assertions says when the attempt started.
+    /// A copy of the request. That of a client with assertions has what its assertion is to say.
     pub(super) fn request_of(&self, attempt: &TokenRequest) -> Request<Bytes> {
         let mut request = self.request.clone();
         if self.reader.dialect().assertion.is_some() {
-            let started = StartedAt(attempt.started_at());
-            request.extensions_mut().insert(started);
+            let says = ToAssert {
+                started_at: attempt.started_at(),
+                claims: Arc::clone(&self.claims),
+            };
+            request.extensions_mut().insert(says);
         }
         request
     }
@@ -281,7 +296,7 @@ impl Written {
 
 /// The secrets that are kept elsewhere.
 fn references(
-    values: &std::collections::BTreeMap<String, ParamValue>,
+    values: &BTreeMap<String, ParamValue>,
     field: fn(String) -> Field,
 ) -> Vec<(Field, Secret)> {
     let reference = |(name, value): (&String, &ParamValue)| match value {
@@ -292,6 +307,15 @@ fn references(
         | ParamValue::Secret(_) => None,
     };
     values.iter().filter_map(reference).collect()
+}
+
+fn claim_references(dialect: &Dialect) -> Vec<(Field, Secret)> {
+    let reference = |(name, value): (&String, &ClaimValue)| match value {
+        ClaimValue::Reference(place) => Some((Field::Claim(name.clone()), place.clone().into())),
+        _ => None,
+    };
+    let claims = dialect.assertion.iter().flat_map(|it| &it.claims);
+    claims.filter_map(reference).collect()
 }
 
 /// The first read failed: there is nothing to send.

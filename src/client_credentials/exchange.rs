@@ -1,6 +1,6 @@
 //! One HTTP exchange with the token endpoint, over any Tower HTTP service.
 
-use std::{pin::pin, time::SystemTime};
+use std::{collections::BTreeMap, pin::pin, sync::Arc, time::SystemTime};
 
 use bytes::{BufMut, Bytes};
 use http::{Request, Response};
@@ -10,6 +10,7 @@ use tower::{Service, ServiceExt, util::BoxService};
 use zeroize::Zeroizing;
 
 use super::{
+    dialect::ClaimValue,
     response::{Answer, Body, End},
     transport_error,
 };
@@ -21,13 +22,18 @@ const LONGEST_ANSWER: usize = 64 * 1024;
 /// The transport, without its own types.
 pub(super) type Exchange = BoxService<Request<Bytes>, Answer, FetchError>;
 
-/// When the attempt started, by the wall clock: an extension of a request whose assertion says it.
-#[derive(Clone, Copy)]
+/// What an attempt's assertion says: an extension of the request that gets it.
+#[derive(Clone)]
 #[cfg_attr(
     not(feature = "jwt"),
     expect(dead_code, reason = "without the feature there is no assertion")
 )]
-pub(super) struct StartedAt(pub(super) SystemTime);
+pub(super) struct ToAssert {
+    /// When the attempt started, by the wall clock.
+    pub(super) started_at: SystemTime,
+    /// The further claims, with the secrets of the moment.
+    pub(super) claims: Arc<BTreeMap<String, ClaimValue>>,
+}
 
 /// A Tower HTTP service: a shorthand for the bounds of a transport. Every service that meets them implements it, and
 /// you cannot implement it yourself.

@@ -2,32 +2,27 @@
 
 use std::{
     fmt,
-    future::{Future, poll_fn},
+    future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, TryLockError},
-    task::{Context, Poll, ready},
-    time::Duration,
+    sync::Arc,
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http::Request;
-use tokio::time;
-use tower::{Service, util::BoxService};
+use tower::Service;
 
-use super::{credential::Credential, endpoint::Endpoint, exchange::Exchange, response::Answer};
+use super::{
+    credential::Credential, endpoint::Endpoint, exchange::Exchange, response::Answer,
+    shared_service::SharedService,
+};
 use crate::{ConfigError, FetchError, Token, TokenRequest};
-
-/// An HTTP exchange that is under way.
-type Exchanging =
-    <BoxService<Request<Bytes>, Answer, FetchError> as Service<Request<Bytes>>>::Future;
-
-/// How long to leave a transport alone that another call is inside of.
-const OCCUPIED: Duration = Duration::from_millis(50);
 
 /// Fetches tokens with the client-credentials grant (RFC 6749 §4.4), over any Tower HTTP service.
 ///
 /// [`ClientCredentialsBuilder::fetcher`](super::ClientCredentialsBuilder::fetcher) builds it. One call is one attempt. It
-/// does not retry and has no timeout: the token source does both. It is ready when the transport is.
+/// does not retry and has no timeout: the token source does both. It is ready when the transport is; if its secrets can
+/// change or it signs assertions, it is always ready, and the call waits for the transport.
 ///
 /// # Cancel safety
 ///
@@ -35,7 +30,7 @@ const OCCUPIED: Duration = Duration::from_millis(50);
 pub struct ClientCredentials {
     credential: Arc<Credential>,
     endpoint: Arc<Endpoint>,
-    transport: Arc<Transport>,
+    transport: Arc<SharedService<Request<Bytes>, Answer, FetchError>>,
     /// What the transport shows, so that an error can say that it has expired.
     #[cfg(feature = "rustls")]
     identity: Option<crate::identity::Identity>,
@@ -47,7 +42,7 @@ impl ClientCredentials {
         Ok(Self {
             endpoint: Arc::new(Endpoint::of(credential.dialect(), &uri)),
             credential: Arc::new(credential),
-            transport: Arc::new(Transport(Mutex::new(exchange))),
+            transport: Arc::new(SharedService::new(exchange)),
             #[cfg(feature = "rustls")]
             identity: None,
         })
@@ -99,10 +94,10 @@ impl Service<TokenRequest> for ClientCredentials {
     type Future = Pin<Box<dyn Future<Output = Result<Token, FetchError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), FetchError>> {
-        match self.transport.try_lock() {
-            Some(mut exchange) => exchange.poll_ready(cx),
-            // The call waits for it.
-            None => Poll::Ready(Ok(())),
+        match self.can_change() {
+            // A permit of the transport that is held while the secrets are read may be the one that the vault needs.
+            true => Poll::Ready(Ok(())),
+            false => self.transport.poll_ready(cx),
         }
     }
 
@@ -114,7 +109,7 @@ impl Service<TokenRequest> for ClientCredentials {
         Box::pin(async move {
             let written = credential.for_attempt(attempt.attempt()).await?;
             let recording = written.begin_record(attempt.attempt());
-            let answer = transport.exchange(written.request_of(&attempt)).await;
+            let answer = transport.call(written.request_of(&attempt)).await;
             if let Some(recording) = recording {
                 recording.end(&answer);
             }
@@ -132,47 +127,6 @@ impl Service<TokenRequest> for ClientCredentials {
             });
             token
         })
-    }
-}
-
-/// The transport, which a call uses after it has read the secrets.
-///
-/// # Invariant
-///
-/// It is locked for one poll, never across an await: a call that is no longer polled does not hold it.
-struct Transport(Mutex<Exchange>);
-
-impl Transport {
-    async fn exchange(&self, request: Request<Bytes>) -> Result<Answer, FetchError> {
-        let mut request = Some(request);
-        loop {
-            match poll_fn(|cx| self.poll_call(&mut request, cx)).await {
-                Some(exchanging) => return exchanging?.await,
-                None => time::sleep(OCCUPIED).await,
-            }
-        }
-    }
-
-    /// `None`: another call is inside the transport.
-    fn poll_call(
-        &self,
-        request: &mut Option<Request<Bytes>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Exchanging, FetchError>>> {
-        let Some(mut exchange) = self.try_lock() else {
-            return Poll::Ready(None);
-        };
-        let ready = ready!(exchange.poll_ready(cx));
-        let request = request.take().expect("it is sent once");
-        Poll::Ready(Some(ready.map(|()| exchange.call(request))))
-    }
-
-    fn try_lock(&self) -> Option<MutexGuard<'_, Exchange>> {
-        match self.0.try_lock() {
-            Ok(exchange) => Some(exchange),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
     }
 }
 

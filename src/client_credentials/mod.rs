@@ -24,6 +24,7 @@ mod request;
 mod response;
 #[cfg(feature = "redis")]
 mod share;
+mod shared_service;
 #[cfg(test)]
 pub(crate) mod tests;
 mod transport_error;

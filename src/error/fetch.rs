@@ -192,11 +192,12 @@ impl FetchError {
     #[cfg(feature = "jwt")]
     pub(crate) fn unsigned(error: BoxError) -> Self {
         let signers = Self::from_fetcher(error);
-        Self {
+        let unsigned = Self {
             kind: FetchErrorKind::Signer,
             message: "the assertion could not be signed".into(),
             ..signers
-        }
+        };
+        unsigned.with_advice("Check the signer: nothing was sent to the token endpoint")
     }
 
     pub(crate) fn with_advice(mut self, advice: impl Into<Cow<'static, str>>) -> Self {

@@ -24,6 +24,7 @@ mod restraint;
 mod retry;
 mod runtimes;
 mod secrets;
+mod signers;
 mod single_flight;
 mod status;
 mod stopped;

@@ -12,7 +12,8 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
-use tower::service_fn;
+use tokio::sync::Semaphore;
+use tower::{limit::ConcurrencyLimit, service_fn};
 use tower_oauth::{
     BackOff, BoxError, ClientId, ClientSecret, Clock, FailureClass, FetchError, Secret, SecretRef,
     TokenSource,
@@ -485,6 +486,37 @@ async fn a_slow_function_is_waited_for() {
     let source = endpoint.source(secret);
     text(&source).await;
     assert_eq!(endpoint.started.elapsed(), secs(5));
+}
+
+/// A vault behind the connection limit that the token endpoint has, too.
+#[tokio::test(start_paused = true)]
+async fn a_function_may_need_the_permit_that_the_transport_needs() {
+    let permits = Arc::new(Semaphore::new(1));
+    let shared = permits.clone();
+    let secret = Secret::from_fn(move || {
+        let permits = shared.clone();
+        async move {
+            let _permit = permits.acquire().await.unwrap();
+            tokio::time::sleep(secs(1)).await;
+            Ok::<_, BoxError>(ClientSecret::new("first"))
+        }
+    });
+    let endpoint = Endpoint::new("first");
+    let bank = endpoint.clone();
+    let transport = service_fn(move |request: Request<Full<Bytes>>| {
+        let endpoint = bank.clone();
+        async move {
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            Ok::<_, BoxError>(endpoint.answer(std::str::from_utf8(&body).unwrap()))
+        }
+    });
+    let transport = ConcurrencyLimit::with_semaphore(transport, permits);
+    let source = endpoint.builder(secret).build(transport).unwrap();
+    text(&source).await;
+    fetch_again(&source).await;
+    assert_eq!(endpoint.sent(), ["first", "first"]);
+    let counters = source.status().counters;
+    assert_eq!((counters.fetches, counters.failures), (2, 0));
 }
 
 /// What else is wrong is found when the source is built.

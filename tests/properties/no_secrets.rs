@@ -27,7 +27,7 @@ use tower_oauth::{
     BackOff, BoxError, ClientId, ClientSecret, Clock, FetchCause, FetchError, FromExtension,
     Margin, OAuthLayer, OAuthMiddleware, Origin, Policy, RejectionRule, Secret, SecretRef, Sharing,
     Token, TokenHeaders, TokenRequest, TokenSource,
-    client_credentials::{ClientCredentialsBuilder, CredentialPlacement, Dialect},
+    client_credentials::{Assertion, ClientCredentialsBuilder, CredentialPlacement, Dialect},
     identity::{Identity, RenewingClient},
     testing::Authority,
 };
@@ -60,6 +60,13 @@ fn shown(value: &(impl Debug + ?Sized)) -> (&'static str, String) {
     let name = name.split('<').next().unwrap_or(name);
     let name = name.rsplit("::").next().unwrap_or(name);
     (name, format!("{value:?} {value:#?}"))
+}
+
+fn assertion() -> Assertion {
+    let mut assertion = Assertion::client(tower_oauth::SigningAlgorithm::Ps256);
+    let pin = ClientSecret::new("canary-pin").into();
+    assertion.claims.insert("pin".into(), pin);
+    assertion
 }
 
 /// A value of each public type, holding whatever secret such a value can hold.
@@ -117,6 +124,7 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
         })),
         shown(&SecretRef::Env("VARIABLE".into())),
         shown(&tower_oauth::SigningAlgorithm::Ps256),
+        shown(&assertion()),
         shown(&status.state),
         shown(&status),
         shown(&token()),
@@ -294,6 +302,15 @@ async fn a_request_prints_its_token_headers_as_sensitive() {
         text.contains("Sensitive") && !text.contains(CANARY),
         "{text}"
     );
+}
+
+#[test]
+fn a_dialect_is_not_written_with_a_secret_claim() {
+    let mut dialect = Dialect::new("bank", "https://login.example/token");
+    dialect.assertion = Some(assertion());
+    let written = toml::to_string(&dialect).map_err(|error| format!("{error} {error:?}"));
+    let text = written.unwrap_or_else(|error| error);
+    assert!(!text.contains(CANARY), "{text}");
 }
 
 #[test]

@@ -12,12 +12,14 @@ mod mtls;
 mod stack;
 
 mod answers;
+mod assertion_ids;
 mod assertions;
 mod bad_answers;
 mod banks;
 mod credentials;
 mod custom_dialect;
 mod messages;
+mod no_key_shown;
 mod nothing_shown;
 mod proxy;
 mod redirects;

@@ -1,15 +1,13 @@
 //! Who signs: any Tower service.
 
-use std::{
-    fmt,
-    future::poll_fn,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+use std::{fmt, sync::Arc, time::Duration};
+
+use tower::{Service, ServiceExt};
+
+use crate::{
+    BoxError, FailureClass, FetchError, FetchErrorKind, SigningAlgorithm,
+    client_credentials::shared_service::SharedService,
 };
-
-use tower::{Service, ServiceExt, util::BoxService};
-
-use crate::{BoxError, FailureClass, FetchError, FetchErrorKind, SigningAlgorithm};
 
 /// What a signer is asked to sign.
 ///
@@ -42,12 +40,13 @@ impl SigningRequest {
         Self { algorithm, bytes }
     }
 
-    /// The algorithm to sign with.
+    /// Returns the algorithm to sign with.
     pub fn algorithm(&self) -> SigningAlgorithm {
         self.algorithm
     }
 
-    /// The bytes to sign: header and claims in base64url, with a dot between them. They are the message and not its digest.
+    /// Returns the bytes to sign: header and claims in base64url, with a dot between them. They are the message, not its
+    /// digest.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -62,11 +61,11 @@ impl fmt::Debug for SigningRequest {
     }
 }
 
-type Service_ = BoxService<SigningRequest, Vec<u8>, BoxError>;
-
 /// A signer without its own type. Clones are the same signer.
 #[derive(Clone)]
-pub(in crate::client_credentials) struct Signer(Arc<Mutex<Service_>>);
+pub(in crate::client_credentials) struct Signer(
+    Arc<SharedService<SigningRequest, Vec<u8>, BoxError>>,
+);
 
 impl Signer {
     pub(in crate::client_credentials) fn new<S>(signer: S) -> Self
@@ -75,38 +74,28 @@ impl Signer {
         S::Error: Into<BoxError>,
         S::Future: Send + 'static,
     {
-        Self(Arc::new(Mutex::new(signer.map_err(Into::into).boxed())))
+        Self(Arc::new(SharedService::new(
+            signer.map_err(Into::into).boxed(),
+        )))
     }
 
-    /// `patience`: how long the signer may take, if there is a bound.
+    /// `timeout`: how long the signer may take, if there is a bound.
     pub(super) async fn sign(
         &self,
         request: SigningRequest,
-        patience: Option<Duration>,
+        timeout: Option<Duration>,
     ) -> Result<Vec<u8>, FetchError> {
         let algorithm = request.algorithm;
-        let signed = self.call(request);
-        let signature = match patience {
+        let signed = self.0.call(request);
+        let signature = match timeout {
             None => signed.await,
-            Some(patience) => tokio::time::timeout(patience, signed)
+            Some(timeout) => tokio::time::timeout(timeout, signed)
                 .await
-                .map_err(|_| too_slow(patience))?,
+                .map_err(|_| too_slow(timeout))?,
         };
         let signature = signature.map_err(FetchError::unsigned)?;
         check(algorithm, signature.len())?;
         Ok(signature)
-    }
-
-    /// The lock is never held across an await.
-    async fn call(&self, request: SigningRequest) -> Result<Vec<u8>, BoxError> {
-        poll_fn(|cx| self.lock().poll_ready(cx)).await?;
-        let signature = self.lock().call(request);
-        signature.await
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Service_> {
-        // A panic inside the signer is an outcome like any other.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,12 +105,13 @@ impl fmt::Debug for Signer {
     }
 }
 
-fn too_slow(patience: Duration) -> FetchError {
+fn too_slow(timeout: Duration) -> FetchError {
     FetchError::new(
         FailureClass::Transient,
         FetchErrorKind::Signer,
-        format!("the assertion's signer did not answer within timeouts.attempt, {patience:?}"),
+        format!("the assertion's signer did not answer within timeouts.attempt, {timeout:?}"),
     )
+    .with_advice("Check the signer: nothing was sent to the token endpoint")
 }
 
 /// What can be said of a signature without the public key: a wrong length is a wrong encoding.

@@ -1,15 +1,18 @@
 //! Writes an assertion: the same header each time, and claims with the times and the `jti` of one attempt.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use serde::{Serialize, Serializer};
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::signer::{Signer, SigningRequest};
 use crate::{
-    ClientId, ClientSecret, ConfigError, FetchError, SigningAlgorithm,
+    ClientId, FetchError, SigningAlgorithm,
     client_credentials::dialect::{Assertion, Audience, ClaimValue, Dialect, with_id},
 };
 
@@ -23,21 +26,19 @@ pub(in crate::client_credentials) struct AssertionWriter {
     algorithm: SigningAlgorithm,
     /// In base64url.
     header: String,
-    claims: Vec<(String, Claim)>,
+    /// `iss`, `sub` and `aud`.
+    own: [(&'static str, String); 3],
+    id: ClientId,
     /// In seconds, as the next one.
     lifetime: u64,
     skew: u64,
     not_before: bool,
     signer: Signer,
     /// How long the signer may take.
-    patience: Option<Duration>,
+    timeout: Option<Duration>,
 }
 
-/// A value that is the same in every assertion.
-enum Claim {
-    Plain(Value),
-    Secret(ClientSecret),
-}
+type Further = BTreeMap<String, ClaimValue>;
 
 impl AssertionWriter {
     pub(in crate::client_credentials) fn new(
@@ -45,28 +46,34 @@ impl AssertionWriter {
         assertion: &Assertion,
         id: &ClientId,
         signer: Signer,
-        patience: Option<Duration>,
-    ) -> Result<Self, ConfigError> {
-        Ok(Self {
+        timeout: Option<Duration>,
+    ) -> Self {
+        Self {
             algorithm: assertion.algorithm,
             header: header(assertion),
-            claims: claims(dialect, assertion, id)?,
+            own: [
+                ("iss", with_id(&assertion.issuer, id)),
+                ("sub", with_id(&assertion.subject, id)),
+                ("aud", audience(dialect, assertion, id)),
+            ],
+            id: id.clone(),
             lifetime: assertion.lifetime.as_secs(),
             skew: assertion.issued_at_skew.as_secs(),
             not_before: assertion.not_before,
             signer,
-            patience,
-        })
+            timeout,
+        }
     }
 
     /// A new assertion, as of `now` by the wall clock.
     pub(in crate::client_credentials) async fn write(
         &self,
         now: SystemTime,
+        further: &Further,
     ) -> Result<Zeroizing<String>, FetchError> {
-        let input = self.signing_input(now)?;
+        let input = self.signing_input(now, further)?;
         let request = SigningRequest::new(self.algorithm, input.as_bytes());
-        let signature = self.signer.sign(request, self.patience).await?;
+        let signature = self.signer.sign(request, self.timeout).await?;
         let signature = BASE64_URL_SAFE_NO_PAD.encode(signature);
         let mut jwt = Zeroizing::new(String::with_capacity(input.len() + 1 + signature.len()));
         jwt.extend([input.as_str(), ".", &signature]);
@@ -74,15 +81,19 @@ impl AssertionWriter {
     }
 
     /// Header and claims in base64url, with a dot between them.
-    fn signing_input(&self, now: SystemTime) -> Result<Zeroizing<String>, FetchError> {
-        let claims = BASE64_URL_SAFE_NO_PAD.encode(&*self.claims(now)?);
+    fn signing_input(
+        &self,
+        now: SystemTime,
+        further: &Further,
+    ) -> Result<Zeroizing<String>, FetchError> {
+        let claims = BASE64_URL_SAFE_NO_PAD.encode(&*self.claims(now, further)?);
         let claims = Zeroizing::new(claims);
         let mut input = Zeroizing::new(String::with_capacity(self.header.len() + 1 + claims.len()));
         input.extend([self.header.as_str(), ".", &claims]);
         Ok(input)
     }
 
-    fn claims(&self, now: SystemTime) -> Result<Zeroizing<Vec<u8>>, FetchError> {
+    fn claims(&self, now: SystemTime, further: &Further) -> Result<Zeroizing<Vec<u8>>, FetchError> {
         let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH);
         let issued_at = since_epoch
             .unwrap_or_default()
@@ -96,25 +107,30 @@ impl AssertionWriter {
             ("exp", Some((issued_at + self.lifetime).into())),
         ];
         let claims = Claims {
-            fixed: &self.claims,
+            own: &self.own,
+            further,
             of_attempt: &of_attempt,
+            id: &self.id,
         };
         // Large enough never to be moved: a move would leave a copy of a secret claim behind.
-        let mut json = Zeroizing::new(Vec::with_capacity(self.longest()));
+        let mut json = Zeroizing::new(Vec::with_capacity(self.longest(further)));
         let written = serde_json::to_writer(&mut *json, &claims);
         written.map_err(|error| FetchError::unsigned(error.into()))?;
         Ok(json)
     }
 
-    fn longest(&self) -> usize {
-        let length = |(name, claim): &(String, Claim)| {
-            let value = match claim {
-                Claim::Plain(value) => value.to_string().len(),
-                Claim::Secret(secret) => WORST_GROWTH * secret.expose().len(),
+    fn longest(&self, further: &Further) -> usize {
+        let own = self.own.iter().map(|(_, text)| text.len());
+        let further = further.iter().map(|(name, value)| {
+            let value = match value {
+                ClaimValue::Text(text) => with_id(text, &self.id).len(),
+                ClaimValue::List(texts) => texts.iter().map(|text| text.len() + 3).sum(),
+                ClaimValue::Secret(secret) => secret.expose().len(),
+                _ => 20,
             };
-            WORST_GROWTH * name.len() + value + 8
-        };
-        256 + self.claims.iter().map(length).sum::<usize>()
+            name.len() + value + 8
+        });
+        256 + WORST_GROWTH * own.chain(further).sum::<usize>()
     }
 }
 
@@ -134,22 +150,6 @@ fn header(assertion: &Assertion) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(Value::Object(header).to_string())
 }
 
-fn claims(
-    dialect: &Dialect,
-    assertion: &Assertion,
-    id: &ClientId,
-) -> Result<Vec<(String, Claim)>, ConfigError> {
-    let own = [
-        ("iss", with_id(&assertion.issuer, id)),
-        ("sub", with_id(&assertion.subject, id)),
-        ("aud", audience(dialect, assertion, id)),
-    ];
-    let own = own.map(|(name, text)| Ok((name.to_owned(), Claim::Plain(text.into()))));
-    let further = assertion.claims.iter();
-    let further = further.map(|(name, value)| Ok((name.clone(), claim(name, value, id)?)));
-    own.into_iter().chain(further).collect()
-}
-
 fn audience(dialect: &Dialect, assertion: &Assertion, id: &ClientId) -> String {
     match &assertion.audience {
         Audience::Text(text) => with_id(text, id),
@@ -161,19 +161,6 @@ fn audience(dialect: &Dialect, assertion: &Assertion, id: &ClientId) -> String {
     }
 }
 
-fn claim(name: &str, value: &ClaimValue, id: &ClientId) -> Result<Claim, ConfigError> {
-    let secret = match value {
-        ClaimValue::Text(text) => return Ok(Claim::Plain(with_id(text, id).into())),
-        ClaimValue::Integer(number) => return Ok(Claim::Plain((*number).into())),
-        ClaimValue::Boolean(value) => return Ok(Claim::Plain((*value).into())),
-        ClaimValue::List(texts) => return Ok(Claim::Plain(texts.clone().into())),
-        ClaimValue::Reference(place) => place.resolve()?,
-        ClaimValue::Secret(secret) => secret.clone(),
-    };
-    secret.check(&format!("assertion.claims.{name}"))?;
-    Ok(Claim::Secret(secret))
-}
-
 /// The identifier of one assertion, by which a server sees that it has had it before.
 fn jti() -> Result<String, FetchError> {
     let mut random = [0; JTI_BYTES];
@@ -182,36 +169,30 @@ fn jti() -> Result<String, FetchError> {
 }
 
 struct Claims<'a> {
-    fixed: &'a [(String, Claim)],
+    own: &'a [(&'static str, String)],
+    further: &'a Further,
     of_attempt: &'a [(&'a str, Option<Value>)],
+    id: &'a ClientId,
 }
 
 impl Serialize for Claims<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let fixed = self
-            .fixed
-            .iter()
-            .map(|(name, claim)| (name.as_str(), claim));
-        let fixed = fixed.map(|(name, claim)| (name, Member::Fixed(claim)));
-        let of_attempt = self.of_attempt.iter().filter_map(|(name, value)| {
-            let value = value.as_ref()?;
-            Some((*name, Member::OfAttempt(value)))
-        });
-        serializer.collect_map(fixed.chain(of_attempt))
-    }
-}
-
-enum Member<'a> {
-    Fixed(&'a Claim),
-    OfAttempt(&'a Value),
-}
-
-impl Serialize for Member<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Fixed(Claim::Secret(secret)) => serializer.serialize_str(secret.expose()),
-            Self::Fixed(Claim::Plain(value)) => value.serialize(serializer),
-            Self::OfAttempt(value) => value.serialize(serializer),
+        let mut claims = serializer.serialize_map(None)?;
+        for (name, text) in self.own {
+            claims.serialize_entry(name, text)?;
         }
+        for (name, value) in self.further {
+            match value {
+                ClaimValue::Text(text) => claims.serialize_entry(name, &with_id(text, self.id))?,
+                ClaimValue::Secret(secret) => claims.serialize_entry(name, secret.expose())?,
+                value => claims.serialize_entry(name, value)?,
+            }
+        }
+        for (name, value) in self.of_attempt {
+            if let Some(value) = value {
+                claims.serialize_entry(name, value)?;
+            }
+        }
+        claims.end()
     }
 }

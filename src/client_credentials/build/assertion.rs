@@ -1,4 +1,4 @@
-//! The builder's part about signed assertions.
+//! The builder's methods for signed assertions.
 
 #[cfg(feature = "jwt")]
 use {
@@ -26,8 +26,8 @@ pub(super) enum Signing {
 
 #[cfg(feature = "jwt")]
 impl ClientCredentialsBuilder {
-    /// Lets the client prove who it is by a JWT that it signs, whatever the dialect says. A secret that was given before
-    /// is dropped. Not needed if the dialect has an [`assertion`](crate::client_credentials::Dialect::assertion).
+    /// Authenticates the client with a JWT that it signs, whatever the dialect says. A secret that was set before is
+    /// dropped. Do not call it if the dialect has an [`assertion`](crate::client_credentials::Dialect::assertion).
     ///
     /// # Examples
     ///
@@ -52,13 +52,13 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// The key that signs the assertions. It replaces a [`signer`](Self::signer).
+    /// Sets the key that signs the assertions. It replaces a [`signer`](Self::signer).
     pub fn signing_key(mut self, key: SigningKey) -> Self {
         self.signing = Some(Signing::Key(key));
         self
     }
 
-    /// A service that signs the assertions: see [`SigningRequest`]. Use it for a key in a KMS, an HSM or a vault. It
+    /// Sets a service that signs the assertions: see [`SigningRequest`]. Use it for a key in a KMS, an HSM or a vault. It
     /// replaces a [`signing_key`](Self::signing_key).
     ///
     /// It is called once for each attempt. If it fails, so does the attempt, and nothing is sent. Return a
@@ -100,16 +100,16 @@ impl ClientCredentialsBuilder {
     pub(super) fn asserting(
         &self,
         exchange: Exchange,
-        patience: Option<Duration>,
+        timeout: Option<Duration>,
     ) -> Result<Exchange, ConfigError> {
-        self.with_assertions(exchange, patience)
+        self.with_assertions(exchange, timeout)
             .map_err(|error| error.of(&self.dialect.name))
     }
 
     fn with_assertions(
         &self,
         exchange: Exchange,
-        patience: Option<Duration>,
+        timeout: Option<Duration>,
     ) -> Result<Exchange, ConfigError> {
         let Some(assertion) = &self.dialect.assertion else {
             return match &self.signing {
@@ -131,7 +131,7 @@ impl ClientCredentialsBuilder {
             None => return Err(no_key()),
         };
         let (dialect, id) = (&self.dialect, &self.client.id);
-        let writer = AssertionWriter::new(dialect, &assertion, id, signer, patience)?;
+        let writer = AssertionWriter::new(dialect, &assertion, id, signer, timeout);
         let (body, usage) = (dialect.body, assertion.usage);
         Ok(asserting::with_assertions(exchange, writer, body, usage))
     }
@@ -150,7 +150,7 @@ impl ClientCredentialsBuilder {
     pub(super) fn asserting(
         &self,
         exchange: Exchange,
-        _patience: Option<Duration>,
+        _timeout: Option<Duration>,
     ) -> Result<Exchange, ConfigError> {
         match self.dialect.assertion {
             None => Ok(exchange),

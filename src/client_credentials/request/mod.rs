@@ -16,7 +16,9 @@ use zeroize::Zeroizing;
 pub(super) use self::client::Client;
 use crate::{
     ClientSecret, ConfigError,
-    client_credentials::dialect::{BodyEncoding, CredentialPlacement, Dialect, ParamValue},
+    client_credentials::dialect::{
+        BodyEncoding, ClaimValue, CredentialPlacement, Dialect, ParamValue,
+    },
 };
 
 /// An extra field or header, its secret read.
@@ -59,10 +61,23 @@ pub(super) fn prepare(dialect: &Dialect, client: &Client) -> Result<Prepared, Co
     let secrets = extras.map(|extra| copy(&extra.value));
     let basic = basic.iter().flat_map(encode::base64_variants);
     let secrets = secrets.chain(basic).chain(client.secret.as_ref().map(copy));
+    let secrets = secrets.chain(secret_claims(dialect)?.into_iter().map(copy));
     Ok(Prepared {
         request,
         secrets: secrets.collect(),
     })
+}
+
+/// The secrets that an assertion says.
+fn secret_claims(dialect: &Dialect) -> Result<Vec<&ClientSecret>, ConfigError> {
+    let mut secrets = Vec::new();
+    for (name, value) in dialect.assertion.iter().flat_map(|it| &it.claims) {
+        if let ClaimValue::Secret(secret) = value {
+            secret.check(&format!("assertion.claims.{name}"))?;
+            secrets.push(secret);
+        }
+    }
+    Ok(secrets)
 }
 
 fn copy(secret: &ClientSecret) -> Zeroizing<String> {

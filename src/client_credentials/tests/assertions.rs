@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
-use tower::Service;
+use tokio::sync::Semaphore;
+use tower::{Service, limit::ConcurrencyLimit};
 
 use super::{configuration::rejected, *};
 use crate::{
-    SecretRef, SigningAlgorithm,
+    BoxError, SecretRef, SigningAlgorithm,
     client_credentials::{
-        Assertion, BodyEncoding, ClaimValue, CredentialPlacement, Grant, SigningKey,
+        Assertion, BodyEncoding, ClaimValue, CredentialPlacement, Grant, SigningKey, SigningRequest,
     },
     testing::ClientKey,
 };
@@ -169,6 +170,31 @@ async fn a_signer_that_fails_sends_nothing() {
         .unwrap_err();
     assert_eq!(error.to_string(), "the assertion could not be signed");
     assert_eq!(asked.load(Ordering::SeqCst), 0);
+}
+
+/// A KMS behind the connection limit that the token endpoint has, too.
+#[tokio::test(start_paused = true)]
+async fn a_signer_may_need_the_permit_that_the_transport_needs() {
+    let permits = Arc::new(Semaphore::new(1));
+    let signer = service_fn(async |_: SigningRequest| {
+        tokio::task::yield_now().await;
+        Ok::<_, BoxError>(vec![0; 64])
+    });
+    let signer = ConcurrencyLimit::with_semaphore(signer, Arc::clone(&permits));
+    let transport = service_fn(async |_: Request<Full<Bytes>>| {
+        Ok::<_, Infallible>(answer(200, r#"{"access_token":"abc"}"#))
+    });
+    let mut fetcher = builder(bank())
+        .assertion(Assertion::client(SigningAlgorithm::EdDsa))
+        .signer(signer)
+        .fetcher(ConcurrencyLimit::with_semaphore(transport, permits))
+        .unwrap();
+    for _ in 0..2 {
+        let attempt = TokenRequest::first(now());
+        let fetched = async { fetcher.ready().await?.call(attempt).await };
+        let fetched = tokio::time::timeout(Duration::from_secs(8), fetched).await;
+        fetched.expect("nobody holds the permit").unwrap();
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //!
 //! No time passes in a model.
 
+mod credentials;
 mod endings;
 mod locking;
 mod publishing;

@@ -29,11 +29,11 @@ pub(super) struct PublicKey {
 }
 
 impl ClientKey {
-    /// Makes a new key pair: RSA of 2048 bits, or the curve of the algorithm. An RSA key takes some tenths of a second.
+    /// Creates a new key pair: RSA of 2048 bits, or the curve of the algorithm. An RSA key takes some tenths of a second.
     ///
     /// # Panics
     ///
-    /// If the machine has no random numbers.
+    /// Panics if the machine has no random numbers.
     pub fn generate(algorithm: SigningAlgorithm) -> Self {
         use SigningAlgorithm as Alg;
         let (der, bytes) = match algorithm {
@@ -56,12 +56,12 @@ impl ClientKey {
         }
     }
 
-    /// The private half, as PEM in PKCS #8.
+    /// Returns the private half, as PEM in PKCS #8.
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// The algorithm that it is for.
+    /// Returns the algorithm that it is for.
     pub fn algorithm(&self) -> SigningAlgorithm {
         self.public.algorithm
     }

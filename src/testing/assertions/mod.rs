@@ -1,4 +1,4 @@
-//! What a bank demands of the JWTs by which a client proves who it is.
+//! What a bank requires of the JWTs that authenticate a client.
 
 mod client_key;
 mod jwt;
@@ -7,6 +7,7 @@ mod verify;
 
 use std::{
     collections::{BTreeMap, HashSet},
+    fmt,
     sync::Mutex,
     time::{Duration, SystemTime},
 };
@@ -14,16 +15,16 @@ use std::{
 pub use self::client_key::ClientKey;
 use self::client_key::PublicKey;
 
-/// What a bank demands of a client's assertions (RFC 7523): [`BankBuilder::assertions`](super::BankBuilder::assertions)
-/// takes it. The bank then wants no secret.
+/// What a bank requires of a client's assertions (RFC 7523): [`BankBuilder::assertions`](super::BankBuilder::assertions)
+/// takes it. The bank then accepts no secret.
 ///
-/// Of each assertion it verifies the signature, `alg`, `typ`, `iss` and `sub` (the client's id), `aud`, `iat` and `nbf`
-/// (at most 60 s off), `exp` and the lifetime, and `jti`: one that it has had before is answered with 403, as at Open
-/// Finance Brasil. A header or a claim that is not named here is denied.
+/// It verifies the signature of each assertion, `alg`, `typ`, `iss` and `sub` (the client's id), `aud`, `iat` and `nbf`
+/// (at most 60 s off), `exp` and the lifetime, and `jti`: it answers a repeated one with 403, as Open Finance Brasil does.
+/// It denies a header or a claim that is not named here.
 ///
 /// # Examples
 ///
-/// A bank that demands what Stone's document says, and a client of it:
+/// A bank that requires what Stone's document says, and its client:
 ///
 /// ```
 /// use tower_oauth::{
@@ -55,7 +56,6 @@ use self::client_key::PublicKey;
 /// # })?;
 /// # Ok::<(), tower_oauth::BoxError>(())
 /// ```
-#[derive(Debug)]
 #[must_use]
 pub struct Assertions {
     usage: Use,
@@ -93,12 +93,12 @@ impl Assertions {
         verified.err().map(|error| error.reason)
     }
 
-    /// Demands an assertion as the client's authentication (RFC 7523 §2.2), signed with this key.
+    /// Requires an assertion as the client's authentication (RFC 7523 §2.2), signed with this key.
     pub fn client(key: &ClientKey) -> Self {
         Self::new(Use::Client, key)
     }
 
-    /// Demands an assertion as the grant (RFC 7523 §2.1), signed with this key.
+    /// Requires an assertion as the grant (RFC 7523 §2.1), signed with this key.
     pub fn grant(key: &ClientKey) -> Self {
         Self::new(Use::Grant, key)
     }
@@ -117,39 +117,50 @@ impl Assertions {
         }
     }
 
-    /// The `aud` that the bank takes. Default: the URL of the token endpoint.
+    /// Sets the `aud` that the bank accepts. Default: the URL of the token endpoint.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audience = Some(audience.into());
         self
     }
 
-    /// The `kid` that the header must have. Default: it must have none.
+    /// Sets the `kid` that the header must have. Default: it must have none.
     pub fn kid(mut self, kid: impl Into<String>) -> Self {
         self.kid = Some(kid.into());
         self
     }
 
-    /// The `x5t#S256` that the header must have. Default: it must have none.
+    /// Sets the `x5t#S256` that the header must have. Default: it must have none.
     pub fn x5t_s256(mut self, thumbprint: impl Into<String>) -> Self {
         self.thumbprint = Some(thumbprint.into());
         self
     }
 
-    /// The longest time from `iat` to `exp`. Default: 300 s, as at Itaú.
+    /// Sets the longest time from `iat` to `exp`. Default: 300 s, as at Itaú.
     pub fn longest_lifetime(mut self, lifetime: Duration) -> Self {
         self.longest_lifetime = lifetime;
         self
     }
 
-    /// Demands the claim `nbf`. Default: it may be there.
+    /// Requires the claim `nbf`. Default: it is optional.
     pub fn not_before(mut self) -> Self {
         self.needs_not_before = true;
         self
     }
 
-    /// A further claim that must be there, with this text.
+    /// Requires a further claim, with this text.
     pub fn claim(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
         self.claims.insert(name.into(), text.into());
         self
+    }
+}
+
+/// Without the claims' values.
+impl fmt::Debug for Assertions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Assertions")
+            .field("use", &self.usage)
+            .field("key", &self.key)
+            .field("claims", &self.claims.keys())
+            .finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 //! The axum example itself, over sockets, with banks that go down and come back.
 
+mod credentials;
 #[path = "../../../examples/axum_service/service/mod.rs"]
 mod service;
 mod world;

@@ -68,6 +68,11 @@ async fn each_mistake_says_what_to_do() {
     let good = File::new("good", key.pem());
     let encrypted = key.pem().replace("PRIVATE", "ENCRYPTED PRIVATE");
     let encrypted = File::new("encrypted", &encrypted);
+    let old = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n";
+    let old = key
+        .pem()
+        .replace("PRIVATE KEY-----\nM", &format!("PRIVATE KEY-----\n{old}M"));
+    let old = File::new("old-encrypted", &old.replace("PRIVATE", "RSA PRIVATE"));
     let certificate = key.pem().replace("PRIVATE KEY", "CERTIFICATE");
     let certificate = File::new("certificate", &certificate);
     let bank = Bank::bankly().start().await.unwrap();
@@ -78,9 +83,18 @@ async fn each_mistake_says_what_to_do() {
         (call.clone().arg("--key", good.path()), "--alg"),
         (call.clone().arg("--key", good.path()), "--cert"),
         (call.clone().arg("--kid", "k-1"), "--alg"),
+        (
+            with(&good, "ES256").arg("--secret-file", good.path()),
+            "--secret-file",
+        ),
         (with(&good, "HS256"), "must be one of PS256"),
         (with(&good, "PS256"), "which signs with ES256"),
+        (
+            with(&encrypted, "ES256"),
+            "is encrypted, and cannot be read without its passphrase",
+        ),
         (with(&encrypted, "ES256"), "openssl pkcs8 -topk8 -nocrypt"),
+        (with(&old, "PS256"), "openssl pkcs8 -topk8 -nocrypt"),
         (
             with(&certificate, "ES256"),
             "give the PRIVATE KEY that belongs to it",

@@ -22,6 +22,8 @@ struct Jwk<'a> {
     #[serde(rename = "use")]
     usage: Option<String>,
     keys: Option<serde::de::IgnoredAny>,
+    /// Of a JWE, by which RFC 7517 §7 encrypts a key.
+    ciphertext: Option<serde::de::IgnoredAny>,
     n: Option<&'a str>,
     e: Option<&'a str>,
     x: Option<&'a str>,
@@ -43,6 +45,11 @@ pub(super) fn read(json: &[u8]) -> Read<SigningKey> {
     })?;
     if jwk.keys.is_some() {
         return Err("is a set of keys; give one key of it".into());
+    }
+    if jwk.ciphertext.is_some() {
+        return Err(
+            "is encrypted, as a JWE; decrypt it first, and give the JWK that is in it".into(),
+        );
     }
     if jwk.usage.as_deref() == Some("enc") {
         return Err(

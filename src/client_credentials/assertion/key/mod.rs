@@ -43,7 +43,7 @@ const FIELD: &str = "signing_key";
 /// # Ok::<(), tower_oauth::ConfigError>(())
 /// ```
 ///
-/// A file that is none says what to do:
+/// An error says what to do:
 ///
 /// ```
 /// use tower_oauth::client_credentials::SigningKey;
@@ -126,15 +126,15 @@ impl SigningKey {
         from_file(path.as_ref(), jwk::read)
     }
 
-    /// Sets the `kid` of the assertions' header, by which the bank finds the public key. That of the dialect goes before
-    /// it.
+    /// Sets the `kid` of the assertions' header, by which the bank finds the public key. The dialect's `kid` takes
+    /// precedence.
     #[must_use]
     pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
         self.kid = Some(kid.into());
         self
     }
 
-    /// The `kid` that was set, or that the JWK has.
+    /// Returns the `kid` that was set, or that the JWK has.
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }

@@ -211,6 +211,10 @@ fn what_is_no_key_in_a_jwk_says_what_to_do() {
             "PEM has a function of its own",
         ),
         (format!(r#"{{"keys":[{EC}]}}"#), "is a set of keys"),
+        (
+            r#"{"protected":"canary","ciphertext":"canary","iv":"","tag":""}"#.into(),
+            "is encrypted, as a JWE; decrypt it first",
+        ),
         ("{}".into(), "has no `kty`"),
         (with(EC, r#""use":"enc""#), "is a JWK for encryption"),
         (

@@ -1,8 +1,8 @@
 //! Signers that are Tower services.
 
-use std::{io, time::Duration};
+use std::{io, sync::mpsc, thread, time::Duration};
 
-use tokio::time::sleep;
+use tokio::{runtime, time::sleep};
 use tower::service_fn;
 
 use super::super::signer::{Signer, SigningRequest};
@@ -102,4 +102,31 @@ async fn a_signature_in_another_encoding_is_noticed() {
             );
         }
     }
+}
+
+/// A signer is asked by one attempt at a time, and an attempt that was taken over may still be inside.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_stuck_in_the_signer_blocks_no_thread_of_another() {
+    let (entered, inside) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let mut stuck = Some(released);
+    let signer = Signer::new(service_fn(move |_: SigningRequest| {
+        if let Some(released) = stuck.take() {
+            entered.send(()).unwrap();
+            let _ = released.recv();
+        }
+        async { Ok::<_, BoxError>(vec![0; 64]) }
+    }));
+    let request = || SigningRequest::new(SigningAlgorithm::EdDsa, b"message");
+    let other = signer.clone();
+    let first = thread::spawn(move || {
+        let runtime = runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(other.sign(request(), None))
+    });
+    inside.recv().unwrap();
+    let error = signer.sign(request(), Some(PATIENCE)).await.unwrap_err();
+    assert!(error.to_string().contains("did not answer"), "{error}");
+    release.send(()).unwrap();
+    first.join().unwrap().unwrap();
+    signer.sign(request(), Some(PATIENCE)).await.unwrap();
 }

@@ -34,7 +34,7 @@ pub enum ClaimValue {
     Boolean(bool),
     /// A list of texts.
     List(Vec<String>),
-    /// A secret, read when the source is built.
+    /// A secret that is kept elsewhere, and read again before each fetch.
     Reference(SecretRef),
     /// A secret itself. Serializing it is an error.
     #[serde(skip)]
