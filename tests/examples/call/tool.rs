@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use tower_oauth::testing::Bank;
 
 const SECRET: &str = "OAUTH_CLIENT_SECRET";
+const STORE_KEY: &str = "OAUTH_STORE_KEY";
 
 pub(crate) const CLIENTS: [&str; 2] = ["hyper", "reqwest"];
 
@@ -19,6 +20,7 @@ pub(crate) const CLIENTS: [&str; 2] = ["hyper", "reqwest"];
 pub(crate) struct Call {
     args: Vec<String>,
     secret: Option<String>,
+    store_key: Option<String>,
     secrets: Vec<String>,
 }
 
@@ -35,6 +37,7 @@ impl Call {
         Self {
             args: args.iter().map(ToString::to_string).collect(),
             secret: None,
+            store_key: None,
             secrets: Vec::new(),
         }
     }
@@ -77,6 +80,19 @@ impl Call {
         self
     }
 
+    /// The key that seals what is in a store.
+    pub(crate) fn store_key(mut self, key: &str) -> Self {
+        self.secrets.push(key.to_owned());
+        self.store_key = Some(key.to_owned());
+        self
+    }
+
+    /// Text that must not be shown.
+    pub(crate) fn hiding(mut self, text: &str) -> Self {
+        self.secrets.push(text.to_owned());
+        self
+    }
+
     pub(crate) fn without_secret(mut self) -> Self {
         self.secret = None;
         self
@@ -85,7 +101,11 @@ impl Call {
     /// Runs it to its end; whatever it says, it does not say a secret.
     pub(crate) async fn run(self) -> Outcome {
         let mut command = Command::new(binary());
-        command.args(&self.args).env_remove(SECRET);
+        command.args(&self.args);
+        command.env_remove(SECRET).env_remove(STORE_KEY);
+        if let Some(key) = &self.store_key {
+            command.env(STORE_KEY, key);
+        }
         if let Some(secret) = &self.secret {
             command.env(SECRET, secret);
         }
