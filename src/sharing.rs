@@ -17,7 +17,9 @@ pub struct Sharing(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     #[cfg(feature = "redis")]
-    has_worked: AtomicBool,
+    has_read: AtomicBool,
+    #[cfg(feature = "redis")]
+    has_written: AtomicBool,
     bypassed: AtomicBool,
     bypasses: AtomicU64,
     store_failures: AtomicU64,
@@ -55,6 +57,14 @@ impl Sharing {
     }
 }
 
+/// What a replica does with the store. It may be permitted to do the one and not the other.
+#[cfg(feature = "redis")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
 #[cfg(feature = "redis")]
 impl Sharing {
     /// Returns whether this is the first bypass since the store last worked.
@@ -67,13 +77,20 @@ impl Sharing {
         self.0.store_failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether the store has ever worked.
-    pub(crate) fn has_worked(&self) -> bool {
-        self.0.has_worked.load(Ordering::Relaxed)
+    /// Whether the store has ever worked in this way.
+    pub(crate) fn has_worked(&self, access: Access) -> bool {
+        self.flag(access).load(Ordering::Relaxed)
     }
 
-    pub(crate) fn store_works(&self) {
-        self.0.has_worked.store(true, Ordering::Relaxed);
+    fn flag(&self, access: Access) -> &AtomicBool {
+        match access {
+            Access::Read => &self.0.has_read,
+            Access::Write => &self.0.has_written,
+        }
+    }
+
+    pub(crate) fn store_works(&self, access: Access) {
+        self.flag(access).store(true, Ordering::Relaxed);
         self.0.bypassed.store(false, Ordering::Relaxed);
     }
 

@@ -67,7 +67,9 @@ fn shared(client: ClientCredentialsBuilder) -> Result<ClientCredentialsBuilder, 
         return Ok(client);
     };
     let key = env::var("OAUTH_STORE_KEY").map_err(|_| "set OAUTH_STORE_KEY beside REDIS_URL")?;
-    let store = SharedStore::redis(&url, SealingKeys::from_base64(&key)?)?;
+    let keys =
+        SealingKeys::from_base64(&key).map_err(|error| format!("OAUTH_STORE_KEY: {error}"))?;
+    let store = SharedStore::redis(&url, keys).map_err(|error| format!("REDIS_URL: {error}"))?;
     Ok(client
         .shared(store)
         .when_store_is_down(WhenStoreIsDown::FetchAlone))

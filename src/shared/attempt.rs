@@ -11,7 +11,8 @@ use super::{
     store::{Holder, Lease, Operation, Snapshot, StoreError},
 };
 use crate::{
-    FailureClass, FetchCause, FetchError, FetchErrorKind, Token, TokenRequest, token::Life,
+    FailureClass, FetchCause, FetchError, FetchErrorKind, Token, TokenRequest, sharing::Access,
+    token::Life,
 };
 
 /// How long one operation of the store may take, the connection included.
@@ -54,8 +55,13 @@ enum Next {
     Wait,
 }
 
-/// The store is down; what it failed with, if it was tried.
-struct Down(Option<StoreError>);
+/// The store is down.
+struct Down {
+    /// What it failed with, if it was tried.
+    error: Option<StoreError>,
+    /// What was tried has never worked in this process.
+    never_worked: bool,
+}
 
 impl Attempt {
     pub(super) fn new(core: Arc<Core>, request: TokenRequest) -> Self {
@@ -83,8 +89,10 @@ impl Attempt {
     /// Looks until there is a token, a failure or a lease, or until the attempt's time is over.
     async fn next(&self) -> Result<Next, Down> {
         if self.request.is_retry_now() {
-            self.try_store(|core| core.parts.store.engine.end_pause(&core.parts.name))
-                .await?;
+            self.try_store(Access::Write, |core| {
+                core.parts.store.engine.end_pause(&core.parts.name)
+            })
+            .await?;
         }
         let bound = self.core.parts.policy.timeouts.attempt;
         let mut wait = FIRST_LOOK;
@@ -101,7 +109,9 @@ impl Attempt {
     async fn look(&self) -> Result<Next, Down> {
         let parts = &self.core.parts;
         let seen = self
-            .try_store(|core| core.parts.store.engine.load(&core.parts.name))
+            .try_store(Access::Read, |core| {
+                core.parts.store.engine.load(&core.parts.name)
+            })
             .await?;
         parts.sharing.held_by(seen.holder.as_deref());
         if let Some(found) = self.found(&seen) {
@@ -116,7 +126,7 @@ impl Attempt {
         }
         let ttl = parts.policy.timeouts.attempt + LEASE_GRACE;
         let lease = self
-            .try_store(|core| {
+            .try_store(Access::Write, |core| {
                 let store = &core.parts.store;
                 store.engine.try_lease(&core.parts.name, &core.owner, ttl)
             })
@@ -220,14 +230,16 @@ impl Attempt {
             return;
         };
         let stored = self
-            .try_store(|core| {
+            .try_store(Access::Write, |core| {
                 let (store, holder) = (&core.parts.store, core.holder(lease));
                 let name = &core.parts.name;
                 store.engine.store_if_newer(name, holder, sealed, ends_at)
             })
             .await;
-        if let Ok(false) = stored {
-            debug!("a newer lease was granted meanwhile: the token is not stored");
+        match stored {
+            Ok(true) => {}
+            Ok(false) => debug!("a newer lease was granted meanwhile: the token is not stored"),
+            Err(_) => warn!("the token was fetched and could not be stored: other replicas fetch"),
         }
     }
 
@@ -245,7 +257,7 @@ impl Attempt {
         };
         let ttl = wait + COUNT_KEPT;
         let _ = self
-            .try_store(|core| {
+            .try_store(Access::Write, |core| {
                 let (store, holder) = (&core.parts.store, core.holder(lease));
                 store.engine.pause(&core.parts.name, holder, sealed, ttl)
             })
@@ -271,7 +283,7 @@ impl Attempt {
 
     async fn release(&self) {
         let _ = self
-            .try_store(|core| {
+            .try_store(Access::Write, |core| {
                 let store = &core.parts.store;
                 store.engine.release(&core.parts.name, &core.owner)
             })
@@ -282,9 +294,11 @@ impl Attempt {
     where
         F: AsyncFnOnce(TokenRequest) -> Result<Token, FetchError>,
     {
-        let Down(error) = down;
+        let Down {
+            error,
+            never_worked,
+        } = down;
         let parts = &self.core.parts;
-        let never_worked = !parts.sharing.has_worked();
         let fails = match &error {
             // A mistake in the configuration, which an outage is not.
             Some(StoreError::AccessDenied(_)) if never_worked => true,
@@ -304,25 +318,30 @@ impl Attempt {
     /// One operation, within its bound, unless the store is left alone.
     async fn try_store<'a, T>(
         &'a self,
+        access: Access,
         operation: impl FnOnce(&'a Core) -> Operation<'a, T>,
     ) -> Result<T, Down> {
         let core = &*self.core;
         let sharing = &core.parts.sharing;
+        let down = |error| Down {
+            error,
+            never_worked: !sharing.has_worked(access),
+        };
         if !core.breaker.permits(self.now()) {
-            return Err(Down(None));
+            return Err(down(None));
         }
         let result = tokio::time::timeout(OPERATION, operation(core)).await;
         match result.unwrap_or(Err(StoreError::TimedOut)) {
             Ok(done) => {
                 core.breaker.succeeded();
-                sharing.store_works();
+                sharing.store_works(access);
                 Ok(done)
             }
             Err(error) => {
                 core.breaker.failed(self.now());
                 sharing.store_failed();
                 debug!(?error, "an operation of the shared store failed");
-                Err(Down(Some(error)))
+                Err(down(Some(error)))
             }
         }
     }

@@ -53,8 +53,8 @@ impl<S: TokenStore> Name<'_, S> {
 
 async fn one_owner_holds_the_lease(store: &impl TokenStore) {
     let name = Name(store, "{lease}");
-    let first = name.lease("old", TTL).await.unwrap();
-    assert_eq!(name.lease("new", TTL).await, None);
+    let first = name.lease("old", HOUR).await.unwrap();
+    assert_eq!(name.lease("new", HOUR).await, None);
     store.release("{lease}", "new").await.unwrap();
     assert_eq!(name.seen().await.holder.as_deref(), Some("old"));
     let again = name.lease("old", TTL).await.unwrap();
@@ -85,31 +85,29 @@ async fn an_old_holder_writes_nothing_and_releases_nothing(store: &impl TokenSto
 
 async fn entries_end_by_themselves(store: &impl TokenStore) {
     let name = Name(store, "{ends}");
-    let fence = name.lease("a", HOUR).await.unwrap();
-    assert!(name.pause("a", fence, TTL).await);
-    assert_eq!(name.seen().await.pause, Some(b"a".to_vec()));
-    assert_eq!(name.seen().await.holder, None);
-    let fence = name.lease("a", HOUR).await.unwrap();
-    assert!(name.put("a", fence, TTL).await);
+    let lease = async || name.lease("a", HOUR).await.unwrap();
+    assert!(name.pause("a", lease().await, HOUR).await);
+    let seen = name.seen().await;
+    assert_eq!((seen.pause, seen.holder), (Some(b"a".to_vec()), None));
+    assert!(name.put("a", lease().await, HOUR).await);
     let seen = name.seen().await;
     assert_eq!((seen.token, seen.pause), (Some(b"a".to_vec()), None));
+    assert!(name.put("a", lease().await, TTL).await);
+    assert!(name.pause("a", lease().await, TTL).await);
     tokio::time::sleep(TTL * 2).await;
-    assert_eq!(name.seen().await.token, None);
-    let fence = name.lease("a", HOUR).await.unwrap();
-    assert!(name.pause("a", fence, HOUR).await);
+    let seen = name.seen().await;
+    assert_eq!((seen.token, seen.pause), (None, None));
+    assert!(name.pause("a", lease().await, HOUR).await);
     store.end_pause("{ends}").await.unwrap();
     assert_eq!(name.seen().await.pause, None);
 }
 
-async fn keeps_the_contract(store: &impl TokenStore) {
-    one_owner_holds_the_lease(store).await;
-    an_old_holder_writes_nothing_and_releases_nothing(store).await;
-    entries_end_by_themselves(store).await;
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_store_in_memory_keeps_the_contract() {
-    keeps_the_contract(&MemoryStore::new(Clock::tokio())).await;
+    let store = MemoryStore::new(Clock::tokio());
+    one_owner_holds_the_lease(&store).await;
+    an_old_holder_writes_nothing_and_releases_nothing(&store).await;
+    entries_end_by_themselves(&store).await;
 }
 
 struct Server(Child);
@@ -149,17 +147,34 @@ async fn server() -> (Server, ::redis::aio::MultiplexedConnection) {
 
 #[tokio::test]
 #[ignore = "needs redis-server: run .ci/fleet"]
-async fn the_store_over_redis_keeps_the_contract() {
+async fn over_redis_one_owner_holds_the_lease() {
+    let (_server, connection) = server().await;
+    one_owner_holds_the_lease(&RedisStore::over(connection)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server: run .ci/fleet"]
+async fn over_redis_an_old_holder_writes_nothing_and_releases_nothing() {
+    let (_server, connection) = server().await;
+    an_old_holder_writes_nothing_and_releases_nothing(&RedisStore::over(connection)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server: run .ci/fleet"]
+async fn over_redis_entries_end_by_themselves() {
+    let (_server, connection) = server().await;
+    entries_end_by_themselves(&RedisStore::over(connection)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server: run .ci/fleet"]
+async fn over_redis_fences_grow_over_a_loss_of_data() {
     let (_server, mut connection) = server().await;
     let store = RedisStore::over(connection.clone());
-    keeps_the_contract(&store).await;
-    // Also if the store loses its data meanwhile.
     let name = Name(&store, "{flush}");
     let old = name.lease("old", HOUR).await.unwrap();
-    let _: () = ::redis::cmd("FLUSHALL")
-        .query_async(&mut connection)
-        .await
-        .unwrap();
+    let flush = ::redis::cmd("FLUSHALL");
+    let _: () = flush.query_async(&mut connection).await.unwrap();
     let new = name.lease("new", HOUR).await.unwrap();
     assert!(new > old);
     assert!(!name.put("old", old, HOUR).await);

@@ -147,8 +147,9 @@ fn read_error(error: RedisError) -> StoreError {
         ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm)
     );
     let denied = denied || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"));
-    // A command that a script may not call is an error of the script.
-    let denied = denied || error.detail().is_some_and(|it| it.contains("ACL failure"));
+    // A command that a script may not call is an error of the script: the texts of Redis 7.2, and of those before.
+    let of_script = |text: &str| text.contains("ACL failure") || text.contains("can't run this");
+    let denied = denied || of_script(&error.to_string());
     match (denied, error.is_timeout()) {
         (true, _) => StoreError::AccessDenied(error.into()),
         (_, true) => StoreError::TimedOut,

@@ -49,6 +49,8 @@ enum Mode {
     Off,
     Hanging,
     AccessDenied,
+    /// The permission to write is missing.
+    ReadOnly,
 }
 
 impl Fleet {
@@ -108,13 +110,18 @@ impl Fleet {
 }
 
 impl Switch {
-    fn pass<'a, T: Send + 'a>(&'a self, operation: Operation<'a, T>) -> Operation<'a, T> {
+    fn pass<'a, T: Send + 'a>(
+        &'a self,
+        is_read: bool,
+        operation: Operation<'a, T>,
+    ) -> Operation<'a, T> {
         self.operations.fetch_add(1, Ordering::Relaxed);
         match *self.mode.lock().unwrap() {
             Mode::On => operation,
+            Mode::ReadOnly if is_read => operation,
             Mode::Off => Box::pin(async { Err(StoreError::Failed("connection refused".into())) }),
             Mode::Hanging => Box::pin(std::future::pending()),
-            Mode::AccessDenied => {
+            Mode::AccessDenied | Mode::ReadOnly => {
                 Box::pin(async { Err(StoreError::AccessDenied("WRONGPASS".into())) })
             }
         }
@@ -123,7 +130,7 @@ impl Switch {
 
 impl TokenStore for Arc<Switch> {
     fn load<'a>(&'a self, name: &'a str) -> Operation<'a, Snapshot> {
-        self.pass(self.store.load(name))
+        self.pass(true, self.store.load(name))
     }
     fn try_lease<'a>(
         &'a self,
@@ -131,7 +138,7 @@ impl TokenStore for Arc<Switch> {
         owner: &'a str,
         ttl: Duration,
     ) -> Operation<'a, Lease> {
-        self.pass(self.store.try_lease(name, owner, ttl))
+        self.pass(false, self.store.try_lease(name, owner, ttl))
     }
     fn store_if_newer<'a>(
         &'a self,
@@ -140,7 +147,10 @@ impl TokenStore for Arc<Switch> {
         sealed: Vec<u8>,
         expires_at: Duration,
     ) -> Operation<'a, bool> {
-        self.pass(self.store.store_if_newer(name, holder, sealed, expires_at))
+        self.pass(
+            false,
+            self.store.store_if_newer(name, holder, sealed, expires_at),
+        )
     }
     fn pause<'a>(
         &'a self,
@@ -149,13 +159,13 @@ impl TokenStore for Arc<Switch> {
         sealed: Vec<u8>,
         ttl: Duration,
     ) -> Operation<'a, bool> {
-        self.pass(self.store.pause(name, holder, sealed, ttl))
+        self.pass(false, self.store.pause(name, holder, sealed, ttl))
     }
     fn end_pause<'a>(&'a self, name: &'a str) -> Operation<'a, ()> {
-        self.pass(self.store.end_pause(name))
+        self.pass(false, self.store.end_pause(name))
     }
     fn release<'a>(&'a self, name: &'a str, owner: &'a str) -> Operation<'a, ()> {
-        self.pass(self.store.release(name, owner))
+        self.pass(false, self.store.release(name, owner))
     }
 }
 
@@ -306,6 +316,9 @@ async fn a_wrong_password_is_an_error_at_first_and_an_outage_later() {
         error.to_string().contains("check its user, password"),
         "{error}"
     );
+    fleet.set(Mode::ReadOnly);
+    let error = fleet.replica().ready().await.unwrap_err();
+    assert_eq!(error.class(), Some(FailureClass::Permanent));
     fleet.set(Mode::On);
     let replica = fleet.replica();
     let token = replica.token().await.unwrap();

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use tower_oauth::testing::{Bank, BankBuilder, Fault};
 
 use crate::{
-    process::{Settings, all, sums},
+    process::{Settings, all, lifetime_left, sums},
     server::RedisServer,
 };
 
@@ -18,7 +18,7 @@ pub(crate) async fn world(bank: BankBuilder) -> (RedisServer, Bank, Settings) {
 }
 
 /// How long the longer cases run, in seconds.
-fn seconds() -> u64 {
+pub(crate) fn seconds() -> u64 {
     let set = std::env::var("FLEET_SECONDS").ok();
     set.and_then(|it| it.parse().ok()).unwrap_or(10)
 }
@@ -160,4 +160,40 @@ async fn invalid_client_is_one_denial_for_the_fleet() {
         "{answers:?}"
     );
     assert_eq!(bank.counters().token_requests, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server: run .ci/fleet"]
+async fn clocks_five_minutes_apart_share_a_token_with_its_true_life() {
+    let (_redis, bank, settings) = world(Bank::bankly()).await;
+    let mut first = settings.with("FLEET_CLOCK", "300").start();
+    let token = first.token().await;
+    let longest = lifetime_left(&first.ask("status").await);
+    for clock in ["-300", "0", "300"] {
+        let mut replica = settings.with("FLEET_CLOCK", clock).start();
+        assert_eq!(replica.token().await, token);
+        let left = lifetime_left(&replica.ask("status").await);
+        assert!(left <= longest && left > longest - 60.0, "{clock}: {left}");
+    }
+    assert_eq!(bank.counters().token_requests, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server: run .ci/fleet"]
+async fn retry_now_on_one_replica_ends_the_back_off_of_all() {
+    let (_redis, bank, settings) = world(Bank::bankly()).await;
+    bank.token_faults([Fault::oauth_error(
+        http::StatusCode::BAD_REQUEST,
+        "invalid_scope",
+    )]);
+    let mut fleet = settings.fleet(4);
+    let answers = all(&mut fleet, "token").await;
+    assert!(
+        answers.iter().all(|it| it.contains("invalid_scope")),
+        "{answers:?}"
+    );
+    fleet[0].ask("retry_now").await;
+    let token = fleet[0].token().await;
+    assert_eq!(settings.start().token().await, token);
+    assert_eq!(bank.counters().token_requests, 2);
 }

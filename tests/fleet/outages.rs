@@ -1,5 +1,8 @@
 //! The store away, slow, full, flushed, or closed to us.
 
+use std::time::Duration;
+
+use rustix::process::Signal;
 use tower_oauth::testing::Bank;
 
 use crate::{
@@ -95,7 +98,7 @@ async fn a_full_store_fails_no_replica() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server: run .ci/fleet"]
-async fn a_wrong_password_or_a_missing_permission_is_an_error_with_its_reason() {
+async fn a_wrong_password_is_an_error_with_its_reason() {
     let redis = RedisServer::start(&["--requirepass", "right"]).await;
     let bank = Bank::bankly().start().await.unwrap();
     let address = redis.url().replace("redis://", "");
@@ -108,4 +111,61 @@ async fn a_wrong_password_or_a_missing_permission_is_an_error_with_its_reason() 
     let mut right = with(":right").start();
     right.token().await;
     assert_eq!(bank.counters().token_requests, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server: run .ci/fleet"]
+async fn a_redis_that_hangs_costs_a_cold_replica_its_bound_once() {
+    let (redis, bank, settings) = world(Bank::bankly()).await;
+    let mut fleet = settings.fleet(4);
+    all(&mut fleet, "token").await;
+    redis.signal(Signal::STOP);
+    // The kernel still accepts connections.
+    let answer = settings.start().ask("token").await;
+    let words: Vec<_> = answer.split(' ').collect();
+    assert_eq!((words[0], words[1]), ("ok", "endpoint"), "{answer}");
+    let micros: u64 = words[2].parse().unwrap();
+    println!(
+        "redis hangs: a cold replica is ready in {} ms",
+        micros / 1000
+    );
+    assert!((250_000..1_500_000).contains(&micros), "{micros}");
+    let (_, bad) = sums(&all(&mut fleet, "load 500").await);
+    redis.signal(Signal::CONT);
+    assert_eq!((bad, bank.counters().token_requests), (0, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server: run .ci/fleet"]
+async fn a_store_that_became_read_only_fails_no_replica() {
+    let (redis, bank, settings) = world(Bank::bankly()).await;
+    let token = settings.start().token().await;
+    // As after a fail-over to another node.
+    let _: String = redis.run("REPLICAOF 127.0.0.1 1").await;
+    let mut replica = settings.start();
+    assert_eq!(replica.token().await, token);
+    replica.ask("reject").await;
+    assert_ne!(replica.token().await, token);
+    let status = replica.ask("status").await;
+    assert!(status.contains(r#""bypassed":true"#), "{status}");
+    let _: String = redis.run("REPLICAOF NO ONE").await;
+    assert_eq!(bank.counters().token_requests, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server: run .ci/fleet"]
+async fn redis_comes_back_and_is_used_again() {
+    let (mut redis, bank, settings) = world(Bank::bankly()).await;
+    redis.kill();
+    let mut replica = settings.start();
+    replica.token().await;
+    redis.restart().await;
+    // As long as the breaker leaves it alone.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    replica.ask("reject").await;
+    let token = replica.token().await;
+    let status = replica.ask("status").await;
+    assert!(status.contains(r#""bypassed":false"#), "{status}");
+    assert_eq!(settings.start().token().await, token);
+    assert_eq!(bank.counters().token_requests, 2);
 }

@@ -136,3 +136,9 @@ pub(crate) fn sums(answers: &[String]) -> (u32, u32) {
         )
     })
 }
+
+/// How many seconds the token has left, by a status.
+pub(crate) fn lifetime_left(status: &str) -> f64 {
+    let status: serde_json::Value = serde_json::from_str(status).unwrap();
+    status["expires_in_s"].as_f64().unwrap()
+}

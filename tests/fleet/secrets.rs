@@ -51,6 +51,12 @@ async fn monitor_and_the_data_show_no_token_and_no_secret() {
         seen.matches("EVALSHA").count(),
         seen.len()
     );
+    let mut stored = stored;
+    let keys: Vec<String> = redis.run("KEYS *").await;
+    for key in &keys {
+        stored.extend(key.as_bytes());
+        stored.extend(redis.run::<Vec<u8>>(&format!("DUMP {key}")).await);
+    }
     for secret in [token.as_str(), bank.client_secret(), bank.client_id(), KEY] {
         assert!(!seen.contains(secret));
         let bytes = secret.as_bytes();
@@ -103,4 +109,18 @@ async fn tampered_swapped_foreign_and_oversized_entries_are_misses() {
     set(&redis, &key, &swapped).await;
     settings.start().token().await;
     assert_eq!(bank.counters().token_requests, before + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs redis-server: run .ci/fleet"]
+async fn an_entry_older_than_its_token_is_a_miss() {
+    let lifetime = Duration::from_secs(3);
+    let (redis, bank, settings) = world(Bank::bankly().lifetime(lifetime)).await;
+    let old = settings.start().token().await;
+    let key = token_key(&redis).await;
+    let stored: Vec<u8> = redis.run(&format!("GET {key}")).await;
+    tokio::time::sleep(lifetime).await;
+    set(&redis, &key, &stored).await;
+    assert_ne!(settings.start().token().await, old);
+    assert_eq!(bank.counters().token_requests, 2);
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use redis::{FromRedisValue, aio::MultiplexedConnection};
+use rustix::process::{Pid, Signal, kill_process};
 
 pub(crate) struct RedisServer {
     child: Child,
@@ -16,9 +17,7 @@ pub(crate) struct RedisServer {
 
 impl RedisServer {
     pub(crate) async fn start(arguments: &[&str]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+        let port = free_port();
         let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
         let server = Self {
             child: spawn(port, &arguments),
@@ -49,6 +48,15 @@ impl RedisServer {
         command.query_async(&mut connection).await.unwrap()
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = Pid::from_child(&self.child);
+        kill_process(id, signal).unwrap();
+    }
+
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -72,6 +80,11 @@ impl RedisServer {
         }
         panic!("redis-server does not answer");
     }
+}
+
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 fn spawn(port: u16, arguments: &[String]) -> Child {

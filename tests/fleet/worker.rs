@@ -8,7 +8,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::time::Instant;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_oauth::{
-    ClientId, ClientSecret, OAuthLayer, TokenSource,
+    ClientId, ClientSecret, Clock, OAuthLayer, TokenSource,
     client_credentials::ClientCredentialsBuilder,
     provider::bankly,
     shared::{SealingKeys, SharedStore, WhenStoreIsDown},
@@ -18,7 +18,28 @@ fn var(name: &str) -> String {
     env::var(name).unwrap_or_default()
 }
 
-fn source() -> TokenSource {
+async fn store() -> SharedStore {
+    let keys = SealingKeys::from_base64(&var("FLEET_KEY")).unwrap();
+    let urls = var("FLEET_REDIS");
+    if !urls.contains(',') {
+        return SharedStore::redis(&urls, keys).unwrap();
+    }
+    let cluster = redis::cluster::ClusterClient::new(urls.split(',')).unwrap();
+    SharedStore::redis_over(cluster.get_async_connection().await.unwrap(), keys)
+}
+
+/// A clock that is set wrong by so many seconds, if it says so.
+fn clock() -> Clock {
+    let clock = Clock::tokio();
+    match var("FLEET_CLOCK").parse::<i64>() {
+        Ok(by @ ..0) => clock.step_wall_back(Duration::from_secs(by.unsigned_abs())),
+        Ok(by) => clock.step_wall_forward(Duration::from_secs(by.unsigned_abs())),
+        Err(_) => return Clock::system(),
+    }
+    clock
+}
+
+async fn source() -> TokenSource {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let mut builder =
         ClientCredentialsBuilder::new(bankly::dialect(), ClientId::new(var("FLEET_ID")).unwrap())
@@ -26,19 +47,19 @@ fn source() -> TokenSource {
             .scopes(["boleto.read"])
             .token_url(var("FLEET_TOKEN_URL"))
             .origin(var("FLEET_API"))
+            .clock(clock())
             .policy(|policy| {
                 policy.timeouts.attempt = Duration::from_secs(2);
                 policy.refresh.single_active = var("FLEET_SINGLE") == "1";
             });
     if !var("FLEET_REDIS").is_empty() {
-        let keys = SealingKeys::from_base64(&var("FLEET_KEY")).unwrap();
-        let store = SharedStore::redis(&var("FLEET_REDIS"), keys).unwrap();
-        builder = builder
-            .shared(store)
-            .when_store_is_down(match var("FLEET_DOWN").as_str() {
-                "fail" => WhenStoreIsDown::Fail,
-                _ => WhenStoreIsDown::FetchAlone,
-            });
+        builder =
+            builder
+                .shared(store().await)
+                .when_store_is_down(match var("FLEET_DOWN").as_str() {
+                    "fail" => WhenStoreIsDown::Fail,
+                    _ => WhenStoreIsDown::FetchAlone,
+                });
     }
     builder.build(client).unwrap()
 }
@@ -83,7 +104,7 @@ async fn worker() {
     if var("FLEET_ID").is_empty() {
         return;
     }
-    let source = source();
+    let source = source().await;
     while let Some(line) = tokio::task::spawn_blocking(read_line).await.unwrap() {
         let (word, number) = line.split_once(' ').unwrap_or((&line, "0"));
         let number = Duration::from_millis(number.parse().unwrap());

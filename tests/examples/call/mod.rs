@@ -12,5 +12,6 @@ mod rejections;
 mod secret_file;
 mod secrets;
 mod signing;
+mod store;
 mod usage;
 mod verbose;

@@ -12,6 +12,7 @@ use tower_oauth::testing::Bank;
 
 const SECRET: &str = "OAUTH_CLIENT_SECRET";
 const CERT_PASSWORD: &str = "OAUTH_CERT_PASSWORD";
+const STORE_KEY: &str = "OAUTH_STORE_KEY";
 
 pub(crate) const CLIENTS: [&str; 2] = ["hyper", "reqwest"];
 
@@ -85,12 +86,24 @@ impl Call {
         self.variable(CERT_PASSWORD, password)
     }
 
+    /// The key that seals what is in a store.
+    pub(crate) fn store_key(mut self, key: &str) -> Self {
+        self.secrets.push(key.to_owned());
+        self.variable(STORE_KEY, key)
+    }
+
     /// A variable of the environment; that of the secret is one.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         if name == SECRET {
             return self.secret(value);
         }
         self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Text that must not be shown.
+    pub(crate) fn hiding(mut self, text: &str) -> Self {
+        self.secrets.push(text.to_owned());
         self
     }
 
@@ -103,7 +116,9 @@ impl Call {
     pub(crate) async fn run(self) -> Outcome {
         let mut command = Command::new(binary("call"));
         command.args(&self.args);
-        command.env_remove(SECRET).env_remove(CERT_PASSWORD);
+        for name in [SECRET, CERT_PASSWORD, STORE_KEY] {
+            command.env_remove(name);
+        }
         command.envs(self.variables);
         if let Some(secret) = &self.secret {
             command.env(SECRET, secret);
