@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use libfuzzer_sys::fuzz_target;
 use tower::Service;
 use tower_oauth::client_credentials::SigningKey;
-use tower_oauth_fuzz::{printed, WORD};
+use tower_oauth_fuzz::{WORD, printed};
 
 fuzz_target!(|file: &[u8]| {
     for read in [SigningKey::from_pem(file), SigningKey::from_jwk(file)] {
