@@ -9,6 +9,7 @@ macro_rules! guide {
         #[doc = "[call]: crate::guide::call_a_bank"]
         #[doc = "[fetcher]: crate::guide::any_oauth_server#tokens-from-somewhere-else"]
         #[doc = "[guarantees]: crate::guide::guarantees"]
+        #[doc = "[mtls]: crate::guide::mtls"]
         #[doc = "[server]: crate::guide::any_oauth_server#tokens-from-somewhere-else"]
         #[doc = "[stack]: crate::guide::stack"]
         #[doc = "[test]: crate::guide::test_your_service"]
@@ -22,6 +23,7 @@ guide!(add_a_bank, "../docs/add_a_bank.md");
 guide!(any_oauth_server, "../docs/any_oauth_server.md");
 guide!(call_a_bank, "../docs/call_a_bank.md");
 guide!(guarantees, "../docs/guarantees.md");
+guide!(mtls, "../docs/mtls.md");
 guide!(moving_over, "../docs/moving_over.md");
 guide!(secrets_that_change, "../docs/secrets_that_change.md");
 guide!(share_a_token, "../docs/share_a_token.md");

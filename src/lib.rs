@@ -37,6 +37,7 @@
 //! - [`guide::call_a_bank`]: ANBIMA, Avista, Conta Simples, Bankly.
 //! - [`guide::any_oauth_server`]: another server, or tokens from somewhere else.
 //! - [`guide::add_a_bank`]: a bank as a TOML file, step by step.
+//! - [`guide::mtls`]: client certificates that are renewed while running.
 //! - [`guide::signed_assertions`]: a JWT that the client signs, in place of a secret.
 //! - [`guide::share_a_token`]: one token for all replicas, through Redis.
 //! - [`guide::stack`]: the order of time-outs, retries, redirects, tracing and limits.
@@ -113,6 +114,8 @@ pub mod client_credentials;
 // Not as doc tests: the examples are run instead.
 #[cfg(all(doc, not(doctest)))]
 pub mod guide;
+#[cfg(feature = "rustls")]
+pub mod identity;
 #[cfg(feature = "client-credentials")]
 pub mod provider;
 #[cfg(feature = "testing")]
@@ -126,7 +129,7 @@ mod error;
 #[cfg(feature = "client-credentials")]
 mod form;
 mod headers;
-#[cfg(feature = "client-credentials")]
+#[cfg(all(feature = "client-credentials", not(feature = "rustls")))]
 mod identity;
 mod lifecycle;
 mod middleware;
@@ -150,10 +153,10 @@ pub use error::{
 };
 pub use headers::TokenHeaders;
 #[cfg(feature = "client-credentials")]
-pub use identity::Secret;
+pub use identity::secret::Secret;
 pub use lifecycle::{
-    Changes, Clock, Counters, IssuedToken, LastFailure, SourceState, Status, TokenSource,
-    TokenSourceBuilder,
+    CertificateStatus, Changes, Clock, Counters, IssuedToken, LastFailure, SourceState, Status,
+    TokenSource, TokenSourceBuilder,
 };
 #[cfg(feature = "reqwest-middleware")]
 pub use middleware::OAuthMiddleware;

@@ -11,6 +11,7 @@
 
 mod chaos;
 mod log;
+mod recorded;
 
 use std::{
     fs, io,
@@ -37,8 +38,11 @@ struct Args {
     #[arg(long, default_value_t = 9200, value_parser = clap::value_parser!(u16).range(0..=65532))]
     port: u16,
     /// Use TLS and require a client certificate; write ca.pem, client.pem and client.key to this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "provider")]
     tls: Option<PathBuf>,
+    /// Serve only this provider of the catalogue, from its recorded exchange; `call --list` lists the names
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["lifetime", "chaos"])]
+    provider: Option<String>,
     /// The lifetime of a token in seconds [default: that of the bank's document]
     #[arg(long, value_name = "SECONDS")]
     lifetime: Option<u64>,
@@ -65,6 +69,9 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(args: &Args) -> io::Result<()> {
+    if let Some(provider) = &args.provider {
+        return recorded::serve(provider, args.port).await;
+    }
     let banks = open(args).await?;
     for bank in &banks {
         println!("{}\n", call_line(bank, args.tls.as_deref()));

@@ -5,7 +5,7 @@ use std::{env, time::SystemTime};
 use tower_oauth::Status;
 
 use crate::{
-    args::{Args, Env},
+    args::Args,
     cause::{Cause, Tls},
     source::{SECRET, default_env},
     tally::Tally,
@@ -27,7 +27,7 @@ pub(crate) struct Advice<'a> {
 /// Where the knobs of the token request are.
 enum How {
     /// A provider that the crate knows; with the environment.
-    Provider(&'static str),
+    Provider(String),
     /// A dialect's file.
     Dialect(String),
 }
@@ -35,11 +35,8 @@ enum How {
 impl<'a> Advice<'a> {
     pub(crate) fn new(args: &Args, status: &'a Status) -> Self {
         let bank = &args.bank;
-        let env = bank.env.or(bank.provider.map(default_env));
-        let env = match env {
-            Some(Env::Sandbox) => "sandbox",
-            Some(Env::Production) | None => "production",
-        };
+        let env = bank.env.as_deref().or(bank.provider.map(default_env));
+        let env = env.unwrap_or("production").to_owned();
         let how = match &bank.dialect {
             Some(file) => How::Dialect(file.display().to_string()),
             None => How::Provider(env),
@@ -106,7 +103,7 @@ impl<'a> Advice<'a> {
     fn on_tls(&self, tls: Tls) -> String {
         let remedy = match (tls, self.has_cert) {
             (Tls::ClientRejected, true) => GOOD_CERT,
-            (Tls::ClientRejected, false) => "Give a client certificate with --cert and --key.",
+            (Tls::ClientRejected, false) => "Give a client certificate with --cert (and --key).",
             (Tls::ServerRejected, _) => {
                 "The server's certificate is not trusted. Check --cacert, the host name and the clock."
             }

@@ -3,11 +3,16 @@
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::{client::legacy, rt::TokioExecutor};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{self, connect::HttpConnector},
+    rt::TokioExecutor,
+};
 use tower::{Layer, Service, ServiceExt, util::BoxCloneSyncService};
 use tower_oauth::{
-    BoxError, OAuthLayer, Origin, TokenSource, client_credentials::ClientCredentialsBuilder,
+    BoxError, OAuthLayer, Origin, TokenSource,
+    client_credentials::ClientCredentialsBuilder,
+    identity::{Identity, RenewingClient},
     transport::ReqwestService,
 };
 
@@ -15,9 +20,10 @@ use crate::{
     args::{Args, BankArgs, ClientKind, RequestArgs},
     source,
     terminal::say,
-    tls,
+    tls::{self, Trust},
 };
 
+type Hyper = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
 pub(crate) type Client = BoxCloneSyncService<Request<Full<Bytes>>, Response<Body>, BoxError>;
 
@@ -59,25 +65,45 @@ fn connect(
     origin: &Origin,
 ) -> Result<(TokenSource, Client), BoxError> {
     let named = |error| source::named(error, &args.bank);
-    let tls = tls::config(&args.tls, needs_tls(args))?;
-    match args.client {
-        ClientKind::Hyper => {
-            let connector = HttpsConnectorBuilder::new()
-                .with_tls_config(tls)
-                .https_or_http()
-                .enable_http1()
-                .build();
-            let client = legacy::Client::builder(TokioExecutor::new()).build(connector);
-            let source = builder.build(client.clone());
-            Ok((source.map_err(named)?, erased(client)))
+    let identity = tls::identity(&args.tls, args.signing.alg.is_some())?;
+    let trust = Trust::of(&args.tls, needs_tls(args))?;
+    let builder = match &identity {
+        Some(identity) => builder.identity(identity.clone()),
+        None => builder,
+    };
+    let (source, client) = match (args.client, &identity) {
+        (ClientKind::Hyper, None) => {
+            let client = hyper(&trust, None);
+            (builder.build(client.clone()), erased(client))
         }
-        ClientKind::Reqwest => {
-            let client = || reqwest::Client::builder().tls_backend_preconfigured(tls.clone());
-            let service = ReqwestService::new(client(), origin)?;
-            let source = builder.build_reqwest(client());
-            Ok((source.map_err(named)?, erased(service)))
+        (ClientKind::Hyper, Some(identity)) => {
+            let make = move |identity: &Identity| Ok(hyper(&trust, Some(identity)));
+            let client = RenewingClient::new(identity, make)?;
+            (builder.build(client.clone()), erased(client))
         }
-    }
+        (ClientKind::Reqwest, identity) => {
+            let (shown, trust) = (identity.clone(), trust.clone());
+            let make = move || {
+                let tls = trust.config(shown.as_ref());
+                reqwest::Client::builder().tls_backend_preconfigured(tls)
+            };
+            let client = match identity {
+                Some(identity) => erased(identity.reqwest_service(make.clone(), origin)?),
+                None => erased(ReqwestService::new(make(), origin)?),
+            };
+            (builder.build_reqwest_with(make), client)
+        }
+    };
+    Ok((source.map_err(named)?, client))
+}
+
+fn hyper(trust: &Trust, identity: Option<&Identity>) -> Hyper {
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(trust.config(identity))
+        .https_or_http()
+        .enable_http1()
+        .build();
+    legacy::Client::builder(TokioExecutor::new()).build(connector)
 }
 
 /// Whether anything is surely called by `https`; what a dialect's file says is not known here.

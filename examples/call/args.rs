@@ -1,15 +1,18 @@
 //! The command line.
 
-use std::{path::PathBuf, time::Duration};
+use std::{env, path::PathBuf, time::Duration};
 
 use clap::{
     ArgGroup, Parser, ValueEnum,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 use http::{HeaderName, HeaderValue, Method, Uri};
-use tower_oauth::{Origin, SigningAlgorithm};
+use tower_oauth::{
+    Origin, SigningAlgorithm,
+    provider::{self, Provider},
+};
 
-use crate::signing::claim;
+use crate::{list, signing::claim};
 
 /// Calls an API with a token that the crate fetches and refreshes. It reads the client's secret from the variable
 /// OAUTH_CLIENT_SECRET, or from the file of --secret-file.
@@ -38,6 +41,9 @@ pub(crate) struct Args {
     /// The HTTP client, for the token endpoint and the API
     #[arg(long, value_enum, default_value_t = ClientKind::Hyper)]
     pub(crate) client: ClientKind,
+    /// List the providers on standard output, as one JSON array, and exit
+    #[arg(long, exclusive = true)]
+    list: bool,
     /// Show the token requests and their answers on standard error, without secrets and tokens
     #[arg(short, long)]
     pub(crate) verbose: bool,
@@ -46,6 +52,10 @@ pub(crate) struct Args {
 impl Args {
     /// Ends the process if the command line is wrong, or asks for help.
     pub(crate) fn from_command_line() -> Self {
+        // Alone it needs no address and no client, which everything else does.
+        if env::args_os().skip(1).eq(["--list"]) {
+            list::show_and_exit();
+        }
         Self::try_parse().unwrap_or_else(|error| without_values(error).exit())
     }
 }
@@ -70,15 +80,15 @@ fn without_values(mut error: clap::Error) -> clap::Error {
 /// The provider and the client.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BankArgs {
-    /// A built-in provider
-    #[arg(long, value_enum)]
-    pub(crate) provider: Option<Provider>,
+    /// A built-in provider; see --list
+    #[arg(long, value_name = "NAME", value_parser = provider)]
+    pub(crate) provider: Option<&'static Provider>,
     /// Another provider: a TOML file with its dialect
     #[arg(long, value_name = "FILE")]
     pub(crate) dialect: Option<PathBuf>,
-    /// The provider's environment [default: sandbox, where the provider has one; avista has only production]
-    #[arg(long, value_enum, conflicts_with = "dialect")]
-    pub(crate) env: Option<Env>,
+    /// The provider's environment [default: sandbox, else homologation, else its first; see --list]
+    #[arg(long, conflicts_with = "dialect")]
+    pub(crate) env: Option<String>,
     /// The token endpoint, in place of the provider's
     #[arg(long, value_name = "URL")]
     pub(crate) token_url: Option<String>,
@@ -108,10 +118,13 @@ pub(crate) struct TlsArgs {
     /// A PEM file of certificate authorities to trust, in place of the system's
     #[arg(long, value_name = "FILE")]
     pub(crate) cacert: Option<PathBuf>,
-    /// A PEM file of the client certificate with its chain, for the token endpoint and the API
-    #[arg(long, value_name = "FILE", requires = "key")]
+    /// The client certificate with its chain, for the token endpoint and the API: PEM, or PKCS #12 in a file that ends in
+    /// .p12 or .pfx. Without --key, the file has the key too. The password of an archive or of an encrypted key is read
+    /// from the variable OAUTH_CERT_PASSWORD
+    #[arg(long, value_name = "FILE")]
     pub(crate) cert: Option<PathBuf>,
-    /// A PEM file of the client certificate's key; with --alg, the key that signs the client's assertion (PEM or JWK)
+    /// A PEM file of the client certificate's key, if --cert does not contain it; with --alg, the key that signs the
+    /// client's assertion (PEM or JWK)
     #[arg(long, value_name = "FILE", requires = "key_use")]
     pub(crate) key: Option<PathBuf>,
 }
@@ -179,20 +192,6 @@ pub(crate) enum WhenDown {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Provider {
-    Anbima,
-    Avista,
-    ContaSimples,
-    Bankly,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Env {
-    Sandbox,
-    Production,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ClientKind {
     Hyper,
     Reqwest,
@@ -211,6 +210,11 @@ impl LoadArgs {
     pub(crate) fn is_single(&self) -> bool {
         self.requests.is_none() && self.duration.is_none()
     }
+}
+
+/// The error lists those there are and names the nearest.
+fn provider(name: &str) -> Result<&'static Provider, String> {
+    provider::find(name).map_err(|error| error.rule().to_owned())
 }
 
 fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {

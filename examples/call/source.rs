@@ -1,17 +1,17 @@
 //! The token source that the arguments describe.
 
-use std::{env, path::Path};
+use std::env;
 
 use tower_oauth::{
     BoxError, ClientId, ClientSecret, ConfigError, Secret,
-    client_credentials::ClientCredentialsBuilder,
-    provider::{anbima, avista, bankly, conta_simples},
+    client_credentials::{ClientCredentialsBuilder, CredentialPlacement, Dialect},
+    provider::{self, Provider, bankly},
     shared::{SealingKeys, SharedStore, WhenStoreIsDown},
 };
 use zeroize::Zeroizing;
 
 use crate::{
-    args::{Args, BankArgs, Env, Provider, WhenDown},
+    args::{Args, BankArgs, WhenDown},
     dialect, signing,
 };
 
@@ -21,35 +21,30 @@ pub(crate) const SECRET: &str = "OAUTH_CLIENT_SECRET";
 /// The variable that holds the key that seals what is in the store.
 const STORE_KEY: &str = "OAUTH_STORE_KEY";
 
-/// A preset: what a provider's module offers for one environment.
-type Preset = fn(ClientId, Secret) -> ClientCredentialsBuilder;
-
 /// The source without its transport.
 pub(crate) fn builder(all: &Args) -> Result<ClientCredentialsBuilder, BoxError> {
     let args = &all.bank;
-    let (by_certificate, by_assertion) = (all.tls.cert.is_some(), all.signing.alg.is_some());
     let id = ClientId::new(&args.client_id).map_err(|error| named(error, args))?;
+    let dialect = described(args)?;
+    // The assertion takes the secret's place.
+    let by_assertion = all.signing.alg.is_some() || dialect.assertion.is_some();
     let secret = match by_assertion {
         true => None,
         false => secret(args)?,
     };
-    let mut builder = match (args.provider, &args.dialect) {
-        (Some(Provider::Bankly), _) if by_certificate && !by_assertion && secret.is_none() => {
+    let is_bankly = args.provider.is_some_and(|it| it.name() == "bankly");
+    let assertion = dialect.assertion.clone();
+    let mut builder = match secret {
+        None if is_bankly && all.tls.cert.is_some() && !by_assertion => {
             bankly_by_certificate(id, args)?
         }
-        // The assertion takes the secret's place.
-        (Some(provider), _) if by_assertion => {
-            preset(provider, args.env)?(id, ClientSecret::new("unused").into())
+        None if args.provider.is_some() && !by_assertion && wants_secret(&dialect) => {
+            return Err(no_secret());
         }
-        (Some(provider), _) => preset(provider, args.env)?(id, secret.ok_or_else(no_secret)?),
-        (None, Some(file)) => from_file(file, id, secret)?,
-        (None, None) => return Err("name a --provider or a --dialect".into()),
+        None => ClientCredentialsBuilder::new(dialect, id),
+        Some(secret) => ClientCredentialsBuilder::new(dialect, id).secret(secret),
     };
-    let described = match &args.dialect {
-        Some(file) => dialect::read(file)?.assertion,
-        None => None,
-    };
-    builder = signing::signed(builder, described, &all.signing, all.tls.key.as_deref())?;
+    builder = signing::signed(builder, assertion, &all.signing, all.tls.key.as_deref())?;
     builder = builder.scopes(&args.scope);
     if let Some(url) = &args.token_url {
         builder = builder.token_url(url);
@@ -67,26 +62,30 @@ pub(crate) fn builder(all: &Args) -> Result<ClientCredentialsBuilder, BoxError> 
     Ok(origins.fold(builder, ClientCredentialsBuilder::origin))
 }
 
-fn preset(provider: Provider, env: Option<Env>) -> Result<Preset, BoxError> {
-    Ok(match (provider, env.unwrap_or(default_env(provider))) {
-        (Provider::Anbima, Env::Sandbox) => anbima::sandbox,
-        (Provider::Anbima, Env::Production) => anbima::production,
-        (Provider::Avista, Env::Production) => avista::production,
-        (Provider::Avista, Env::Sandbox) => {
-            return Err("avista has no sandbox: leave --env out, or say --env production".into());
+fn described(args: &BankArgs) -> Result<Dialect, BoxError> {
+    match (args.provider, &args.dialect) {
+        (Some(provider), _) => {
+            let env = args.env.as_deref();
+            let env = env.unwrap_or_else(|| default_env(provider));
+            Ok(provider.dialect(env)?)
         }
-        (Provider::ContaSimples, Env::Sandbox) => conta_simples::sandbox,
-        (Provider::ContaSimples, Env::Production) => conta_simples::production,
-        (Provider::Bankly, Env::Sandbox) => bankly::sandbox,
-        (Provider::Bankly, Env::Production) => bankly::production,
-    })
+        (None, Some(file)) => Ok(dialect::read(file)?),
+        (None, None) => Err("name a --provider or a --dialect".into()),
+    }
 }
 
-pub(crate) fn default_env(provider: Provider) -> Env {
-    match provider {
-        Provider::Avista => Env::Production,
-        Provider::Anbima | Provider::ContaSimples | Provider::Bankly => Env::Sandbox,
-    }
+/// A client that its certificate alone proves has no secret.
+fn wants_secret(dialect: &Dialect) -> bool {
+    !matches!(dialect.credentials, CredentialPlacement::IdOnly { .. })
+}
+
+/// Tests come first: the sandbox, else homologation, else whatever the provider has.
+pub(crate) fn default_env(provider: &Provider) -> &str {
+    let has = |env: &&&str| provider.environments().any(|it| it == **env);
+    let known = ["sandbox", "homologation"].iter().find(has).copied();
+    known
+        .or_else(|| provider.environments().next())
+        .unwrap_or("production")
 }
 
 /// Bankly's other token endpoint, which takes the certificate in place of a secret.
@@ -94,26 +93,14 @@ fn bankly_by_certificate(
     id: ClientId,
     args: &BankArgs,
 ) -> Result<ClientCredentialsBuilder, BoxError> {
-    match (args.env, &args.token_url) {
-        (Some(Env::Production), Some(url)) => Ok(bankly::mtls(id, url)),
-        (Some(Env::Production), None) => Err(
+    match (args.env.as_deref(), &args.token_url) {
+        (Some("production"), Some(url)) => Ok(bankly::mtls(id, url)),
+        (Some("production"), None) => Err(
             "which host bankly's production hands out tokens at by mTLS is disputed: name it with --token-url".into(),
         ),
-        (Some(Env::Sandbox) | None, _) => Ok(bankly::mtls_sandbox(id)),
+        (Some("sandbox" | "sandbox-mtls") | None, _) => Ok(bankly::mtls_sandbox(id)),
+        (Some(env), _) => Ok(provider::find("bankly")?.builder(env, id)?),
     }
-}
-
-fn from_file(
-    file: &Path,
-    id: ClientId,
-    secret: Option<Secret>,
-) -> Result<ClientCredentialsBuilder, BoxError> {
-    let builder = ClientCredentialsBuilder::new(dialect::read(file)?, id);
-    // A dialect whose client proves itself by its certificate alone has no secret.
-    Ok(match secret {
-        Some(secret) => builder.secret(secret),
-        None => builder,
-    })
 }
 
 fn secret(args: &BankArgs) -> Result<Option<Secret>, BoxError> {

@@ -1,68 +1,133 @@
-//! What both clients know of TLS: whom they trust, and the certificate they show.
+//! What both clients know of TLS: whom they trust, and the certificate that they show.
 
-use std::sync::Arc;
+use std::{env, fs, path::Path, sync::Arc};
 
 use rustls::{
-    ClientConfig, ConfigBuilder, Error, RootCertStore, WantsVerifier, client::WantsClientCert,
+    ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier, client::WantsClientCert,
     crypto::aws_lc_rs,
 };
 use rustls_platform_verifier::BuilderVerifierExt;
-use tower_oauth::BoxError;
+use tower_oauth::{
+    BoxError, ConfigError, SecretRef,
+    identity::{Identity, roots_from_pem},
+};
 
-use crate::{args::TlsArgs, pem::PemFile};
+use zeroize::Zeroizing;
 
-/// `needed`: something is to be called by `https`. A machine without certificate authorities can call the rest.
-pub(crate) fn config(args: &TlsArgs, needed: bool) -> Result<ClientConfig, BoxError> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let file = |option, path| PemFile { option, path };
-    let builder = match args.cacert.as_deref() {
-        Some(path) => builder.with_root_certificates(roots(file("--cacert", path))?),
-        None => trusting_the_system(builder, needed)?,
+use crate::args::TlsArgs;
+
+/// The variable that holds the password of the certificate's key.
+pub(crate) const PASSWORD: &str = "OAUTH_CERT_PASSWORD";
+
+/// The client certificate, if one was named. With `signs` the key of `--key` signs an assertion. It is the certificate's
+/// too if the certificate's file has none.
+pub(crate) fn identity(args: &TlsArgs, signs: bool) -> Result<Option<Identity>, BoxError> {
+    let builder = match (&args.cert, &args.key) {
+        (None, _) => return Ok(None),
+        (Some(cert), Some(key)) if !(signs && has_key(cert)) => Identity::pem_files(cert, key),
+        (Some(cert), _) if is_pkcs12(cert) => Identity::pkcs12_file(cert),
+        (Some(cert), _) => Identity::pem_file(cert),
     };
-    match (&args.cert, &args.key) {
-        (Some(cert), Some(key)) => showing(builder, file("--cert", cert), file("--key", key)),
-        _ => Ok(builder.with_no_client_auth()),
-    }
+    let builder = match env::var_os(PASSWORD) {
+        Some(_) => builder.password_from(SecretRef::Env(PASSWORD.into())),
+        None => builder,
+    };
+    builder
+        .build()
+        .map(Some)
+        .map_err(|error| named(&error, args))
 }
 
-fn roots(file: PemFile<'_>) -> Result<RootCertStore, BoxError> {
-    let mut roots = RootCertStore::empty();
-    for (certificate, number) in file.certificates()?.into_iter().zip(1..) {
-        let added = roots.add(certificate);
-        added.map_err(|_| file.wrong(&format!("certificate {number} of the file is damaged")))?;
-    }
-    Ok(roots)
+/// A file that cannot be read has none; `Identity` then says why it cannot be read.
+fn has_key(cert: &Path) -> bool {
+    let marker = b"PRIVATE KEY-----";
+    let contains = |bytes: Vec<u8>| {
+        let bytes = Zeroizing::new(bytes);
+        bytes.windows(marker.len()).any(|it| it == marker)
+    };
+    is_pkcs12(cert) || fs::read(cert).is_ok_and(contains)
 }
 
-fn showing(
-    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
-    cert: PemFile<'_>,
-    key: PemFile<'_>,
-) -> Result<ClientConfig, BoxError> {
-    let config = builder.with_client_auth_cert(cert.certificates()?, key.private_key()?);
-    config.map_err(|error| match error {
-        Error::InconsistentKeys(_) => key
-            .wrong("the key does not belong to the certificate of --cert")
-            .into(),
-        Error::InvalidCertificate(_) => cert.wrong("the certificate is damaged").into(),
-        _ => key
-            .wrong("the key is damaged, or neither RSA nor ECDSA nor Ed25519")
-            .into(),
+pub(crate) fn is_pkcs12(path: &Path) -> bool {
+    let extension = path.extension().and_then(|it| it.to_str());
+    extension.is_some_and(|it| {
+        ["p12", "pfx"]
+            .iter()
+            .any(|known| it.eq_ignore_ascii_case(known))
     })
+}
+
+/// The error by the option or the variable that it is about.
+fn named(error: &ConfigError, args: &TlsArgs) -> BoxError {
+    let rule = error.rule();
+    let hint = match rule.contains("encrypted: ") {
+        true => format!(" (here: the variable {PASSWORD})"),
+        false => String::new(),
+    };
+    let option = |name: &str, path: &Path| format!("{name} {}: {rule}{hint}", path.display());
+    let text = match (error.field(), &args.cert, &args.key) {
+        ("key", _, Some(key)) => option("--key", key),
+        ("certificate" | "key" | "pkcs12", Some(cert), _) => option("--cert", cert),
+        ("password", ..) => format!("the variable {PASSWORD}: {rule}"),
+        _ => error.to_string(),
+    };
+    text.into()
+}
+
+/// Whom the client trusts. `needed`: something is to be called by `https`. A machine without certificate authorities can
+/// call the rest.
+#[derive(Clone)]
+pub(crate) enum Trust {
+    Roots(RootCertStore),
+    System,
+}
+
+impl Trust {
+    pub(crate) fn of(args: &TlsArgs, needed: bool) -> Result<Self, BoxError> {
+        let Some(path) = &args.cacert else {
+            return Self::system(needed);
+        };
+        let wrong = |what: &str| format!("--cacert {}: {what}", path.display());
+        let bytes = fs::read(path)
+            .map_err(|error| wrong(&format!("the file cannot be read: {}", error.kind())))?;
+        let roots = roots_from_pem(&bytes).map_err(|error| wrong(error.rule()))?;
+        Ok(Self::Roots(roots))
+    }
+
+    fn system(needed: bool) -> Result<Self, BoxError> {
+        match builder().with_platform_verifier() {
+            Ok(_) => Ok(Self::System),
+            Err(error) if needed => Err(format!(
+                "the system's certificate authorities cannot be used ({error}): name some with --cacert"
+            )
+            .into()),
+            Err(_) => Ok(Self::Roots(RootCertStore::empty())),
+        }
+    }
+
+    /// Made anew for each certificate: a configuration keeps TLS sessions.
+    pub(crate) fn config(&self, identity: Option<&Identity>) -> ClientConfig {
+        let builder = match self {
+            Self::Roots(roots) => builder().with_root_certificates(roots.clone()),
+            Self::System => trusting_the_system(builder()),
+        };
+        match identity {
+            Some(identity) => builder.with_client_cert_resolver(identity.resolver()),
+            None => builder.with_no_client_auth(),
+        }
+    }
+}
+
+fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has suites for both versions")
 }
 
 fn trusting_the_system(
     builder: ConfigBuilder<ClientConfig, WantsVerifier>,
-    needed: bool,
-) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, BoxError> {
-    match builder.clone().with_platform_verifier() {
-        Ok(builder) => Ok(builder),
-        Err(error) if needed => Err(format!(
-            "the system's certificate authorities cannot be used ({error}): name some with --cacert"
-        )
-        .into()),
-        Err(_) => Ok(builder.with_root_certificates(RootCertStore::empty())),
-    }
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    builder
+        .with_platform_verifier()
+        .expect("it could be used when the tool started")
 }

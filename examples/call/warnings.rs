@@ -1,5 +1,5 @@
-//! What the crate warns of while it reads the token endpoint's answers, on standard error: a call may succeed in spite
-//! of it.
+//! What the crate warns of while it reads certificates and the token endpoint's answers, on standard error: a call may
+//! succeed in spite of it.
 
 use std::{
     collections::HashSet,
@@ -21,7 +21,7 @@ use tracing_subscriber::{
 use crate::terminal::say;
 
 /// Failed fetches are not among them: those are the advice's.
-const READERS: &str = "tower_oauth::client_credentials";
+const SHOWN: [&str; 2] = ["tower_oauth::client_credentials", "tower_oauth::identity"];
 
 /// From now on each warning is shown, once.
 pub(crate) fn show() {
@@ -39,7 +39,7 @@ impl<S: Subscriber> Layer<S> for Warnings {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         metadata.is_event()
             && *metadata.level() == Level::WARN
-            && metadata.target().starts_with(READERS)
+            && SHOWN.iter().any(|it| metadata.target().starts_with(it))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -71,7 +71,8 @@ impl Words {
             message,
             fields,
         } = self;
-        format!("call: warning: {provider}: {message}{fields}")
+        let colon = if provider.is_empty() { "" } else { ": " };
+        format!("call: warning: {provider}{colon}{message}{fields}")
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
     response::Lifetimes,
 };
 use crate::{
-    ClientId, ConfigError, Origin, RejectionRule,
+    BackOff, ClientId, ConfigError, Origin, RejectionRule,
     identity::Secret,
     lifecycle::{Clock, TokenSource},
     origin::AllowedOrigins,
@@ -77,6 +77,8 @@ pub struct ClientCredentialsBuilder {
     pub(super) policy: Policy,
     clock: Clock,
     observer: Option<Observer>,
+    #[cfg(feature = "rustls")]
+    pub(super) identity: Option<crate::identity::Identity>,
     #[cfg(feature = "redis")]
     pub(super) sharing: super::share::Sharing,
 }
@@ -100,6 +102,8 @@ impl ClientCredentialsBuilder {
             rejection: None,
             clock: Clock::system(),
             observer: None,
+            #[cfg(feature = "rustls")]
+            identity: None,
             #[cfg(feature = "redis")]
             sharing: Default::default(),
         }
@@ -149,6 +153,13 @@ impl ClientCredentialsBuilder {
         let (name, headers) = (name.into(), &mut self.dialect.token_headers);
         headers.retain(|known, _| !known.eq_ignore_ascii_case(&name));
         headers.insert(name, value.into());
+        self
+    }
+
+    /// Adds a value that the dialect's headers use by its name, such as an API key. It replaces one of the same name. See
+    /// [`Dialect::header_values`].
+    pub fn header_value(mut self, name: impl Into<String>, value: impl Into<ParamValue>) -> Self {
+        self.dialect.header_values.insert(name.into(), value.into());
         self
     }
 
@@ -226,6 +237,8 @@ impl ClientCredentialsBuilder {
         client: reqwest::ClientBuilder,
     ) -> Result<TokenSource, ConfigError> {
         self.settle()?;
+        #[cfg(feature = "rustls")]
+        let client = self.with_fixed_identity(client)?;
         // A connection lives on the runtime that opened it, which ends with its request.
         let client = client.pool_max_idle_per_host(0);
         let transport = self
@@ -289,7 +302,7 @@ impl ClientCredentialsBuilder {
         self.source_over(exchange::over(transport))
     }
 
-    fn source_over(self, exchange: Exchange) -> Result<TokenSource, ConfigError> {
+    pub(super) fn source_over(self, exchange: Exchange) -> Result<TokenSource, ConfigError> {
         let name = self.dialect.name.clone();
         let exchange = self.asserting(exchange, Some(self.policy.timeouts.attempt))?;
         // The policy decides: it holds the dialect's lifetimes and the user's changes.
@@ -307,6 +320,8 @@ impl ClientCredentialsBuilder {
             .map_err(|error| error.of(&name))?;
         let fetcher =
             ClientCredentials::new(credential, exchange).map_err(|error| error.of(&name))?;
+        #[cfg(feature = "rustls")]
+        let fetcher = fetcher.showing(self.identity.clone());
         let endpoint = fetcher.place().to_owned();
         let changed = fetcher.can_change().then(|| fetcher.credential_changed());
         #[cfg(feature = "redis")]
@@ -315,6 +330,10 @@ impl ClientCredentialsBuilder {
         let mut source = TokenSource::builder(fetcher);
         if let Some(changed) = changed {
             source = source.credential_changed(changed);
+        }
+        #[cfg(feature = "rustls")]
+        if let Some(identity) = &self.identity {
+            source = source.identity(identity);
         }
         source
             .name(name)
@@ -351,8 +370,12 @@ impl ClientCredentialsBuilder {
         let lifetimes = self.stated_lifetimes();
         let name = self.dialect.name.clone();
         let exchange = self.asserting(exchange::over(transport), None)?;
-        ClientCredentials::new(self.credential(lifetimes)?, exchange)
-            .map_err(|error| error.of(&name))
+        let credential = self.credential(lifetimes)?;
+        let fetcher =
+            ClientCredentials::new(credential, exchange).map_err(|error| error.of(&name))?;
+        #[cfg(feature = "rustls")]
+        let fetcher = fetcher.showing(self.identity);
+        Ok(fetcher)
     }
 
     /// The lifetimes that the user set, else the dialect's. What neither sets is left to the source that the fetcher
@@ -378,7 +401,7 @@ impl ClientCredentialsBuilder {
     }
 
     /// Puts the builder's own settings into the dialect, and checks the whole.
-    fn settle(&mut self) -> Result<(), ConfigError> {
+    pub(super) fn settle(&mut self) -> Result<(), ConfigError> {
         self.checked().map_err(|error| self.without_secret(error))
     }
 
@@ -434,8 +457,28 @@ fn policy_of(dialect: &Dialect) -> Policy {
     set(&mut policy.lifetime.max, dialect.max_lifetime);
     // A wait that the dialect names is honoured in full.
     let longest = &mut policy.retry.max_retry_after;
-    *longest = (*longest).max(dialect.wait_after_429.unwrap_or_default());
+    let blocked = dialect.blocked.as_ref().map(|it| it.wait);
+    *longest = (*longest).max(dialect.wait_after_429.max(blocked).unwrap_or_default());
+    if let Some(interval) = dialect.min_fetch_interval {
+        space(&mut policy, interval);
+    }
     policy
+}
+
+/// Keeps an interval between any two token requests: one attempt a fetch, and no back-off that is shorter.
+fn space(policy: &mut Policy, interval: Duration) {
+    let back_off = &mut policy.back_off;
+    back_off.min_fetch_interval = back_off.min_fetch_interval.max(interval);
+    for pause in [
+        &mut back_off.transient,
+        &mut back_off.unclear,
+        &mut back_off.permanent,
+    ] {
+        *pause = BackOff::new(pause.first.max(interval), pause.max.max(interval));
+    }
+    policy.retry.attempts = 1;
+    // A request waits until the interval is over, and for the fetch.
+    policy.timeouts.acquire += interval;
 }
 
 fn set<T>(number: &mut T, stated: Option<T>) {

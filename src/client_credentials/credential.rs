@@ -41,6 +41,8 @@ enum Field {
     ClientSecret,
     Param(String),
     Header(String),
+    /// One that the API's headers use beside those of a token.
+    HeaderValue(String),
 }
 
 #[derive(Default)]
@@ -69,8 +71,10 @@ impl Credential {
         let own = secret.map(|secret| (Field::ClientSecret, secret));
         let params = references(&dialect.token_params, Field::Param);
         let headers = references(&dialect.token_headers, Field::Header);
+        let values = references(&dialect.header_values, Field::HeaderValue);
+        let own = own.into_iter().chain(params).chain(headers).chain(values);
         Self {
-            secrets: own.into_iter().chain(params).chain(headers).collect(),
+            secrets: own.collect(),
             dialect,
             client,
             observer: None,
@@ -217,13 +221,28 @@ impl Credential {
                 Field::Header(name) => {
                     drop(dialect.token_headers.insert(name.clone(), value.into()));
                 }
+                Field::HeaderValue(name) => {
+                    drop(dialect.header_values.insert(name.clone(), value.into()));
+                }
             }
         }
         client.check_secret(&dialect)?;
-        let Prepared { request, secrets } = request::prepare(&dialect, &client)?;
+        let Prepared {
+            request,
+            mut secrets,
+        } = request::prepare(&dialect, &client)?;
+        let header_values = request::header_values(&dialect)?;
+        let copies = header_values.iter().map(|(_, it)| it.expose().to_owned());
+        secrets.extend(copies.map(Zeroizing::new));
         let old = before.into_iter().flat_map(|it| &it.sent_secrets);
         let scrubber = Scrubber::new(secrets.iter().chain(old).cloned());
-        let reader = Arc::new(Reader::new(dialect, scrubber, self.lifetimes));
+        let reader = Arc::new(Reader::new(
+            dialect,
+            scrubber,
+            self.lifetimes,
+            header_values,
+            &client.scopes,
+        ));
         let record = |observer| Recorder::new(observer, &request, Arc::clone(&reader));
         Ok(Written {
             values,
@@ -267,7 +286,10 @@ fn references(
 ) -> Vec<(Field, Secret)> {
     let reference = |(name, value): (&String, &ParamValue)| match value {
         ParamValue::Reference(place) => Some((field(name.clone()), place.clone().into())),
-        ParamValue::Literal(_) | ParamValue::Secret(_) => None,
+        ParamValue::Literal(_)
+        | ParamValue::Number(_)
+        | ParamValue::Bool(_)
+        | ParamValue::Secret(_) => None,
     };
     values.iter().filter_map(reference).collect()
 }

@@ -14,7 +14,7 @@ pub(super) struct Endpoint {
     /// Host and port.
     pub(super) place: String,
     is_tls: bool,
-    /// Whether the client's TLS certificate is its credential.
+    /// Whether the client's TLS certificate is its credential, or is wanted beside it.
     by_certificate: bool,
 }
 
@@ -25,8 +25,15 @@ impl Endpoint {
         Self {
             place: format!("{}:{port}", uri.host().unwrap_or_default()),
             is_tls,
-            by_certificate: dialect.proof() == Proof::Certificate,
+            by_certificate: dialect.client_certificate || dialect.proof() == Proof::Certificate,
         }
+    }
+
+    /// Whether the client certificate may be the cause: the server said so, or broke the connection off under TLS.
+    #[cfg(feature = "rustls")]
+    pub(super) fn blames_certificate(&self, error: &FetchError) -> bool {
+        let broke = error.status().is_none() && error.message().starts_with(BROKE);
+        error.is_certificate_rejected() || (self.is_tls && broke)
     }
 
     /// Adds the place and the advice. If there was an answer, the place matters only if it may be the wrong one.
@@ -72,17 +79,24 @@ mod tests {
         let id_only = CredentialPlacement::IdOnly { id: "id".into() };
         let advice = |credentials, url: &'static str, error: BoxError| {
             let endpoint = Endpoint::of(&dialect(credentials), &Uri::from_static(url));
-            endpoint.locate(classify(error)).advice()
+            let error = endpoint.locate(classify(error));
+            error.advice().map(str::to_owned)
         };
         let reset = || BoxError::from(io::Error::from(io::ErrorKind::ConnectionReset));
         let (https, http) = ("https://login.example/token", "http://127.0.0.1:1/token");
         let basic = CredentialPlacement::default;
-        assert_eq!(advice(id_only, https, reset()), Some(CHECK_CERTIFICATE));
+        let certificate = advice(id_only, https, reset());
+        assert_eq!(certificate.as_deref(), Some(CHECK_CERTIFICATE));
         let hint = advice(basic(), https, reset()).unwrap();
         assert!(hint.starts_with("If it stays, check the client certificate"));
         assert_eq!(advice(basic(), http, reset()), None);
+        let mut beside_a_secret = dialect(basic());
+        beside_a_secret.client_certificate = true;
+        let endpoint = Endpoint::of(&beside_a_secret, &Uri::from_static(https));
+        let error = endpoint.locate(classify(reset()));
+        assert_eq!(error.advice(), Some(CHECK_CERTIFICATE));
         let dns = advice(basic(), https, "dns error".into());
-        assert_eq!(dns, Some(CHECK_NETWORK));
+        assert_eq!(dns.as_deref(), Some(CHECK_NETWORK));
     }
 
     #[test]

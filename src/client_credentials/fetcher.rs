@@ -36,6 +36,9 @@ pub struct ClientCredentials {
     credential: Arc<Credential>,
     endpoint: Arc<Endpoint>,
     transport: Arc<Transport>,
+    /// What the transport shows, so that an error can say that it has expired.
+    #[cfg(feature = "rustls")]
+    identity: Option<crate::identity::Identity>,
 }
 
 impl ClientCredentials {
@@ -45,7 +48,14 @@ impl ClientCredentials {
             endpoint: Arc::new(Endpoint::of(credential.dialect(), &uri)),
             credential: Arc::new(credential),
             transport: Arc::new(Transport(Mutex::new(exchange))),
+            #[cfg(feature = "rustls")]
+            identity: None,
         })
+    }
+
+    #[cfg(feature = "rustls")]
+    pub(super) fn showing(self, identity: Option<crate::identity::Identity>) -> Self {
+        Self { identity, ..self }
     }
 
     /// Returns a function that reads the client's secrets and says whether they have changed since the last attempt. It
@@ -99,6 +109,8 @@ impl Service<TokenRequest> for ClientCredentials {
     fn call(&mut self, attempt: TokenRequest) -> Self::Future {
         let (credential, endpoint) = (Arc::clone(&self.credential), Arc::clone(&self.endpoint));
         let transport = Arc::clone(&self.transport);
+        #[cfg(feature = "rustls")]
+        let identity = self.identity.clone();
         Box::pin(async move {
             let written = credential.for_attempt(attempt.attempt()).await?;
             let recording = written.begin_record(attempt.attempt());
@@ -106,10 +118,19 @@ impl Service<TokenRequest> for ClientCredentials {
             if let Some(recording) = recording {
                 recording.end(&answer);
             }
-            let read = |answer| written.reader.read(answer, attempt.started_at());
-            answer
-                .and_then(read)
-                .map_err(|error| endpoint.locate(error))
+            let read = |answer| {
+                written
+                    .reader
+                    .read(answer, attempt.started_at(), attempt.attempt())
+            };
+            let token = answer.and_then(read);
+            let token = token.map_err(|error| endpoint.locate(error));
+            #[cfg(feature = "rustls")]
+            let token = token.map_err(|error| match identity.and_then(|it| it.expiry_advice()) {
+                Some(advice) if endpoint.blames_certificate(&error) => error.with_advice(advice),
+                _ => error,
+            });
+            token
         })
     }
 }

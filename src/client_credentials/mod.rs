@@ -16,6 +16,8 @@ mod dialect;
 mod endpoint;
 mod exchange;
 mod fetcher;
+#[cfg(feature = "rustls")]
+mod identity;
 #[cfg(feature = "reqwest")]
 mod own_thread;
 mod request;
@@ -31,9 +33,9 @@ pub use assertion::{SigningKey, SigningRequest};
 pub use attempt_record::{AttemptRecord, RecordedValue};
 pub use build::ClientCredentialsBuilder;
 pub use dialect::{
-    Assertion, AssertionUse, Audience, BodyEncoding, ClaimValue, CredentialPlacement, Dialect,
-    ExpiryFormat, FailureRow, Grant, ParamValue, RejectionStatuses, ResponseFields, ScopeFormat,
-    ScopeRule, SecretLength,
+    Assertion, AssertionUse, Audience, Blocked, BodyEncoding, ClaimValue, CredentialPlacement,
+    Dialect, ExpiryFormat, FailureRow, Grant, ParamValue, RejectionStatuses, ResponseFields,
+    ScopeFormat, ScopeRule, SecretLength,
 };
 pub use exchange::HttpService;
 pub use fetcher::ClientCredentials;

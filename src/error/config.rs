@@ -83,6 +83,13 @@ impl ConfigError {
         self
     }
 
+    #[cfg(feature = "client-credentials")]
+    /// Puts the field into the table of that name.
+    pub(crate) fn within(mut self, table: &str) -> Self {
+        self.inner.field = format!("{table}.{}", self.inner.field).into();
+        self
+    }
+
     /// Adds the name of the source, unless it has one.
     pub(crate) fn of(mut self, source_name: &str) -> Self {
         if !source_name.is_empty() {

@@ -72,7 +72,7 @@ pub struct FetchError {
     status: Option<StatusCode>,
     code: Option<Box<str>>,
     description: Option<Box<str>>,
-    advice: Option<&'static str>,
+    advice: Option<Cow<'static, str>>,
     certificate_rejected: bool,
     retry_after: Option<Duration>,
     retry_within_fetch: bool,
@@ -135,8 +135,8 @@ impl FetchError {
     /// Returns what to check or to change, in one sentence without its full stop, if the failure shows it. It names
     /// fields of the [`Dialect`](crate::client_credentials::Dialect). A tool whose options have other names can write
     /// its own advice.
-    pub fn advice(&self) -> Option<&'static str> {
-        self.advice
+    pub fn advice(&self) -> Option<&str> {
+        self.advice.as_deref()
     }
 
     /// Returns how long the server asked the client to wait, uncapped.
@@ -199,8 +199,8 @@ impl FetchError {
         }
     }
 
-    pub(crate) fn with_advice(mut self, advice: &'static str) -> Self {
-        self.advice = Some(advice);
+    pub(crate) fn with_advice(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
+        self.advice = Some(advice.into());
         self
     }
 

@@ -119,7 +119,7 @@ impl TokenHeaders {
             let extras = extras.iter().map(|name| format!(", `{{{name}}}`"));
             let known = extras.collect::<String>();
             let rule = format!(
-                "no token brings this; write `{{token}}`, `{{client_id}}`{known}, or name it in `response.extras`"
+                "no token brings this; write `{{token}}`, `{{client_id}}`{known}, or name it in `response.extras` or `header_values`"
             );
             return Err(ConfigError::new("headers", rule).given(&unknown.to_string()));
         }

@@ -45,6 +45,14 @@ impl Rendered {
         })
     }
 
+    /// The same headers, with counts of their own.
+    pub(crate) fn copied(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            shards: Shards::default(),
+        }
+    }
+
     /// The headers of this thread's shard.
     #[inline]
     pub(crate) fn pairs(&self) -> &[Pair] {

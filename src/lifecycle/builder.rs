@@ -6,7 +6,7 @@ use tower::{Service, ServiceExt, util::BoxService};
 
 use super::{
     clock::Clock,
-    core::{Config, Core},
+    core::{CertificateInUse, Config, Core},
     credential::CredentialCheck,
     fetch::Fetcher,
     source::TokenSource,
@@ -194,13 +194,28 @@ impl TokenSourceBuilder {
         config.policy.check()?;
         self.origin_error.map_or(Ok(()), Err)?;
         config.origins.check()?;
-        Ok(TokenSource::new(Core::new(config, self.fetcher, self.rng)))
+        let certificate = config.certificate.clone();
+        let source = TokenSource::new(Core::new(config, self.fetcher, self.rng));
+        if let Some(certificate) = certificate {
+            certificate.tell(source.downgrade());
+        }
+        Ok(source)
     }
 
     #[cfg(feature = "client-credentials")]
     /// Sets host and port of the token endpoint, for errors.
     pub(crate) fn endpoint(mut self, endpoint: &str) -> Self {
         self.config.endpoint = Some(endpoint.into());
+        self
+    }
+
+    /// Sets the certificate that the client shows when it fetches.
+    #[cfg_attr(
+        not(feature = "rustls"),
+        allow(dead_code, reason = "its caller needs `rustls`")
+    )]
+    pub(crate) fn certificate(mut self, certificate: Arc<dyn CertificateInUse>) -> Self {
+        self.config.certificate = Some(certificate);
         self
     }
 

@@ -9,7 +9,7 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
-    clock::{Moment, Now},
+    clock::{COARSE_LAG, Moment, Now},
     sync::{ArcSwapOption, AtomicU8, Ordering},
 };
 use crate::{
@@ -32,6 +32,8 @@ pub(crate) struct Issued {
     pub(crate) first_said: Moment,
     /// As long before `refresh_at` as a coarse clock may lag.
     pub(crate) surely_fresh_until: Moment,
+    /// [`Core::basis`](super::core::Core::basis) before the attempt that got it.
+    pub(crate) basis: u64,
     /// Changed only under the state's lock; read without it.
     pub(crate) state: AtomicU8,
 }
@@ -91,6 +93,20 @@ impl Issued {
             1 => TokenState::Suspended,
             2 => TokenState::Restored,
             _ => TokenState::Repeated,
+        }
+    }
+
+    /// The same token, whose refresh is due now. A coarse clock may lag, and must not call it fresh.
+    pub(crate) fn due(&self, now: Now) -> Self {
+        let refresh_at = now.after(Duration::ZERO);
+        Self {
+            generation: self.generation,
+            token: self.token.clone(),
+            headers: self.headers.copied(),
+            refresh_at,
+            surely_fresh_until: refresh_at.before(COARSE_LAG),
+            state: AtomicU8::new(self.token_state() as u8),
+            ..*self
         }
     }
 
@@ -180,7 +196,8 @@ impl IssuedToken {
 ///
 /// 1. It never loses its token: a new token replaces the old one in one step, so that no request finds the cell empty
 ///    after the first fetch.
-/// 2. Only a fetch that succeeds writes it, under the state's lock. Generations therefore only increase.
+/// 2. Only a fetch that succeeds writes a new token, and only [`Core::refresh_outdated`](super::core::Core::refresh_outdated)
+///    writes the same token anew; both under the state's lock. Generations therefore never decrease.
 #[derive(Debug, Default)]
 pub(crate) struct Cell(ArcSwapOption<Issued>);
 

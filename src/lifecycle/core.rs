@@ -11,8 +11,9 @@ use super::{
     credential::CredentialCheck,
     fetch::{Driver, Fetcher, Outcome},
     prepared::PreparedToken,
+    source::WeakTokenSource,
     state::{FetchGrant, RejectedResponse, Remedy, State, Stopped},
-    status::AtomicCounters,
+    status::{AtomicCounters, CertificateStatus},
     sync::{AtomicU64, Mutex, Ordering},
 };
 use crate::{
@@ -45,6 +46,8 @@ pub struct Core {
     /// nanoseconds on the monotonic clock.
     suspect: AtomicU64,
     last_success: AtomicU64,
+    /// How often a refresh was asked for.
+    refreshes_asked: AtomicU64,
     /// The last generation that a success was recorded for; 0 for none.
     accepted: AtomicU64,
 }
@@ -59,10 +62,26 @@ pub(crate) struct Config {
     pub(crate) headers: TokenHeaders,
     pub(crate) origins: AllowedOrigins,
     pub(crate) rejection: RejectionRule,
+    /// What the client shows when it fetches, if the source knows it.
+    pub(crate) certificate: Option<Arc<dyn CertificateInUse>>,
     /// How to find out that a denied credential was replaced, if the fetcher knows.
     pub(crate) credential: Option<CredentialCheck>,
     /// What the fetcher shares with other replicas, for the status.
     pub(crate) sharing: Option<Sharing>,
+}
+
+/// A client certificate that tokens may be bound to (RFC 8705), and that can change while the source runs.
+pub(crate) trait CertificateInUse: Send + Sync {
+    /// Greater with each change. It changes only once the new certificate is the one in use.
+    fn version(&self) -> u64;
+
+    fn status(&self) -> CertificateStatus;
+
+    /// Starts the task that notices changes, if none runs, on the runtime of the caller.
+    fn watch(&self);
+
+    /// Calls [`WeakTokenSource::refresh_outdated`] after each change, for as long as the source lives.
+    fn tell(&self, source: WeakTokenSource);
 }
 
 /// A token that a fetch has put into the cell.
@@ -94,6 +113,7 @@ impl Default for Config {
             headers: TokenHeaders::bearer(),
             origins: AllowedOrigins::default(),
             rejection: RejectionRule::default(),
+            certificate: None,
             credential: None,
             sharing: None,
         }
@@ -112,12 +132,50 @@ impl Core {
             refresh_closed_until: AtomicU64::new(0),
             suspect: AtomicU64::new(0),
             last_success: AtomicU64::new(0),
+            refreshes_asked: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
         }
     }
 
     pub(crate) fn now(&self) -> Now {
         self.config.clock.now()
+    }
+
+    /// What a token rests on beside the source's own settings. A token from an attempt on a lower basis is outdated.
+    ///
+    /// # Why no change is missed
+    ///
+    /// An attempt reads its basis before it calls the fetcher, and a change raises the basis after it has taken effect. So an
+    /// attempt that has the new basis uses what is new; one that used the old has the old basis, and its token is refreshed:
+    /// by [`install`](Self::install) if it arrives after the change, by [`refresh_outdated`](Self::refresh_outdated), which
+    /// follows each change, if it arrived before. Both hold the state's lock.
+    pub(crate) fn basis(&self) -> u64 {
+        let certificate = self.config.certificate.as_ref();
+        let version = certificate.map_or(0, |it| it.version());
+        version + self.refreshes_asked.load(Ordering::Acquire)
+    }
+
+    /// Makes the refresh of the current token due.
+    pub(crate) fn refresh(self: &Arc<Self>) {
+        self.refreshes_asked.fetch_add(1, Ordering::AcqRel);
+        self.refresh_outdated();
+    }
+
+    /// Makes the refresh of the current token due if it is outdated, and starts it. Without a token that is in use there is
+    /// nothing to refresh.
+    pub(crate) fn refresh_outdated(self: &Arc<Self>) {
+        let (now, basis) = (self.now(), self.basis());
+        let is_due = self.step(|_| {
+            let outdated = self
+                .cell
+                .get()
+                .filter(|issued| issued.basis < basis && issued.phase(now) != Phase::Expired);
+            outdated.map(|issued| self.cell.put(Arc::new(issued.due(now))))
+        });
+        if is_due.is_some() {
+            self.refresh_behind();
+            self.changes.send_replace(());
+        }
     }
 
     /// How long a request waits for a token.
@@ -278,11 +336,16 @@ impl Core {
         let now = self.now();
         self.step(|state| {
             let cause = state.driven_by(driver)?.fetch().cause;
+            let is_outdated = prepared.basis() < self.basis();
             let same = self.current_if_same(prepared.token());
             let repeated = same.is_some();
-            let issued = Arc::new(match same {
+            let issued = match same {
                 Some(current) => prepared.repeat(&current),
                 None => prepared.issue(state.next_generation()),
+            };
+            let issued = Arc::new(match is_outdated {
+                true => issued.due(now),
+                false => issued,
             });
             self.cell.put(issued.clone());
             let installed = Installed { issued, repeated };

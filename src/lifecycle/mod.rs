@@ -33,7 +33,11 @@ pub use builder::TokenSourceBuilder;
 pub use cell::IssuedToken;
 pub use changes::Changes;
 pub use clock::Clock;
+#[cfg(feature = "rustls")]
+pub(crate) use core::CertificateInUse;
 pub(crate) use guard::Guard;
 pub(crate) use requests::Rejected;
 pub use source::TokenSource;
-pub use status::{Counters, LastFailure, SourceState, Status};
+#[cfg(feature = "rustls")]
+pub(crate) use source::WeakTokenSource;
+pub use status::{CertificateStatus, Counters, LastFailure, SourceState, Status};

@@ -26,6 +26,7 @@ pub(crate) struct PreparedToken {
     token: Token,
     headers: Rendered,
     span: Span,
+    basis: u64,
 }
 
 /// The moments of a token's life.
@@ -42,11 +43,12 @@ struct Span {
 }
 
 impl Core {
-    /// Checks and prepares the token of an attempt that began at `anchor`.
+    /// Checks and prepares the token of an attempt that began at `anchor`, on this `basis`.
     pub(crate) fn prepare(
         &self,
         token: Token,
         anchor: Now,
+        basis: u64,
         rng: &mut fastrand::Rng,
     ) -> Result<PreparedToken, FetchError> {
         if token.expose().is_empty() {
@@ -72,6 +74,7 @@ impl Core {
             token,
             headers,
             span,
+            basis,
         })
     }
 
@@ -156,6 +159,10 @@ impl PreparedToken {
         self.span.lifetime
     }
 
+    pub(super) fn basis(&self) -> u64 {
+        self.basis
+    }
+
     pub(super) fn token(&self) -> &Token {
         &self.token
     }
@@ -183,6 +190,7 @@ impl PreparedToken {
             issued_at: self.span.issued_at,
             lifetime: self.span.lifetime,
             first_said: self.span.first_said,
+            basis: self.basis,
             token: self.token,
             headers: self.headers,
             state: AtomicU8::new(state as u8),
@@ -203,7 +211,7 @@ mod tests {
             fastrand::Rng::with_seed(1),
         );
         let token = Token::new("abc").with_lifetime(lifetime);
-        let prepared = core.prepare(token, core.now(), &mut fastrand::Rng::with_seed(1));
+        let prepared = core.prepare(token, core.now(), 0, &mut fastrand::Rng::with_seed(1));
         prepared.expect("a token").issue(Generation(1))
     }
 

@@ -1,6 +1,9 @@
 //! The public handle that layers, middleware, health checks and tests share.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
 
 use http::Uri;
 use tokio::time;
@@ -11,7 +14,7 @@ use super::{
     cell::IssuedToken,
     changes::Changes,
     core::Core,
-    guard::{Guard, Guards},
+    guard::{Guard, Guards, ShutDownOnDrop},
     status::Status,
 };
 use crate::{
@@ -170,6 +173,44 @@ impl TokenSource {
         self.core().changes.send_replace(());
     }
 
+    /// Starts a refresh behind the requests, as if it were due now. Requests use the current token until the new one is
+    /// there.
+    ///
+    /// Call it when something that the token rests on has changed: a certificate that it is bound to (RFC 8705), or rights at
+    /// the provider. If a fetch is under way, its attempt may have used what was there before: then the next request starts one more.
+    /// While the source backs off, the refresh waits until the back-off ends; without a token in use nothing happens. Do not
+    /// call it for a rejected token: the layer has already seen that.
+    ///
+    /// Outside a Tokio runtime the next request starts the refresh.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tower::service_fn;
+    /// # use tower_oauth::{BoxError, Clock, Token, TokenRequest, TokenSource};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// # let mut serial = 0;
+    /// # let fetcher = service_fn(move |_: TokenRequest| {
+    /// #     serial += 1;
+    /// #     async move { Ok::<_, BoxError>(Token::new(format!("token-{serial}"))) }
+    /// # });
+    /// let source = TokenSource::builder(fetcher).clock(Clock::tokio()).build()?;
+    /// let first = source.token().await?;
+    /// tokio::time::sleep(Duration::from_secs(2)).await;
+    ///
+    /// source.refresh();
+    /// assert_eq!(source.token().await?.generation(), first.generation()); // nobody waits
+    /// tokio::time::sleep(Duration::from_secs(1)).await;
+    /// assert_ne!(source.token().await?.generation(), first.generation());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn refresh(&self) {
+        self.core().refresh();
+    }
+
     /// Ends all background work and prevents new fetches.
     ///
     /// Requests use the current token until it expires. After that they fail with an error whose
@@ -266,8 +307,36 @@ impl TokenSource {
         self.guards.get()
     }
 
+    /// A handle that does not keep the source alive.
+    pub(crate) fn downgrade(&self) -> WeakTokenSource {
+        WeakTokenSource(Arc::downgrade(&self.guards.source))
+    }
+
     fn core(&self) -> &Arc<Core> {
         &self.guards.source
+    }
+}
+
+/// Tells a source of changes without keeping it alive.
+#[derive(Debug)]
+pub(crate) struct WeakTokenSource(Weak<ShutDownOnDrop>);
+
+#[cfg_attr(
+    not(feature = "rustls"),
+    allow(dead_code, reason = "its caller needs `rustls`")
+)]
+impl WeakTokenSource {
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
+    /// Refreshes the token if it rests on what is no longer in use; `false` once the source is gone.
+    pub(crate) fn refresh_outdated(&self) -> bool {
+        let source = self.0.upgrade();
+        if let Some(source) = &source {
+            source.refresh_outdated();
+        }
+        source.is_some()
     }
 }
 

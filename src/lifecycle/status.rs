@@ -75,8 +75,41 @@ pub struct Status {
     /// When the next attempt may be made, while the source backs off.
     #[serde(serialize_with = "as_timestamp")]
     pub retry_at: Option<SystemTime>,
+    /// The client certificate that fetches show; `None` if the source was given no `Identity` (feature `rustls`).
+    pub certificate: Option<CertificateStatus>,
     /// Counts since the source was built.
     pub counters: Counters,
+}
+
+/// A client certificate in use.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(all(feature = "rustls", feature = "testing-tls"))]
+/// # fn main() -> Result<(), tower_oauth::BoxError> {
+/// use tower_oauth::{identity::Identity, testing::Authority};
+///
+/// let issued = Authority::new()?.client("me")?;
+/// let pem = format!("{}{}", issued.certificate_pem(), issued.key_pem());
+/// let certificate = Identity::pem(pem).build()?.certificate();
+/// println!("{} is valid until {:?}", certificate.serial, certificate.not_after);
+/// # Ok(())
+/// # }
+/// # #[cfg(not(all(feature = "rustls", feature = "testing-tls")))]
+/// # fn main() {}
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CertificateStatus {
+    /// The serial number in hexadecimal, as `openssl x509 -serial` prints it.
+    pub serial: String,
+    /// From when on it is valid.
+    #[serde(serialize_with = "moment_as_timestamp")]
+    pub not_before: SystemTime,
+    /// Until when it is valid.
+    #[serde(serialize_with = "moment_as_timestamp")]
+    pub not_after: SystemTime,
 }
 
 /// The fetch that failed last, until one succeeds.
@@ -260,6 +293,7 @@ impl Status {
             error: error.map(ToString::to_string),
             last_failure: failed.map(LastFailure::of),
             retry_at: seen.blocked.as_ref().and_then(OAuthError::retry_at),
+            certificate: core.config.certificate.as_ref().map(|it| it.status()),
             counters: core.counters.snapshot(),
         }
     }

@@ -12,15 +12,9 @@
 //!   resource is outside the contracted plan (doc): it is an ambiguous rejection.
 
 use crate::{
-    ClientId, Secret, TokenHeaders,
-    client_credentials::{
-        BodyEncoding, ClientCredentialsBuilder, CredentialPlacement, Dialect, RejectionStatuses,
-        ScopeRule,
-    },
-    provider::{moved, origins},
+    ClientId, Secret,
+    client_credentials::{ClientCredentialsBuilder, Dialect},
 };
-
-const TOKEN_URL: &str = "https://api.anbima.com.br/oauth/access-token";
 
 /// ANBIMA's production as data.
 ///
@@ -31,18 +25,7 @@ const TOKEN_URL: &str = "https://api.anbima.com.br/oauth/access-token";
 /// assert_eq!(dialect.rejection.ambiguous, [403]);
 /// ```
 pub fn dialect() -> Dialect {
-    Dialect {
-        origins: origins("https://api.anbima.com.br"),
-        credentials: CredentialPlacement::BasicRaw,
-        body: BodyEncoding::Json,
-        scope: ScopeRule::none(),
-        headers: headers(),
-        rejection: RejectionStatuses {
-            definite: vec![401],
-            ambiguous: vec![403],
-        },
-        ..Dialect::new("anbima", TOKEN_URL)
-    }
+    super::preset("anbima", "production")
 }
 
 /// Production: `https://api.anbima.com.br`.
@@ -62,13 +45,6 @@ pub fn production(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsB
 
 /// The sandbox, `https://api-sandbox.anbima.com.br`, whose tokens come from the production token endpoint (client).
 pub fn sandbox(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsBuilder {
-    let sandbox = moved(dialect(), TOKEN_URL, "https://api-sandbox.anbima.com.br");
+    let sandbox = super::preset("anbima", "sandbox");
     ClientCredentialsBuilder::new(sandbox, id).secret(secret)
-}
-
-fn headers() -> TokenHeaders {
-    TokenHeaders::none()
-        .with("client_id", "{client_id}")
-        .and_then(|headers| headers.with("access_token", "{token}"))
-        .expect("ANBIMA's own headers are well-formed")
 }

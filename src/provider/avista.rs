@@ -9,15 +9,9 @@
 //! - A token lives 3600 s unless the answer says otherwise, and is refreshed 5 minutes before it ends (doc).
 //! - A 401 means that the token is missing, invalid or expired. A 403 is about scopes (doc), and no new token helps.
 
-use std::time::Duration;
-
 use crate::{
-    ClientId, Margin, Secret,
-    client_credentials::{
-        BodyEncoding, ClientCredentialsBuilder, CredentialPlacement, Dialect, Grant, ScopeRule,
-        SecretLength,
-    },
-    provider::origins,
+    ClientId, Secret,
+    client_credentials::{ClientCredentialsBuilder, Dialect},
 };
 
 /// Avista's production as data.
@@ -29,20 +23,7 @@ use crate::{
 /// assert_eq!(dialect.secret_length.unwrap().min, 8);
 /// ```
 pub fn dialect() -> Dialect {
-    Dialect {
-        origins: origins("https://api.avista.global"),
-        credentials: CredentialPlacement::Body {
-            id: "clientId".into(),
-            secret: "clientSecret".into(),
-        },
-        body: BodyEncoding::Json,
-        grant: Grant::Absent,
-        scope: ScopeRule::none(),
-        default_lifetime: Some(Duration::from_secs(3600)),
-        refresh_margin: Some(Margin::Fixed(Duration::from_secs(300))),
-        secret_length: Some(SecretLength { min: 8, max: 64 }),
-        ..Dialect::new("avista", "https://api.avista.global/oauth/token")
-    }
+    super::preset("avista", "production")
 }
 
 /// Production: `https://api.avista.global`.

@@ -14,15 +14,10 @@
 //! - A 403 is about scopes, and no new token helps. API requests need `api-version` and a new `x-correlation-id`
 //!   (client). Your code sets them.
 
-use std::time::Duration;
-
 use crate::{
     ClientId, Secret,
-    client_credentials::{ClientCredentialsBuilder, CredentialPlacement, Dialect, ScopeRule},
-    provider::{moved, origins},
+    client_credentials::{ClientCredentialsBuilder, CredentialPlacement, Dialect},
 };
-
-const SANDBOX: &str = "https://api.sandbox.bankly.com.br";
 
 /// Bankly's production as data.
 ///
@@ -33,20 +28,7 @@ const SANDBOX: &str = "https://api.sandbox.bankly.com.br";
 /// assert_eq!(dialect.scope.most, Some(10));
 /// ```
 pub fn dialect() -> Dialect {
-    Dialect {
-        origins: origins("https://api.bankly.com.br"),
-        credentials: CredentialPlacement::Body {
-            id: "client_id".into(),
-            secret: "client_secret".into(),
-        },
-        scope: ScopeRule {
-            required: true,
-            most: Some(10),
-            ..ScopeRule::default()
-        },
-        wait_after_429: Some(Duration::from_secs(300)),
-        ..Dialect::new("bankly", "https://login.bankly.com.br/connect/token")
-    }
+    super::preset("bankly", "production")
 }
 
 /// Production: `https://api.bankly.com.br`.
@@ -67,8 +49,7 @@ pub fn production(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsB
 /// # Ok::<(), tower_oauth::ConfigError>(())
 /// ```
 pub fn sandbox(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsBuilder {
-    let token_url = "https://login.sandbox.bankly.com.br/connect/token";
-    let sandbox = moved(dialect(), token_url, SANDBOX);
+    let sandbox = super::preset("bankly", "sandbox");
     ClientCredentialsBuilder::new(sandbox, id).secret(secret)
 }
 
@@ -87,8 +68,7 @@ pub fn sandbox(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsBuil
 /// # }
 /// ```
 pub fn mtls_sandbox(id: ClientId) -> ClientCredentialsBuilder {
-    let token_url = "https://auth-mtls.sandbox.bankly.com.br/oauth2/token";
-    ClientCredentialsBuilder::new(moved(mtls_dialect(), token_url, SANDBOX), id)
+    ClientCredentialsBuilder::new(super::preset("bankly", "sandbox-mtls"), id)
 }
 
 /// By mTLS at a token endpoint that you name, because sources disagree about the production host (?). The token goes to
@@ -102,6 +82,7 @@ fn mtls_dialect() -> Dialect {
         credentials: CredentialPlacement::IdOnly {
             id: "client_id".into(),
         },
+        client_certificate: true,
         ..dialect()
     }
 }

@@ -10,12 +10,9 @@
 //! - A 401 means an expired token (docs), a 403 a missing permission, which no new token brings. 100 calls a minute
 //!   are allowed per IP address (docs).
 
-use std::time::Duration;
-
 use crate::{
-    ClientId, Margin, Secret,
-    client_credentials::{ClientCredentialsBuilder, CredentialPlacement, Dialect, ScopeRule},
-    provider::{moved, origins},
+    ClientId, Secret,
+    client_credentials::{ClientCredentialsBuilder, Dialect},
 };
 
 /// Conta Simples' production as data.
@@ -27,17 +24,7 @@ use crate::{
 /// assert_eq!(dialect.token_url, "https://api.contasimples.com/oauth/v1/access-token");
 /// ```
 pub fn dialect() -> Dialect {
-    Dialect {
-        origins: origins("https://api.contasimples.com"),
-        credentials: CredentialPlacement::BasicRaw,
-        scope: ScopeRule::none(),
-        default_lifetime: Some(Duration::from_secs(1800)),
-        refresh_margin: Some(Margin::Fraction(0.1)),
-        ..Dialect::new(
-            "conta-simples",
-            "https://api.contasimples.com/oauth/v1/access-token",
-        )
-    }
+    super::preset("conta-simples", "production")
 }
 
 /// Production: `https://api.contasimples.com`. The id is the API key, the secret the API secret.
@@ -58,10 +45,6 @@ pub fn production(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsB
 /// # Ok::<(), tower_oauth::ConfigError>(())
 /// ```
 pub fn sandbox(id: ClientId, secret: impl Into<Secret>) -> ClientCredentialsBuilder {
-    let sandbox = moved(
-        dialect(),
-        "https://api-sandbox.contasimples.com/oauth/v1/access-token",
-        "https://api-sandbox.contasimples.com",
-    );
+    let sandbox = super::preset("conta-simples", "sandbox");
     ClientCredentialsBuilder::new(sandbox, id).secret(secret)
 }

@@ -11,9 +11,11 @@ use tokio::{
     net::TcpStream,
 };
 #[cfg(feature = "testing-tls")]
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::server::TlsStream;
 
 use super::server::{Handler, serve};
+#[cfg(feature = "testing-tls")]
+use super::tls::Serving;
 
 /// A stream that a connection runs over.
 pub(super) trait Accepted: AsyncRead + AsyncWrite + Send + Unpin + 'static {
@@ -39,7 +41,7 @@ impl Accepted for TlsStream<TcpStream> {
 pub(super) enum Acceptor {
     Plain,
     #[cfg(feature = "testing-tls")]
-    Tls(TlsAcceptor),
+    Tls(Arc<Serving>),
 }
 
 impl Acceptor {
@@ -55,9 +57,12 @@ impl Acceptor {
         match self {
             Self::Plain => serve(stream, None, handler).await,
             #[cfg(feature = "testing-tls")]
-            Self::Tls(acceptor) => match acceptor.accept(stream).into_fallible().await {
+            Self::Tls(serving) => match serving.acceptor().accept(stream).into_fallible().await {
                 Ok(stream) => {
                     let shown = ClientCertificate::shown(&stream);
+                    if let Some(shown) = &shown {
+                        handler.welcomed(shown);
+                    }
                     serve(stream, shown, handler).await;
                 }
                 Err((error, stream)) => {
@@ -80,8 +85,8 @@ async fn turn_away(mut stream: TcpStream) {
 }
 
 /// The bytes of the valid certificate that a client showed.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct ClientCertificate(Bytes);
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct ClientCertificate(pub(super) Bytes);
 
 impl ClientCertificate {
     pub(super) fn of<B>(request: &Request<B>) -> Option<&Self> {

@@ -1,6 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
+    acceptor::Acceptor,
     builder::BankBuilder,
     counters::BankCounters,
     expiry::ExpiresIn,
@@ -27,13 +28,26 @@ use super::{
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Bank {
-    handler: Arc<BankHandler>,
+    pub(super) handler: Arc<BankHandler>,
     server: Server,
+    /// With TLS.
+    #[cfg(feature = "testing-tls")]
+    pub(super) serving: Option<Arc<super::tls::Serving>>,
 }
 
 impl Bank {
-    pub(super) fn new(handler: Arc<BankHandler>, server: Server) -> Self {
-        Self { handler, server }
+    pub(super) fn new(handler: Arc<BankHandler>, server: Server, acceptor: Acceptor) -> Self {
+        #[cfg(not(feature = "testing-tls"))]
+        let Acceptor::Plain = acceptor;
+        Self {
+            handler,
+            server,
+            #[cfg(feature = "testing-tls")]
+            serving: match acceptor {
+                Acceptor::Plain => None,
+                Acceptor::Tls(serving) => Some(serving),
+            },
+        }
     }
 
     /// ANBIMA: Basic and JSON for a token, two headers and no `Authorization` for the API, a 403 of two meanings.

@@ -7,7 +7,7 @@ use std::{
 use tokio::time::Instant;
 
 #[cfg(feature = "testing-tls")]
-use super::tls::Tls;
+use super::tls::{Serving, Tls};
 use super::{
     acceptor::Acceptor,
     bank::Bank,
@@ -173,14 +173,14 @@ impl BankBuilder {
     pub async fn start(self) -> io::Result<Bank> {
         let acceptor = self.acceptor()?;
         let handler = Arc::new(self.handler);
-        let server = Server::start(self.port, acceptor, Arc::clone(&handler)).await?;
-        Ok(Bank::new(handler, server))
+        let server = Server::start(self.port, acceptor.clone(), Arc::clone(&handler)).await?;
+        Ok(Bank::new(handler, server, acceptor))
     }
 
     fn acceptor(&self) -> io::Result<Acceptor> {
         #[cfg(feature = "testing-tls")]
         if let Some(tls) = &self.tls {
-            return Ok(Acceptor::Tls(tls.acceptor()?));
+            return Ok(Acceptor::Tls(Arc::new(Serving::new(tls.clone())?)));
         }
         Ok(Acceptor::Plain)
     }

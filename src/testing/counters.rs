@@ -23,3 +23,18 @@ pub struct BankCounters {
     /// Requests for a path that the bank does not have.
     pub not_found: u64,
 }
+
+/// How often clients have shown one certificate: a snapshot from
+#[cfg_attr(
+    feature = "testing-tls",
+    doc = "[`Bank::certificate_use`](super::Bank::certificate_use)."
+)]
+#[cfg_attr(not(feature = "testing-tls"), doc = "`Bank::certificate_use`.")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CertificateUse {
+    /// Handshakes with it that succeeded.
+    pub handshakes: u64,
+    /// Requests on their connections.
+    pub requests: u64,
+}

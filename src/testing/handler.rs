@@ -1,6 +1,7 @@
 //! Handles the requests to a bank.
 
 use std::{
+    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use super::{
     acceptor::ClientCertificate,
     api_request::echo,
     clock::Clock,
-    counters::BankCounters,
+    counters::{BankCounters, CertificateUse},
     credentials::Client,
     error_answer::ErrorAnswer,
     expiry::ExpiresIn,
@@ -56,6 +57,7 @@ pub(super) struct BankState {
     pub(super) token_faults: Faults,
     pub(super) api_faults: Faults,
     pub(super) last_error: Option<String>,
+    pub(super) certificates: HashMap<ClientCertificate, CertificateUse>,
 }
 
 impl BankHandler {
@@ -79,12 +81,19 @@ impl BankHandler {
                 token_faults: Faults::default(),
                 api_faults: Faults::default(),
                 last_error: None,
+                certificates: HashMap::new(),
             }),
         }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, BankState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts for a client certificate.
+    fn note(&self, certificate: &ClientCertificate, count: impl FnOnce(&mut CertificateUse)) {
+        let mut state = self.state();
+        count(state.certificates.entry(certificate.clone()).or_default());
     }
 
     fn count(&self, count: impl FnOnce(&mut BankCounters)) {
@@ -262,6 +271,9 @@ impl BankHandler {
 
 impl Handler for BankHandler {
     fn handle(&self, request: &Request<Bytes>) -> Reply {
+        if let Some(certificate) = ClientCertificate::of(request) {
+            self.note(certificate, |it| it.requests += 1);
+        }
         let mut reply = self.reply(request);
         if let Some(headers) = reply.headers_mut() {
             let date = httpdate::fmt_http_date(self.clock.wall());
@@ -269,6 +281,11 @@ impl Handler for BankHandler {
             headers.entry(DATE).or_insert(date);
         }
         reply
+    }
+
+    #[cfg(feature = "testing-tls")]
+    fn welcomed(&self, certificate: &ClientCertificate) {
+        self.note(certificate, |it| it.handshakes += 1);
     }
 
     #[cfg(feature = "testing-tls")]

@@ -31,6 +31,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 pub(super) trait Handler: Send + Sync + 'static {
     fn handle(&self, request: &Request<Bytes>) -> Reply;
 
+    /// A client has shown this certificate in a handshake that succeeded.
+    #[cfg(feature = "testing-tls")]
+    fn welcomed(&self, _certificate: &ClientCertificate) {}
+
     /// A connection ended in its TLS handshake.
     #[cfg(feature = "testing-tls")]
     fn connection_refused(&self, _why: String) {}

@@ -3,4 +3,5 @@
 mod axum_service;
 mod call;
 mod guides;
+mod rotate_certificates;
 mod soak;

@@ -8,9 +8,10 @@ use std::{
 /// The rooms, each with those it may import from, which stand above it: so there is no circle. Every room may import
 /// from the base, which is the rest. A file belongs to the innermost room that holds it.
 const ROOMS: [(&str, &[&str]); 11] = [
-    ("identity", &[]),
     ("lifecycle", &[]),
     ("middleware", &["lifecycle"]),
+    ("transport", &[]),
+    ("identity", &["lifecycle", "transport"]),
     ("client_credentials/dialect", &[]),
     (
         "client_credentials/request",
@@ -27,16 +28,20 @@ const ROOMS: [(&str, &[&str]); 11] = [
             "client_credentials/dialect",
             "client_credentials/request",
             "client_credentials/response",
+            "identity",
         ],
     ),
     ("provider", &["client_credentials", "identity"]),
-    ("transport", &[]),
     ("testing", &[]),
     ("shared", &[]),
 ];
 
 /// The files that put the rooms together.
-const ASSEMBLY: [&str; 2] = ["client_credentials/build.rs", "client_credentials/share.rs"];
+const ASSEMBLY: [&str; 3] = [
+    "client_credentials/build.rs",
+    "client_credentials/identity.rs",
+    "client_credentials/share.rs",
+];
 
 #[test]
 fn imports_run_one_way() {

@@ -18,12 +18,18 @@ use crate::support::{
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
+use rustls::{
+    RootCertStore,
+    pki_types::{PrivateKeyDer, pem::PemObject},
+};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth::{
     BackOff, BoxError, ClientId, ClientSecret, Clock, FetchCause, FetchError, FromExtension,
     Margin, OAuthLayer, OAuthMiddleware, Origin, Policy, RejectionRule, Secret, SecretRef, Sharing,
     Token, TokenHeaders, TokenRequest, TokenSource,
     client_credentials::{ClientCredentialsBuilder, CredentialPlacement, Dialect},
+    identity::{Identity, RenewingClient},
+    testing::Authority,
 };
 
 /// Part of every secret in this file.
@@ -78,6 +84,7 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
         shown(&ClientSecret::new("canary-secret")),
         shown(&Clock::tokio()),
         shown(&bad_secret),
+        shown(&identity().certificate()),
         shown(&status.counters),
         shown(&denied.class()),
         shown(&denied.kind()),
@@ -121,6 +128,56 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
         shown(&source),
         shown(&endpoint.builder().headers(headers())),
     ]
+}
+
+fn identity() -> Identity {
+    let pair = Authority::new().unwrap().client("me").unwrap();
+    let pem = [pair.certificate_pem(), pair.key_pem()].concat();
+    Identity::pem(pem)
+        .password("canary-password")
+        .build()
+        .unwrap()
+}
+
+/// Of an identity and all that is made of it.
+#[test]
+fn nothing_of_a_clients_key_or_password_is_shown() {
+    let pair = Authority::new().unwrap().client("me").unwrap();
+    let pem = [pair.certificate_pem(), pair.key_pem()].concat();
+    let builder = Identity::pem(pem).password("canary-password");
+    let builder_text = shown(&builder).1;
+    let identity = builder.build().unwrap();
+    let dialect = Dialect::new("bank", "https://login.example/token");
+    let client = RenewingClient::new(&identity, |identity| Ok(identity.clone())).unwrap();
+    let config = identity.client_config(RootCertStore::empty());
+    let texts = [
+        builder_text,
+        shown(&identity).1,
+        shown(&client).1,
+        shown(&identity.resolver()).1,
+        shown(&config).1,
+        shown(&identity.reqwest().unwrap()).1,
+        shown(
+            &ClientCredentialsBuilder::new(dialect, ClientId::new("id").unwrap())
+                .identity(identity),
+        )
+        .1,
+        shown(&pair).1,
+    ];
+    let key = pair
+        .key_pem()
+        .lines()
+        .filter(|line| !line.starts_with("-----"));
+    let der = PrivateKeyDer::from_pem_slice(pair.key_pem().as_bytes()).unwrap();
+    let numbers = format!("{:?}", &der.secret_der()[40..60]);
+    let canaries: Vec<_> = key
+        .chain([CANARY, numbers.trim_matches(['[', ']'])])
+        .collect();
+    for text in texts {
+        for canary in &canaries {
+            assert!(!text.contains(canary), "{text}");
+        }
+    }
 }
 
 /// What `lib.rs` exports at its root, by name.

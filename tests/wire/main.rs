@@ -5,7 +5,9 @@
 mod support;
 
 mod catalogue;
+mod exchanges;
 mod fifth_bank;
+mod knobs;
 mod mtls;
 mod stack;
 

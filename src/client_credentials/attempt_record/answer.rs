@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use super::{
     AnswerBody, AnswerRecord, RecordedValue,
     json::{self, Object},
+    redact::{LONGEST_VALUE, Redactor, Runs, cut, names_a_secret},
     request::without_values,
-    strike::{LONGEST_VALUE, Runs, Striker, cut, names_a_secret},
 };
 use crate::{
     FetchError,
@@ -42,33 +42,37 @@ pub(super) fn received(answer: &Answer, reader: &Reader) -> AnswerRecord {
     let tokens = if has_too_many { Vec::new() } else { tokens };
     let assertion = answer.assertion.iter().map(|it| it.as_str());
     let tokens = tokens.into_iter().chain(assertion);
-    let striker = Striker::new(reader.scrubber(), tokens);
+    let redactor = Redactor::new(reader.scrubber(), tokens);
     let body = match (&answer.body.end, &object) {
         _ if has_too_many => AnswerBody::Hidden {
             bytes: bytes.len(),
             why: "it has too many secrets",
         },
         (End::TooLong, _) => AnswerBody::Unreadable("it is longer than 64 KiB".into()),
-        (_, Some(object)) => AnswerBody::Members(members(object, answer, reader, &striker)),
-        (End::Broken(error), None) => AnswerBody::Unreadable(told(error, reader.scrubber())),
-        (End::Whole, None) => no_object(bytes, answer, reader, &striker),
+        (_, Some(object)) => AnswerBody::Members(members(object, answer, reader, &redactor)),
+        (End::Broken(error), None) => AnswerBody::Unreadable(shown_error(error, reader.scrubber())),
+        (End::Whole, None) => no_object(bytes, answer, reader, &redactor),
     };
     AnswerRecord {
         status: answer.status,
         headers: match has_too_many {
             true => Vec::new(),
-            false => answer_headers(&answer.headers, &striker),
+            false => answer_headers(&answer.headers, reader.dialect(), &redactor),
         },
         body,
     }
 }
 
-fn answer_headers(headers: &HeaderMap, striker: &Striker<'_>) -> Vec<RecordedValue> {
+fn answer_headers(
+    headers: &HeaderMap,
+    dialect: &Dialect,
+    redactor: &Redactor<'_>,
+) -> Vec<RecordedValue> {
     let header = |(name, value): (&HeaderName, &http::HeaderValue)| {
         let value = json::decode(value.as_bytes());
-        let value_of = |value: &str| striker.value(value, Runs::Identifiers);
+        let value_of = |value: &str| redactor.value(value, Runs::Identifiers);
         let text = match name {
-            _ if names_a_secret(name.as_str()) => None,
+            _ if names_a_secret(name.as_str()) || is_token_header(name, dialect) => None,
             &header::LOCATION | &header::CONTENT_LOCATION => {
                 Some(value_of(&without_values(&value)))
             }
@@ -84,6 +88,17 @@ fn answer_headers(headers: &HeaderMap, striker: &Striker<'_>) -> Vec<RecordedVal
     headers.iter().take(MOST_VALUES).map(header).collect()
 }
 
+/// Whether the header holds the token or a value that comes with it.
+fn is_token_header(name: &HeaderName, dialect: &Dialect) -> bool {
+    let fields = &dialect.response;
+    let mut secrets = fields
+        .extras
+        .iter()
+        .chain(&fields.other_token)
+        .chain([&fields.token]);
+    fields.in_headers && secrets.any(|it| it == name.as_str())
+}
+
 fn is_secret_member(path: &str, dialect: &Dialect) -> bool {
     let fields = &dialect.response;
     let is_named = |name: &String| match path.strip_prefix(name.as_str()) {
@@ -91,7 +106,11 @@ fn is_secret_member(path: &str, dialect: &Dialect) -> bool {
         None => false,
     };
     is_named(&fields.token)
-        || fields.extras.iter().any(is_named)
+        || fields
+            .extras
+            .iter()
+            .chain(&fields.other_token)
+            .any(is_named)
         || (!is_named(&fields.expiry) && names_a_secret(path))
 }
 
@@ -99,7 +118,7 @@ fn members(
     object: &Object,
     answer: &Answer,
     reader: &Reader,
-    striker: &Striker<'_>,
+    redactor: &Redactor<'_>,
 ) -> Vec<RecordedValue> {
     let dialect = reader.dialect();
     let runs = |path: &str| match path {
@@ -116,9 +135,9 @@ fn members(
         let shown = !is_secret_member(path, dialect);
         members.push(RecordedValue {
             // A name, too, may be a token.
-            name: striker.value(path, Runs::Identifiers),
+            name: redactor.value(path, Runs::Identifiers),
             kind: json::kind(value),
-            text: shown.then(|| striker.value(&leaf(value), runs(path))),
+            text: shown.then(|| redactor.value(&leaf(value), runs(path))),
             length: value.as_str().map(|text| text.chars().count()),
         });
     });
@@ -134,7 +153,7 @@ fn leaf(value: &Value) -> Cow<'_, str> {
     }
 }
 
-/// Texts that the answer may repeat elsewhere, in a header say. Shorter ones would strike out what is none.
+/// Texts that the answer may repeat elsewhere, such as in a header. Shorter ones are found in other texts by chance.
 fn tokens<'a>(object: &'a Object, dialect: &Dialect) -> Vec<&'a str> {
     let mut tokens = Vec::new();
     object.walk(|path, value| match value.as_str() {
@@ -146,7 +165,7 @@ fn tokens<'a>(object: &'a Object, dialect: &Dialect) -> Vec<&'a str> {
 }
 
 /// A 2xx of that kind may be a bare token; an error is shown unless it speaks of one.
-fn no_object(body: &[u8], answer: &Answer, reader: &Reader, striker: &Striker<'_>) -> AnswerBody {
+fn no_object(body: &[u8], answer: &Answer, reader: &Reader, redactor: &Redactor<'_>) -> AnswerBody {
     let hidden = |why| AnswerBody::Hidden {
         bytes: body.len(),
         why,
@@ -161,7 +180,7 @@ fn no_object(body: &[u8], answer: &Answer, reader: &Reader, striker: &Striker<'_
     if speaks_of_tokens(&text, reader.dialect()) || has_secret_member(body, reader.dialect()) {
         return hidden("it speaks of tokens");
     }
-    AnswerBody::Text(cut(&striker.strike(&text, Runs::Words), LONGEST_TEXT))
+    AnswerBody::Text(cut(&redactor.redact(&text, Runs::Words), LONGEST_TEXT))
 }
 
 fn speaks_of_tokens(text: &str, dialect: &Dialect) -> bool {
@@ -183,7 +202,7 @@ fn has_secret_member(body: &[u8], dialect: &Dialect) -> bool {
 }
 
 /// An error and its causes. A cause that its error already repeats is left out.
-pub(super) fn told(error: &FetchError, scrubber: &Scrubber) -> String {
+pub(super) fn shown_error(error: &FetchError, scrubber: &Scrubber) -> String {
     let mut text = String::new();
     for cause in causes(error).map(ToString::to_string) {
         if text.contains(&cause) {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{AnswerBody, AnswerRecord, AttemptRecord, RecordedValue, strike::ELIDED};
+use super::{AnswerBody, AnswerRecord, AttemptRecord, RecordedValue, redact::ELIDED};
 use crate::text::is_hidden;
 
 impl fmt::Display for AttemptRecord {

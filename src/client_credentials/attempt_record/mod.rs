@@ -5,8 +5,8 @@ mod display;
 mod json;
 mod observer;
 mod recorder;
+mod redact;
 mod request;
-mod strike;
 
 use std::sync::Arc;
 

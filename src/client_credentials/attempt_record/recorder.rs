@@ -7,7 +7,7 @@ use http::Request;
 
 use super::{
     AnswerRecord, AttemptRecord, Observer, RequestRecord,
-    answer::{received, told},
+    answer::{received, shown_error},
     request::sent,
 };
 use crate::{
@@ -61,7 +61,7 @@ impl Recording {
         self.ended = true;
         self.tell(match outcome {
             Ok(answer) => Ok(received(answer, &self.reader)),
-            Err(error) => Err(told(error, self.reader.scrubber())),
+            Err(error) => Err(shown_error(error, self.reader.scrubber())),
         });
     }
 

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::{
     RecordedValue, RequestRecord,
     json::{self, Object},
-    strike::{ELIDED, LONGEST_VALUE, Runs, Striker, cut, names_a_secret},
+    redact::{ELIDED, LONGEST_VALUE, Redactor, Runs, cut, names_a_secret},
 };
 use crate::client_credentials::{
     dialect::{BodyEncoding, Dialect},
@@ -22,7 +22,7 @@ pub(super) fn sent(
     dialect: &Dialect,
     scrubber: &Scrubber,
 ) -> RequestRecord {
-    let striker = Striker::new(scrubber, []);
+    let redactor = Redactor::new(scrubber, []);
     let (encoding, fields) = match dialect.body {
         BodyEncoding::Form => ("form", form(request.body())),
         BodyEncoding::Json => ("JSON", json_fields(request.body())),
@@ -39,24 +39,24 @@ pub(super) fn sent(
     let field = |SentField { name, kind, value }: &SentField| {
         let shown = plain.contains(name.as_str()) && !is_secret_field(name, dialect);
         RecordedValue {
-            name: striker.value(name, Runs::Any),
+            name: redactor.value(name, Runs::Any),
             kind,
-            text: shown.then(|| striker.value(value, Runs::Any)),
+            text: shown.then(|| redactor.value(value, Runs::Any)),
             length: None,
         }
     };
     RequestRecord {
         method: request.method().clone(),
-        url: url(request, &striker),
-        headers: request_headers(request.headers(), &striker),
+        url: url(request, &redactor),
+        headers: request_headers(request.headers(), &redactor),
         encoding,
         fields: fields.iter().map(field).chain(assertion).collect(),
     }
 }
 
 /// Scheme, host, port and path; of the query only the names, since some servers want a key there.
-fn url(request: &Request<Bytes>, striker: &Striker<'_>) -> String {
-    without_values(&striker.strike(&request.uri().to_string(), Runs::Any))
+fn url(request: &Request<Bytes>, redactor: &Redactor<'_>) -> String {
+    without_values(&redactor.redact(&request.uri().to_string(), Runs::Any))
 }
 
 pub(super) fn without_values(url: &str) -> String {
@@ -94,7 +94,7 @@ fn is_secret_field(name: &str, dialect: &Dialect) -> bool {
     ![dialect.id_field(), assertion_type].contains(&Some(name)) && names_a_secret(name)
 }
 
-/// A field of the body, before anything is struck out.
+/// A field of the body, before anything is shown out.
 struct SentField {
     name: String,
     kind: &'static str,
@@ -121,12 +121,12 @@ fn json_fields(body: &[u8]) -> Vec<SentField> {
     fields.into_iter().map(field).collect()
 }
 
-fn request_headers(headers: &HeaderMap, striker: &Striker<'_>) -> Vec<RecordedValue> {
+fn request_headers(headers: &HeaderMap, redactor: &Redactor<'_>) -> Vec<RecordedValue> {
     let header = |(name, value): (&HeaderName, &http::HeaderValue)| {
         let shown = json::decode(value.as_bytes());
         let text = match value.is_sensitive() || names_a_secret(name.as_str()) {
             true => basic(name, &shown),
-            false => Some(striker.value(&shown, Runs::Any)),
+            false => Some(redactor.value(&shown, Runs::Any)),
         };
         RecordedValue {
             name: name.as_str().to_owned(),

@@ -47,11 +47,24 @@ pub enum CredentialPlacement {
         /// The name of the id's field.
         id: String,
     },
+    /// Two headers of the token request (Siscomex). In configuration:
+    /// `{ headers = { id = "Client-Id", secret = "Client-Secret" } }`.
+    Headers {
+        /// The name of the id's header.
+        id: String,
+        /// The name of the secret's header.
+        secret: String,
+    },
 }
 
 impl CredentialPlacement {
     pub(super) fn is_basic(&self) -> bool {
         matches!(self, Self::BasicEncoded | Self::BasicRaw)
+    }
+
+    /// Whether the credentials need no body.
+    pub(in crate::client_credentials) fn in_headers(&self) -> bool {
+        self.is_basic() || matches!(self, Self::Headers { .. })
     }
 }
 

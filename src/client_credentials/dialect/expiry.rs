@@ -6,8 +6,8 @@
 /// that would read it. A lifetime of zero or less, or a moment that has passed, is an error of the fetch; use
 /// [`Ignored`](Self::Ignored) for a server that means "never" by it.
 ///
-/// In configuration: `"auto"`, `"seconds"`, `"milliseconds"`, `"epoch_seconds"`, `"rfc3339"`, `"ignored"` or
-/// `{ local_time = { utc_offset_minutes = -180 } }`.
+/// In configuration: `"auto"`, `"seconds"`, `"milliseconds"`, `"epoch_seconds"`, `"rfc3339"`, `"ignored"`,
+/// `"minutes"`, `"jwt"`, `{ local_time = { utc_offset_minutes = -180 } }` or `{ auto_local = { utc_offset_minutes = -180 } }`.
 ///
 /// # Examples
 ///
@@ -48,4 +48,15 @@ pub enum ExpiryFormat {
     /// The expiry is not read, and `default_lifetime` counts. Use it where a server writes 0 or -1 and means
     /// that the token never ends. Do not use it for a server that states the lifetime.
     Ignored,
+    /// The lifetime in minutes.
+    Minutes,
+    /// As [`Auto`](Self::Auto), and a date and time without an offset from UTC is read with this one. For servers whose
+    /// documentation shows both forms (Cielo's 3DS).
+    AutoLocal {
+        /// The offset from UTC in minutes: -180 for Brasília.
+        utc_offset_minutes: i16,
+    },
+    /// The claim `exp` of the token, which is a JWT (RFC 7519 §4.1.4). No member is read. The signature is not checked:
+    /// the claim only says when to ask for the next token. Use it where the answer states no expiry (Pluggy).
+    Jwt,
 }

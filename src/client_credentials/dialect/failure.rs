@@ -26,6 +26,9 @@ pub struct FailureRow {
     pub error: Option<String>,
     /// How it is treated.
     pub class: FailureClass,
+    /// Only the first attempts of a fetch fit; the answer to a later one is treated as without the row. Default: all fit.
+    /// Use it for a code that is sporadically false, such as the `invalid_client` of Banco do Brasil.
+    pub attempts: Option<u32>,
 }
 
 impl FailureRow {
@@ -35,6 +38,7 @@ impl FailureRow {
             status,
             error: None,
             class,
+            attempts: None,
         }
     }
 
@@ -45,13 +49,23 @@ impl FailureRow {
         self
     }
 
+    /// Limits the row to the first attempts of a fetch.
+    #[must_use]
+    pub fn with_attempts(mut self, attempts: u32) -> Self {
+        self.attempts = Some(attempts);
+        self
+    }
+
     /// Whether an answer is of the kind that this row describes.
     pub(in crate::client_credentials) fn fits(
         &self,
         status: StatusCode,
         code: Option<&str>,
+        attempt: u32,
     ) -> bool {
         let is_same = |error: &str| code.is_some_and(|code| code.eq_ignore_ascii_case(error));
-        self.status == status.as_u16() && self.error.as_deref().is_none_or(is_same)
+        self.status == status.as_u16()
+            && self.error.as_deref().is_none_or(is_same)
+            && self.attempts.is_none_or(|first| attempt <= first)
     }
 }

@@ -8,9 +8,10 @@ use serde::{
     de::{self, Unexpected, Visitor},
 };
 
+use super::params::HeaderValue;
 use super::{
-    Assertion, BodyEncoding, CredentialPlacement, Dialect, ExpiryFormat, FailureRow, Grant,
-    ParamValue, RejectionStatuses, ResponseFields, ScopeFormat, ScopeRule, SecretLength,
+    Assertion, Blocked, BodyEncoding, CredentialPlacement, Dialect, ExpiryFormat, FailureRow,
+    Grant, ParamValue, RejectionStatuses, ResponseFields, ScopeFormat, ScopeRule, SecretLength,
 };
 use crate::{
     FailureClass, Margin, Origin, TokenHeaders, duration,
@@ -76,6 +77,22 @@ struct DialectKeys {
     failures: Vec<FailureRow>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     secret_length: Option<SecretLength>,
+    #[serde(default, deserialize_with = "header_values")]
+    header_values: BTreeMap<String, ParamValue>,
+    #[serde(
+        default,
+        with = "duration::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    min_fetch_interval: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accept: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    blocked: Option<Blocked>,
+    #[serde(default)]
+    client_certificate: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     assertion: Option<Assertion>,
 }
@@ -90,10 +107,33 @@ fn token_params<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Params, D:
 }
 
 fn token_headers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Params, D::Error> {
-    Params::deserialize(Table {
+    let values = BTreeMap::<String, HeaderValue>::deserialize(Table {
         deserializer,
         shape: r#"`token_headers = { x-api-key = { env = "MY_BANK_API_KEY" } }`"#,
-    })
+    })?;
+    Ok(values.into_iter().map(|(name, it)| (name, it.0)).collect())
+}
+
+fn header_values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Params, D::Error> {
+    let values = BTreeMap::<String, HeaderValue>::deserialize(Table {
+        deserializer,
+        shape: r#"`header_values = { api_key = { env = "MY_BANK_API_KEY" } }`"#,
+    })?;
+    Ok(values.into_iter().map(|(name, it)| (name, it.0)).collect())
+}
+
+as_table!(
+    Blocked,
+    BlockedKeys,
+    r#"`blocked = { statuses = [302, 403], wait = "15m" }`"#
+);
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Blocked", deny_unknown_fields)]
+struct BlockedKeys {
+    statuses: Vec<u16>,
+    #[serde(with = "duration")]
+    wait: Duration,
 }
 
 as_table!(
@@ -120,6 +160,10 @@ enum CredentialKeys {
     IdOnly {
         #[serde(default = "client_id")]
         id: String,
+    },
+    Headers {
+        id: String,
+        secret: String,
     },
 }
 
@@ -184,6 +228,9 @@ struct ResponseKeys {
     extras: Vec<String>,
     error: String,
     error_description: String,
+    other_token: Vec<String>,
+    other_expiry: Vec<String>,
+    in_headers: bool,
 }
 
 as_table!(
@@ -232,6 +279,12 @@ enum ExpiryKeys {
         utc_offset_minutes: i16,
     },
     Ignored,
+    Minutes,
+    AutoLocal {
+        #[serde(deserialize_with = "utc_offset")]
+        utc_offset_minutes: i16,
+    },
+    Jwt,
 }
 
 as_table!(
@@ -264,6 +317,8 @@ struct FailureKeys {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     class: FailureClass,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attempts: Option<u32>,
 }
 
 as_table!(

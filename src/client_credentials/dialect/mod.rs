@@ -1,6 +1,7 @@
 //! A provider's token endpoint, as data.
 
 mod assertion;
+mod blocked;
 mod credentials;
 mod expiry;
 mod failure;
@@ -20,6 +21,7 @@ pub(super) use self::assertion::with_id;
 pub(super) use self::proof::Proof;
 pub use self::{
     assertion::{Assertion, AssertionUse, Audience, ClaimValue},
+    blocked::Blocked,
     credentials::{BodyEncoding, CredentialPlacement, Grant, SecretLength},
     expiry::ExpiryFormat,
     failure::FailureRow,
@@ -160,6 +162,23 @@ pub struct Dialect {
     pub failures: Vec<FailureRow>,
     /// The length of a client secret, in characters. Default: not checked.
     pub secret_length: Option<SecretLength>,
+    /// Values that [`headers`](Self::headers) use by their names, beside those of a token: an API key that goes with every
+    /// call of the API. A secret is a reference, read when the source is built and again before each fetch: a new value
+    /// is sent with the next token. Default: none.
+    pub header_values: BTreeMap<String, ParamValue>,
+    /// The shortest time from one token request to the next. At most an hour. A fetch then makes one attempt, and every
+    /// back-off is at least this long. Default: that of the source's policy (1 s between fetches). Use it where the bank
+    /// limits its token endpoint (Inter: 5 a minute). Requests wait for a token up to this time longer.
+    pub min_fetch_interval: Option<Duration>,
+    /// The `Accept` header of the token request. Default: `application/json`.
+    pub accept: Option<String>,
+    /// The `Content-Type` header of the token request. Default: that of the body's encoding. It changes the header only.
+    pub content_type: Option<String>,
+    /// Statuses by which the token endpoint says that it blocks this client. Default: none.
+    pub blocked: Option<Blocked>,
+    /// Whether the token endpoint wants a client certificate (mTLS). It changes no request: the certificate belongs to the
+    /// transport. Errors that a missing or wrong certificate may cause then say so. Default: `false`.
+    pub client_certificate: bool,
     /// A JWT that the client signs to prove who it is, in place of a secret. Default: none. It needs the cargo feature
     /// `jwt`.
     pub assertion: Option<Assertion>,
@@ -200,6 +219,12 @@ impl Dialect {
             wait_after_429: None,
             failures: Vec::new(),
             secret_length: None,
+            header_values: BTreeMap::new(),
+            min_fetch_interval: None,
+            accept: None,
+            content_type: None,
+            blocked: None,
+            client_certificate: false,
             assertion: None,
         }
     }
@@ -239,6 +264,12 @@ impl fmt::Debug for Dialect {
             wait_after_429,
             failures,
             secret_length,
+            header_values,
+            min_fetch_interval,
+            accept,
+            content_type,
+            blocked,
+            client_certificate,
             assertion,
         } = self;
         f.debug_struct("Dialect")
@@ -262,6 +293,12 @@ impl fmt::Debug for Dialect {
             .field("wait_after_429", wait_after_429)
             .field("failures", failures)
             .field("secret_length", secret_length)
+            .field("header_values", header_values)
+            .field("min_fetch_interval", min_fetch_interval)
+            .field("accept", accept)
+            .field("content_type", content_type)
+            .field("blocked", blocked)
+            .field("client_certificate", client_certificate)
             .field("assertion", assertion)
             .finish()
     }

@@ -22,12 +22,16 @@ use crate::{ClientSecret, ConfigError, SecretRef};
 /// let secret = ParamValue::from(ClientSecret::new("4b1d"));
 /// assert!(!format!("{secret:?}").contains("4b1d"));
 /// ```
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum ParamValue {
     /// The value itself, which is no secret.
     Literal(String),
+    /// A whole number, which a JSON body holds without quotes (Correios). Only in `token_params` of a JSON body.
+    Number(i64),
+    /// `true` or `false`, which a JSON body holds without quotes (Pluggy). Only in `token_params` of a JSON body.
+    Bool(bool),
     /// A secret, read when the source is built and again before each fetch: see [`Secret`](crate::Secret).
     Reference(SecretRef),
     /// A secret itself. Serializing it is an error.
@@ -37,25 +41,52 @@ pub enum ParamValue {
 
 impl ParamValue {
     pub(in crate::client_credentials) fn is_secret(&self) -> bool {
-        !matches!(self, Self::Literal(_))
+        matches!(self, Self::Reference(_) | Self::Secret(_))
     }
 
     pub(in crate::client_credentials) fn resolve(&self) -> Result<ClientSecret, ConfigError> {
         match self {
             Self::Literal(text) => Ok(ClientSecret::new(text.as_str())),
+            Self::Number(number) => Ok(ClientSecret::new(number.to_string())),
+            Self::Bool(is) => Ok(ClientSecret::new(is.to_string())),
             Self::Reference(place) => place.resolve(),
             Self::Secret(secret) => Ok(secret.clone()),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for ParamValue {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Visitor)
+/// Without a number: a secret in the wrong place may consist of digits.
+impl fmt::Debug for ParamValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(text) => f.debug_tuple("Literal").field(text).finish(),
+            Self::Number(_) => f.write_str("Number(_)"),
+            Self::Bool(is) => f.debug_tuple("Bool").field(is).finish(),
+            Self::Reference(place) => f.debug_tuple("Reference").field(place).finish(),
+            Self::Secret(secret) => f.debug_tuple("Secret").field(secret).finish(),
+        }
     }
 }
 
-struct Visitor;
+impl<'de> Deserialize<'de> for ParamValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Visitor { is_text: false })
+    }
+}
+
+/// The value of a header, which is a text. A number there may be a secret: an error does not quote it.
+pub(super) struct HeaderValue(pub(super) ParamValue);
+
+impl<'de> Deserialize<'de> for HeaderValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = deserializer.deserialize_any(Visitor { is_text: true });
+        value.map(Self)
+    }
+}
+
+struct Visitor {
+    is_text: bool,
+}
 
 impl<'de> de::Visitor<'de> for Visitor {
     type Value = ParamValue;
@@ -70,17 +101,27 @@ impl<'de> de::Visitor<'de> for Visitor {
         Ok(text.into())
     }
 
+    fn visit_bool<E: de::Error>(self, is: bool) -> Result<ParamValue, E> {
+        match self.is_text {
+            true => Err(E::invalid_type(de::Unexpected::Other("a boolean"), &self)),
+            false => Ok(ParamValue::Bool(is)),
+        }
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<ParamValue, E> {
+        match self.is_text {
+            true => Err(E::invalid_type(de::Unexpected::Other("a number"), &self)),
+            false => Ok(ParamValue::Number(number)),
+        }
+    }
+
     /// Without quoting it, here and below: a secret may consist of digits.
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<ParamValue, E> {
-        Err(E::invalid_type(de::Unexpected::Other("a boolean"), &self))
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<ParamValue, E> {
-        Err(E::invalid_type(de::Unexpected::Other("a number"), &self))
-    }
-
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<ParamValue, E> {
-        Err(E::invalid_type(de::Unexpected::Other("a number"), &self))
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<ParamValue, E> {
+        // One that is too large is no number of these APIs.
+        match i64::try_from(number) {
+            Ok(number) => self.visit_i64(number),
+            Err(_) => Err(E::invalid_type(de::Unexpected::Other("a number"), &self)),
+        }
     }
 
     fn visit_f64<E: de::Error>(self, _: f64) -> Result<ParamValue, E> {

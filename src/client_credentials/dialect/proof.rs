@@ -42,7 +42,12 @@ impl Dialect {
             (None, CredentialPlacement::Body { id, .. } | CredentialPlacement::IdOnly { id }) => {
                 Some(id)
             }
-            (None, CredentialPlacement::BasicEncoded | CredentialPlacement::BasicRaw) => None,
+            (
+                None,
+                CredentialPlacement::BasicEncoded
+                | CredentialPlacement::BasicRaw
+                | CredentialPlacement::Headers { .. },
+            ) => None,
         }
     }
 

@@ -4,6 +4,8 @@ use super::expiry::ExpiryFormat;
 
 /// The names of an answer's members, and the format of the expiry. The defaults follow RFC 6749 §5.1 and §5.2.
 ///
+/// A name with dots is a path into nested objects, such as `data.token`, if the answer has no member of that whole name.
+///
 /// # Examples
 ///
 /// Start from the default, which a new dialect has, and set fields:
@@ -35,6 +37,14 @@ pub struct ResponseFields {
     pub error: String,
     /// The member that holds an error's text. Default: `error_description`.
     pub error_description: String,
+    /// Other names for `token`, in the order in which they are tried. Default: none. Use them where environments differ
+    /// (Serasa).
+    pub other_token: Vec<String>,
+    /// Other names for `expiry`, in the order in which they are tried. Default: none.
+    pub other_expiry: Vec<String>,
+    /// Whether a good answer has token, expiry and extras in its headers (Siscomex). Its body is then not read. The
+    /// members of an error are in the body all the same. Default: `false`.
+    pub in_headers: bool,
 }
 
 impl Default for ResponseFields {
@@ -46,6 +56,9 @@ impl Default for ResponseFields {
             extras: Vec::new(),
             error: "error".into(),
             error_description: "error_description".into(),
+            other_token: Vec::new(),
+            other_expiry: Vec::new(),
+            in_headers: false,
         }
     }
 }

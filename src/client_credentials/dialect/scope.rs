@@ -60,6 +60,8 @@ pub enum ScopeFormat {
     /// One string, joined by single spaces.
     #[default]
     SpaceJoined,
+    /// One string, joined by commas (Cielo's QR Code).
+    CommaJoined,
     /// An array of strings, in a JSON body.
     JsonArray,
 }

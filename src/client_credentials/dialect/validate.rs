@@ -28,9 +28,20 @@ pub(super) fn dialect(dialect: &Dialect) -> Checked {
     field_names(dialect)?;
     extras::params(dialect)?;
     extras::headers(dialect)?;
+    extras::header_values(dialect)?;
+    extras::own_headers(dialect)?;
     scope(dialect)?;
+    blocked(dialect)?;
     response(dialect)?;
-    dialect.headers.check_for(&dialect.response.extras)?;
+    let known = dialect.header_values.keys().cloned();
+    let known: Vec<_> = dialect
+        .response
+        .extras
+        .iter()
+        .cloned()
+        .chain(known)
+        .collect();
+    dialect.headers.check_for(&known)?;
     numbers(dialect)?;
     secret_length(dialect)?;
     dialect.rejection.rule()?;
@@ -81,7 +92,7 @@ fn is_safe(dialect: &Dialect, origin: &Origin) -> bool {
 
 fn body(dialect: &Dialect) -> Checked {
     rule(
-        dialect.scope.format == ScopeFormat::SpaceJoined || dialect.body == BodyEncoding::Json,
+        dialect.scope.format != ScopeFormat::JsonArray || dialect.body == BodyEncoding::Json,
         "scope.format",
         "an array needs a JSON body",
     )?;
@@ -89,9 +100,9 @@ fn body(dialect: &Dialect) -> Checked {
         return Ok(());
     }
     rule(
-        dialect.credentials.is_basic(),
+        dialect.credentials.in_headers(),
         "credentials",
-        "an empty body cannot carry them; use Basic",
+        "an empty body cannot carry them; use Basic or headers",
     )?;
     rule(
         dialect.grant.pair().is_none(),
@@ -162,10 +173,28 @@ fn response(dialect: &Dialect) -> Checked {
             &fields.error_description,
         ]
         .into_iter()
-        .chain(extras),
+        .chain(extras)
+        .chain(
+            fields
+                .other_token
+                .iter()
+                .chain(&fields.other_expiry)
+                .map(String::as_str),
+        ),
+    )?;
+    let mut named = [&fields.token, &fields.expiry]
+        .into_iter()
+        .chain(&fields.extras)
+        .chain(&fields.other_token)
+        .chain(&fields.other_expiry);
+    rule(
+        !fields.in_headers || named.all(|name| !name.bytes().any(|it| it.is_ascii_uppercase())),
+        "response",
+        "names of headers are written in lower case with `in_headers`",
     )?;
     match fields.expiry_format {
         ExpiryFormat::LocalTime { utc_offset_minutes }
+        | ExpiryFormat::AutoLocal { utc_offset_minutes }
             if utc_offset_minutes.unsigned_abs() > WIDEST_OFFSET_MINUTES =>
         {
             Err(ConfigError::new(
@@ -183,6 +212,7 @@ fn numbers(dialect: &Dialect) -> Checked {
     bounded("default_lifetime", dialect.default_lifetime, no_bound)?;
     bounded("max_lifetime", dialect.max_lifetime, 366 * DAY)?;
     bounded("wait_after_429", dialect.wait_after_429, DAY)?;
+    bounded("min_fetch_interval", dialect.min_fetch_interval, DAY / 24)?;
     if let Some((default, max)) = dialect.default_lifetime.zip(dialect.max_lifetime)
         && default > max
     {
@@ -233,6 +263,19 @@ fn secret_length(dialect: &Dialect) -> Checked {
     )
 }
 
+fn blocked(dialect: &Dialect) -> Checked {
+    let Some(blocked) = &dialect.blocked else {
+        return Ok(());
+    };
+    bounded("blocked.wait", Some(blocked.wait), DAY)?;
+    let are_failures = blocked.statuses.iter().all(|it| (300..=599).contains(it));
+    rule(
+        are_failures && !blocked.statuses.is_empty(),
+        "blocked.statuses",
+        "must name at least one status, from 300 to 599",
+    )
+}
+
 fn failures(dialect: &Dialect) -> Checked {
     let mut seen = HashSet::new();
     for row in &dialect.failures {
@@ -241,6 +284,11 @@ fn failures(dialect: &Dialect) -> Checked {
             let rule = "statuses must lie between 200 and 599, redirects left out";
             return Err(ConfigError::new("failures", rule).given_value(&row.status));
         }
+        rule(
+            row.attempts.is_none_or(|first| (1..=10).contains(&first)),
+            "failures.attempts",
+            "must lie between 1 and 10",
+        )?;
         rule(
             seen.insert((
                 row.status,

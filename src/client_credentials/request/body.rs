@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{Client, ResolvedParam};
 use crate::{
     ConfigError,
-    client_credentials::dialect::{BodyEncoding, Dialect, ScopeFormat},
+    client_credentials::dialect::{BodyEncoding, Dialect, ParamValue, ScopeFormat},
     form::form_urlencoded,
 };
 
@@ -19,6 +19,8 @@ const WORST_GROWTH: usize = 6;
 #[serde(untagged)]
 enum Value<'a> {
     Text(Cow<'a, str>),
+    Number(i64),
+    Bool(bool),
     List(&'a [String]),
 }
 
@@ -26,6 +28,8 @@ impl Value<'_> {
     fn joined(&self) -> Cow<'_, str> {
         match self {
             Self::Text(text) => Cow::Borrowed(text),
+            Self::Number(number) => Cow::Owned(number.to_string()),
+            Self::Bool(is) => Cow::Owned(is.to_string()),
             Self::List(list) => Cow::Owned(list.join(" ")),
         }
     }
@@ -56,7 +60,12 @@ impl<'a> Fields<'a> {
         fields.push_credentials(dialect, client);
         fields.push_scopes(dialect, client);
         for extra in extra {
-            fields.push(extra.name, extra.value.expose());
+            let value = match extra.plain {
+                ParamValue::Number(number) => Value::Number(*number),
+                ParamValue::Bool(is) => Value::Bool(*is),
+                _ => Value::Text(Cow::Borrowed(extra.value.expose())),
+            };
+            fields.0.push((extra.name, value));
         }
         fields
     }
@@ -84,6 +93,7 @@ impl<'a> Fields<'a> {
         }
         let value = match dialect.scope.format {
             ScopeFormat::SpaceJoined => Value::Text(Cow::Owned(client.scopes.join(" "))),
+            ScopeFormat::CommaJoined => Value::Text(Cow::Owned(client.scopes.join(","))),
             ScopeFormat::JsonArray => Value::List(&client.scopes),
         };
         self.0.push((&dialect.scope.field, value));

@@ -14,7 +14,9 @@ pub(super) fn basic(placement: &CredentialPlacement, client: &Client) -> Option<
         CredentialPlacement::BasicEncoded => {
             Some(base64_pair(&form_urlencoded(id), &form_urlencoded(secret)))
         }
-        CredentialPlacement::Body { .. } | CredentialPlacement::IdOnly { .. } => None,
+        CredentialPlacement::Body { .. }
+        | CredentialPlacement::IdOnly { .. }
+        | CredentialPlacement::Headers { .. } => None,
     }
 }
 

@@ -16,13 +16,14 @@ use zeroize::Zeroizing;
 pub(super) use self::client::Client;
 use crate::{
     ClientSecret, ConfigError,
-    client_credentials::dialect::{BodyEncoding, Dialect, ParamValue},
+    client_credentials::dialect::{BodyEncoding, CredentialPlacement, Dialect, ParamValue},
 };
 
 /// An extra field or header, its secret read.
 struct ResolvedParam<'a> {
     name: &'a str,
     value: ClientSecret,
+    plain: &'a ParamValue,
     is_secret: bool,
 }
 
@@ -44,11 +45,12 @@ pub(super) fn prepare(dialect: &Dialect, client: &Client) -> Result<Prepared, Co
     let mut request = Request::new(Bytes::new());
     *request.method_mut() = Method::POST;
     *request.uri_mut() = dialect.token_uri()?;
-    describe_body(request.headers_mut(), dialect.body, body.len());
+    describe_body(request.headers_mut(), dialect, body.len())?;
     if dialect.assertion.is_some() {
         // Known when the assertion is in the body.
         request.headers_mut().remove(CONTENT_LENGTH);
     }
+    insert_named_credentials(request.headers_mut(), dialect, client)?;
     insert_credentials(request.headers_mut(), basic.as_ref(), &headers)?;
     // Handed over without a copy, so that the last drop zeroizes it.
     *request.body_mut() = Bytes::from_owner(body);
@@ -67,15 +69,56 @@ fn copy(secret: &ClientSecret) -> Zeroizing<String> {
     Zeroizing::new(secret.expose().to_owned())
 }
 
-fn describe_body(headers: &mut HeaderMap, body: BodyEncoding, length: usize) {
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+fn describe_body(
+    headers: &mut HeaderMap,
+    dialect: &Dialect,
+    length: usize,
+) -> Result<(), ConfigError> {
+    let own = |field: &'static str, text: &str| {
+        let value = HeaderValue::from_str(text);
+        value.map_err(|_| ConfigError::new(field, "must be visible ASCII, on a single line"))
+    };
+    let accept = dialect.accept.as_deref().unwrap_or("application/json");
+    headers.insert(ACCEPT, own("accept", accept)?);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    let content_type = match body {
+    let content_type = match dialect.body {
         BodyEncoding::Form => "application/x-www-form-urlencoded",
         BodyEncoding::Json => "application/json",
-        BodyEncoding::Empty => return,
+        BodyEncoding::Empty => return Ok(()),
     };
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let content_type = dialect.content_type.as_deref().unwrap_or(content_type);
+    headers.insert(CONTENT_TYPE, own("content_type", content_type)?);
+    Ok(())
+}
+
+/// The values that the API's headers use beside those of a token, read.
+pub(super) fn header_values(dialect: &Dialect) -> Result<Vec<(String, ClientSecret)>, ConfigError> {
+    let values = resolve("header_values", &dialect.header_values)?;
+    let values = values.into_iter();
+    Ok(values.map(|it| (it.name.to_owned(), it.value)).collect())
+}
+
+fn insert_named_credentials(
+    headers: &mut HeaderMap,
+    dialect: &Dialect,
+    client: &Client,
+) -> Result<(), ConfigError> {
+    let (CredentialPlacement::Headers { id, secret }, None) =
+        (&dialect.credentials, &dialect.assertion)
+    else {
+        return Ok(());
+    };
+    let pairs = [
+        (id, "client_id", client.id.as_str()),
+        (secret, "client_secret", client.secret()),
+    ];
+    for (name, field, text) in pairs {
+        let name: HeaderName = name
+            .parse()
+            .map_err(|_| ConfigError::new("credentials.headers", "is not a header name"))?;
+        headers.insert(name, header_value(field, Zeroizing::new(text.to_owned()))?);
+    }
+    Ok(())
 }
 
 fn insert_credentials(
@@ -99,10 +142,11 @@ fn resolve<'a>(
     field: &str,
     values: &'a BTreeMap<String, ParamValue>,
 ) -> Result<Vec<ResolvedParam<'a>>, ConfigError> {
-    let resolve = |(name, value): (&'a String, &ParamValue)| {
+    let resolve = |(name, value): (&'a String, &'a ParamValue)| {
         let extra = ResolvedParam {
             name,
             value: value.resolve()?,
+            plain: value,
             is_secret: value.is_secret(),
         };
         if extra.is_secret {

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::{Timestamp, civil::DateTime, tz::Offset};
+use zeroize::Zeroizing;
 
 use super::json::Value;
 use crate::client_credentials::dialect::ExpiryFormat;
@@ -45,17 +47,41 @@ use NoLifetime::{Over, Unreadable};
 impl ExpiryFormat {
     pub(super) fn read(self, stated: &Value<'_>) -> Result<Expiry, NoLifetime> {
         match self {
-            Self::Ignored => Err(Unreadable),
+            Self::Ignored | Self::Jwt => Err(Unreadable),
             _ if stated.number().is_some_and(|number| number <= 0.0) => {
                 Err(Over("is not above zero"))
             }
             Self::Auto => auto(stated),
             Self::Seconds => after(number(stated)?),
+            Self::Minutes => after(number(stated)? * 60.0),
+            Self::AutoLocal { utc_offset_minutes } => match date_and_time(stated) {
+                Some(_) => local_time(stated, utc_offset_minutes),
+                None => auto(stated),
+            },
             Self::Milliseconds => after(number(stated)? / 1e3),
             Self::EpochSeconds => since_1970(number(stated)?),
             Self::Rfc3339 => rfc3339(stated),
             Self::LocalTime { utc_offset_minutes } => local_time(stated, utc_offset_minutes),
         }
+    }
+}
+
+/// The claim `exp` of a JWT, unless it has none that can be read.
+pub(super) fn of_jwt(token: &str) -> Result<Expiry, NoLifetime> {
+    #[derive(serde::Deserialize)]
+    struct Claims {
+        exp: f64,
+    }
+    let payload = token.split('.').nth(1).ok_or(Unreadable)?;
+    let payload = Zeroizing::new(
+        BASE64_URL_SAFE_NO_PAD
+            .decode(payload)
+            .map_err(|_| Unreadable)?,
+    );
+    let claims: Claims = serde_json::from_slice(&payload).map_err(|_| Unreadable)?;
+    match claims.exp > 0.0 {
+        true => since_1970(claims.exp),
+        false => Err(Over("is not above zero")),
     }
 }
 
@@ -216,6 +242,19 @@ mod tests {
         utc_offset_minutes: -180,
     };
 
+    const AUTO_BRASILIA: ExpiryFormat = AutoLocal {
+        utc_offset_minutes: -180,
+    };
+
+    #[test]
+    fn a_jwt_says_when_it_ends() {
+        // {"exp":1700000000}, no object, and no claim.
+        assert_eq!(of_jwt("e30.eyJleHAiOjE3MDAwMDAwMDB9.sig"), at(1.7e9));
+        for token in ["opaque", "a.b.c", "e30.e30.sig"] {
+            assert_eq!(of_jwt(token), Err(Unreadable), "{token}");
+        }
+    }
+
     fn check(cases: &[(ExpiryFormat, &str, Result<Expiry, NoLifetime>)]) {
         for (format, json, expected) in cases {
             let stated = Value::of(json.as_bytes());
@@ -246,6 +285,10 @@ mod tests {
             (Milliseconds, "3600000", after(3600.0)),
             (Milliseconds, r#""500""#, after(0.5)),
             (EpochSeconds, r#""1700000000""#, at(1.7e9)),
+            (Minutes, "20", after(1200.0)),
+            (AUTO_BRASILIA, r#""2023-11-14T19:13:20""#, at(1.7e9)),
+            (AUTO_BRASILIA, r#""2023-11-14T22:13:20Z""#, at(1.7e9)),
+            (AUTO_BRASILIA, "1199", after(1199.0)),
             (Rfc3339, r#""2023-11-14T22:13:20Z""#, at(1.7e9)),
             (BRASILIA, r#""2023-11-14T19:13:20""#, at(1.7e9)),
             (BRASILIA, r#""2023-11-14 19:13:20.500""#, at(1.7e9 + 0.5)),

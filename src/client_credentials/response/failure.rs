@@ -49,10 +49,15 @@ enum Blame {
 
 /// The error for an answer that is no token, without its code, its description and its `Retry-After`. The code is read
 /// without regard to ASCII case: some servers write `TEMPORARILY_UNAVAILABLE`.
-pub(super) fn denial(dialect: &Dialect, status: StatusCode, code: Option<&str>) -> FetchError {
+pub(super) fn denial(
+    dialect: &Dialect,
+    status: StatusCode,
+    code: Option<&str>,
+    attempt: u32,
+) -> FetchError {
     let code = code.map(str::to_ascii_lowercase);
     let code = code.as_deref();
-    let class = match classify(&dialect.failures, status, code) {
+    let class = match classify(&dialect.failures, status, code, attempt) {
         // RFC 7523 §3.1: the server does not accept the assertion that is the grant.
         FailureClass::Unclear if code == Some("invalid_grant") && is_grant(dialect) => {
             FailureClass::Permanent
@@ -76,6 +81,9 @@ pub(super) fn denial(dialect: &Dialect, status: StatusCode, code: Option<&str>) 
         ),
     };
     let advice = match blame {
+        Blame::Request if dialect.client_certificate && may_be_the_certificate(status, code) => {
+            CHECK_CERTIFICATE
+        }
         Blame::Request => what_to_check(dialect.proof(), status, code, class),
         Blame::Url => CHECK_URL,
         Blame::TooMany => "If it stays, look for other processes that use the same client id",
@@ -90,6 +98,14 @@ pub(super) fn denial(dialect: &Dialect, status: StatusCode, code: Option<&str>) 
 
 fn is_grant(dialect: &Dialect) -> bool {
     dialect.assertion_use() == Some(AssertionUse::Grant)
+}
+
+const CHECK_CERTIFICATE: &str = "Check the client certificate first: that it is sent, is this environment's and has not \
+     expired. This endpoint wants mTLS, and answers so without it. Then check client id, secret and environment";
+
+/// Itaú answers 401 and Bradesco 403 without a code to a missing or wrong certificate.
+fn may_be_the_certificate(status: StatusCode, code: Option<&str>) -> bool {
+    code.is_none() && [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status)
 }
 
 fn blame(status: StatusCode, code: Option<&str>) -> Blame {
@@ -151,8 +167,13 @@ fn what_to_check(
     }
 }
 
-fn classify(rows: &[FailureRow], status: StatusCode, code: Option<&str>) -> FailureClass {
-    if let Some(row) = rows.iter().find(|row| row.fits(status, code)) {
+fn classify(
+    rows: &[FailureRow],
+    status: StatusCode,
+    code: Option<&str>,
+    attempt: u32,
+) -> FailureClass {
+    if let Some(row) = rows.iter().find(|row| row.fits(status, code, attempt)) {
         return row.class;
     }
     let says = |codes: &[&str]| code.is_some_and(|code| codes.contains(&code));
@@ -170,7 +191,7 @@ mod tests {
     use super::{FailureClass::*, *};
 
     fn class(rows: &[FailureRow], status: u16, code: Option<&str>) -> FailureClass {
-        classify(rows, StatusCode::from_u16(status).unwrap(), code)
+        classify(rows, StatusCode::from_u16(status).unwrap(), code, 1)
     }
 
     #[test]
@@ -214,6 +235,7 @@ mod tests {
             status,
             error: error.map(Into::into),
             class,
+            attempts: None,
         };
         let rows = [
             row(400, Some("LIMIT"), Transient),
@@ -229,7 +251,13 @@ mod tests {
     fn codes_are_read_without_regard_to_case() {
         let mut dialect = Dialect::new("bank", "https://login.example/token");
         let class = |dialect: &Dialect, status: u16, code| {
-            denial(dialect, StatusCode::from_u16(status).unwrap(), Some(code)).class()
+            denial(
+                dialect,
+                StatusCode::from_u16(status).unwrap(),
+                Some(code),
+                1,
+            )
+            .class()
         };
         for (status, code, expected) in [
             (400, "TEMPORARILY_UNAVAILABLE", Transient),
@@ -241,8 +269,8 @@ mod tests {
             assert_eq!(class(&dialect, status, code), expected, "{code}");
         }
         let advice = |code| {
-            let error = denial(&dialect, StatusCode::BAD_REQUEST, Some(code));
-            error.advice().unwrap()
+            let error = denial(&dialect, StatusCode::BAD_REQUEST, Some(code), 1);
+            error.advice().unwrap().to_owned()
         };
         assert_eq!(advice("INVALID_SCOPE"), advice("invalid_scope"));
         dialect.failures = vec![FailureRow::new(400, Transient).with_error("Limit")];
@@ -255,14 +283,15 @@ mod tests {
     fn a_code_that_a_row_classes_is_not_asked_about() {
         let mut dialect = Dialect::new("bank", "https://login.example/token");
         let advice = |dialect: &Dialect| {
-            let error = denial(dialect, StatusCode::UNAUTHORIZED, Some("CREDENCIAL"));
-            error.advice().unwrap()
+            let error = denial(dialect, StatusCode::UNAUTHORIZED, Some("CREDENCIAL"), 1);
+            error.advice().unwrap().to_owned()
         };
         assert!(advice(&dialect).contains("say in `failures`"));
         dialect.failures = vec![FailureRow {
             status: 401,
             error: Some("CREDENCIAL".into()),
             class: Permanent,
+            attempts: None,
         }];
         assert!(!advice(&dialect).contains("`failures`"));
     }

@@ -1,7 +1,8 @@
 //! The members of an answer, which must be one JSON object.
 
-use std::mem;
+use std::{collections::BTreeMap, mem};
 
+use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
@@ -40,6 +41,17 @@ impl Members {
         }
     }
 
+    /// The headers of an answer, as texts. Written as JSON, so that one reader reads both.
+    pub(super) fn of_headers(headers: &HeaderMap) -> Self {
+        let texts = headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        let texts: BTreeMap<&str, &str> = texts.collect();
+        let body = Zeroizing::new(serde_json::to_vec(&texts).unwrap_or_default());
+        let spans = json::members(&body).unwrap_or_default();
+        Self { body, spans }
+    }
+
     /// A member that is there and not `null`.
     pub(super) fn get(&self, name: &str) -> Option<Value<'_>> {
         self.any(name).filter(|value| *value != Value::Bare("null"))
@@ -47,8 +59,7 @@ impl Members {
 
     /// A member that is there, and may be `null`.
     pub(super) fn any(&self, name: &str) -> Option<Value<'_>> {
-        let span = self.spans.get(name)?.clone();
-        Some(Value::of(&json_text(&self.body)[span]))
+        at_path(json_text(&self.body), &self.spans, name)
     }
 
     /// A member, if it is a string.
@@ -79,6 +90,16 @@ impl Members {
             Some(value @ Value::Bare(_)) => value.number() != Some(0.0),
         }
     }
+}
+
+/// A member by its name, else by a path such as `data.token`.
+fn at_path<'a>(text: &'a [u8], spans: &json::Members, path: &str) -> Option<Value<'a>> {
+    if let Some(span) = spans.get(path) {
+        return Some(Value::of(&text[span.clone()]));
+    }
+    let (outer, rest) = path.split_once('.')?;
+    let inner = &text[spans.get(outer)?.clone()];
+    at_path(inner, &json::members(inner).ok()?, rest)
 }
 
 fn json_text(body: &[u8]) -> &[u8] {

@@ -3,6 +3,7 @@
 mod answer;
 mod expiry;
 mod failure;
+mod granted;
 pub(super) mod json;
 mod members;
 mod reader;

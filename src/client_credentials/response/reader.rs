@@ -1,6 +1,7 @@
 //! Reads an answer of the token endpoint: a token, or a typed error.
 
 use std::{
+    iter,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, SystemTime},
 };
@@ -9,8 +10,9 @@ use http::{StatusCode, Uri, header::LOCATION};
 
 use super::{
     answer::Answer,
-    expiry::{self, Clocks, NoLifetime},
+    expiry::{self, Clocks, Expiry, NoLifetime},
     failure,
+    granted::AskedScopes,
     json::Value,
     members::Members,
     retry_after::{self, Stated},
@@ -18,7 +20,7 @@ use super::{
     skew,
 };
 use crate::{
-    FailureClass, FetchError, FetchErrorKind, Origin, Token,
+    ClientSecret, FailureClass, FetchError, FetchErrorKind, Origin, Token,
     client_credentials::dialect::{Dialect, ExpiryFormat},
 };
 
@@ -31,6 +33,8 @@ pub(in crate::client_credentials) struct Reader {
     lifetimes: Lifetimes,
     /// Whether a warning about white space around a token was logged: one is enough.
     has_trimmed: AtomicBool,
+    header_values: Vec<(String, ClientSecret)>,
+    scopes: AskedScopes,
 }
 
 /// The lifetime that a fetcher sets if the answer states none, and the longest that it accepts. In a source that the
@@ -46,12 +50,16 @@ impl Reader {
         dialect: Dialect,
         scrubber: Scrubber,
         lifetimes: Lifetimes,
+        header_values: Vec<(String, ClientSecret)>,
+        scopes: &[String],
     ) -> Self {
         Self {
             dialect,
             scrubber,
             lifetimes,
             has_trimmed: AtomicBool::new(false),
+            header_values,
+            scopes: AskedScopes::new(scopes),
         }
     }
 
@@ -68,24 +76,37 @@ impl Reader {
         &self,
         mut answer: Answer,
         now: SystemTime,
+        attempt: u32,
     ) -> Result<Token, FetchError> {
-        self.token(&mut answer, now).map_err(|error| {
+        self.token(&mut answer, now, attempt).map_err(|error| {
             self.with_wait(error, &answer, now)
                 .with_status(answer.status)
         })
     }
 
-    fn token(&self, answer: &mut Answer, now: SystemTime) -> Result<Token, FetchError> {
+    fn token(
+        &self,
+        answer: &mut Answer,
+        now: SystemTime,
+        attempt: u32,
+    ) -> Result<Token, FetchError> {
+        if let Some(error) = self.block(answer) {
+            return Err(error);
+        }
         if answer.status.is_redirection() {
             return Err(self.redirect(answer));
         }
+        if answer.status.is_success() && self.dialect.response.in_headers {
+            let members = Members::of_headers(&answer.headers);
+            return self.issued(answer, &members, now);
+        }
         let members = Members::of(answer);
         if !answer.status.is_success() {
-            return Err(self.denial(answer, &members.unwrap_or_default(), now));
+            return Err(self.denial(answer, &members.unwrap_or_default(), now, attempt));
         }
         let members = members?;
         if members.says(&self.dialect.response.error) {
-            return Err(self.denial(answer, &members, now));
+            return Err(self.denial(answer, &members, now, attempt));
         }
         self.issued(answer, &members, now)
     }
@@ -97,16 +118,36 @@ impl Reader {
         now: SystemTime,
     ) -> Result<Token, FetchError> {
         let fields = &self.dialect.response;
-        let value = self.header_text(members, &fields.token)?;
+        let name = first_there(members, &fields.token, &fields.other_token);
+        let value = self.header_text(members, name)?;
         check_type(members)?;
+        self.scopes.compare(&self.dialect.name, members);
+        let lifetime = self.lifetime(answer, members, now, &value)?;
         let mut token = Token::new(value);
-        if let Some(lifetime) = self.lifetime(answer, members, now)? {
+        if let Some(lifetime) = lifetime {
             token = token.with_lifetime(lifetime);
         }
         for name in &fields.extras {
             token = token.with_extra(name, self.header_text(members, name)?);
         }
+        for (name, value) in &self.header_values {
+            token = token.with_extra(name, value.expose());
+        }
         Ok(token)
+    }
+
+    /// The error for a status that says "blocked".
+    fn block(&self, answer: &Answer) -> Option<FetchError> {
+        let blocked = self.dialect.blocked.as_ref()?;
+        let is_blocked = blocked.statuses.contains(&answer.status.as_u16());
+        let error = FetchError::new(
+            FailureClass::Unclear,
+            FetchErrorKind::Denied,
+            "token request denied: the token endpoint blocks this client or address",
+        );
+        let error =
+            error.with_advice("Look for other processes that use the same client id or address");
+        is_blocked.then(|| error.with_retry_after(blocked.wait))
     }
 
     /// A string that a header can carry.
@@ -139,12 +180,17 @@ impl Reader {
         answer: &Answer,
         members: &Members,
         now: SystemTime,
+        token: &str,
     ) -> Result<Option<Duration>, FetchError> {
         let fields = &self.dialect.response;
         if fields.expiry_format == ExpiryFormat::Ignored {
             return Ok(self.lifetimes.default);
         }
-        let Some(stated) = members.get(&fields.expiry) else {
+        if fields.expiry_format == ExpiryFormat::Jwt {
+            return self.jwt_lifetime(answer, now, token);
+        }
+        let name = first_there(members, &fields.expiry, &fields.other_expiry);
+        let Some(stated) = members.get(name) else {
             self.warn_of_no_expiry();
             return Ok(self.lifetimes.default);
         };
@@ -169,6 +215,39 @@ impl Reader {
         now: SystemTime,
     ) -> Result<Duration, NoLifetime> {
         let expiry = self.dialect.response.expiry_format.read(stated)?;
+        self.lifetime_of(expiry, answer, now)
+    }
+
+    /// By the token's own claim.
+    fn jwt_lifetime(
+        &self,
+        answer: &Answer,
+        now: SystemTime,
+        token: &str,
+    ) -> Result<Option<Duration>, FetchError> {
+        let lifetime = expiry::of_jwt(token).and_then(|it| self.lifetime_of(it, answer, now));
+        match lifetime {
+            Ok(lifetime) => Ok(Some(lifetime.min(self.lifetimes.max.unwrap_or(lifetime)))),
+            Err(NoLifetime::Over(rule)) => {
+                let what = format!("the token's claim `exp` {rule}");
+                Err(FetchError::without_life(what))
+            }
+            Err(NoLifetime::Unreadable) => {
+                tracing::warn!(
+                    provider = self.dialect.name,
+                    "the token is no JWT with a claim `exp`; it is used for default_lifetime"
+                );
+                Ok(self.lifetimes.default)
+            }
+        }
+    }
+
+    fn lifetime_of(
+        &self,
+        expiry: Expiry,
+        answer: &Answer,
+        now: SystemTime,
+    ) -> Result<Duration, NoLifetime> {
         let clocks = Clocks {
             local: now,
             remote: retry_after::date(&answer.headers),
@@ -203,12 +282,18 @@ impl Reader {
         );
     }
 
-    fn denial(&self, answer: &Answer, members: &Members, now: SystemTime) -> FetchError {
+    fn denial(
+        &self,
+        answer: &Answer,
+        members: &Members,
+        now: SystemTime,
+        attempt: u32,
+    ) -> FetchError {
         let fields = &self.dialect.response;
         let scrubber = self.scrubber.with(answer.assertion.clone());
         let code = members.code(&fields.error);
         let code = code.as_deref().map(|code| code.trim());
-        let mut error = failure::denial(&self.dialect, answer.status, code);
+        let mut error = failure::denial(&self.dialect, answer.status, code, attempt);
         if let Some(code) = code {
             error = error.with_code(&scrubber.scrub_code(code));
         }
@@ -262,6 +347,12 @@ impl Reader {
             }
         }
     }
+}
+
+/// The first of a member's names that the answer has, else its first.
+fn first_there<'a>(members: &Members, name: &'a String, others: &'a [String]) -> &'a str {
+    let mut names = iter::once(name).chain(others);
+    names.find(|it| members.get(it).is_some()).unwrap_or(name)
 }
 
 fn check_type(members: &Members) -> Result<(), FetchError> {

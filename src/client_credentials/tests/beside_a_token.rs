@@ -171,6 +171,7 @@ async fn an_errors_members_may_have_other_names() {
         status: 400,
         error: Some("4012".into()),
         class: FailureClass::Transient,
+        attempts: None,
     }];
     let body = r#"{"codigo":4012,"mensagem":"c4n4ry+s/cret: tente mais tarde","error":"no"}"#;
     let error = ask(builder(dialect.clone()), answer(400, body))

@@ -240,6 +240,7 @@ fn statuses_that_cannot_be() {
         status,
         error: None,
         class: FailureClass::Transient,
+        attempts: None,
     };
     assert_eq!(field(|it| it.failures = vec![row(99)]), "failures");
     assert_eq!(

@@ -143,6 +143,7 @@ async fn a_providers_own_rows_count_first() {
         status: 400,
         error: Some("LIMIT".into()),
         class: FailureClass::Transient,
+        attempts: None,
     }];
     let error = ask(builder(dialect), answer(400, r#"{"error":"LIMIT"}"#))
         .await

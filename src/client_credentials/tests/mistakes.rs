@@ -52,7 +52,7 @@ fn a_placeholder_that_nothing_fills_is_named() {
     assert_eq!(
         dialect.check().unwrap_err().to_string(),
         "bank: invalid `headers` \"{tok}\": no token brings this; write `{token}`, `{client_id}`, `{jwt}`, or name it \
-         in `response.extras`"
+         in `response.extras` or `header_values`"
     );
 }
 
@@ -86,6 +86,7 @@ fn a_name_that_forges_a_line_is_rejected() {
                 status: 400,
                 error: Some(FORGED.into()),
                 class: FailureClass::Transient,
+                attempts: None,
             }];
         }),
         ("body", |it| it.scope.field = FORGED.into()),

@@ -12,6 +12,7 @@ mod drips;
 mod ends;
 mod failures;
 mod files;
+mod knobs;
 mod last_word;
 mod messages;
 mod mistakes;

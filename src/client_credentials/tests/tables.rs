@@ -316,7 +316,7 @@ mod flattened {
 #[test]
 fn a_number_or_a_boolean_is_not_quoted() {
     for value in ["12345678", "-12345678", "1.2345678e9", "true"] {
-        for key in ["token_headers", "token_params"] {
+        for key in ["token_headers", "header_values"] {
             let text =
                 format!("name = 'b'\ntoken_url = 'https://b.example'\n{key} = {{ x = {value} }}");
             let error = toml::from_str::<Dialect>(&text).unwrap_err();

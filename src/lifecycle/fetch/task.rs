@@ -62,6 +62,8 @@ pub(super) struct FetchTask {
     /// `None` until it has begun.
     driver: Option<Driver>,
     pub(super) progress: Progress,
+    /// [`Core::basis`] before the last attempt.
+    basis: u64,
     last_failure: Option<FetchError>,
     rng: fastrand::Rng,
 }
@@ -83,6 +85,7 @@ impl FetchTask {
             fetch,
             driver: None,
             progress: Progress::default(),
+            basis: 0,
             last_failure: None,
             rng,
         }
@@ -157,7 +160,7 @@ impl FetchTask {
             Err(_) => Err(self.core.timed_out("timeouts.attempt", timeout)),
         };
         token
-            .and_then(|token| self.core.prepare(token, anchor, &mut self.rng))
+            .and_then(|token| self.core.prepare(token, anchor, self.basis, &mut self.rng))
             .map_err(Failure::Fetch)
     }
 
@@ -200,6 +203,10 @@ impl FetchTask {
             })
         });
         let retry_now = retry_now.ok_or(Failure::Replaced)?;
+        if let Some(certificate) = &self.core.config.certificate {
+            certificate.watch();
+        }
+        self.basis = self.core.basis();
         self.progress.attempts += 1;
         AtomicCounters::count(&self.core.counters.attempts);
         let (attempt, cause) = (self.progress.attempts, self.fetch.cause);

@@ -151,7 +151,7 @@ impl World {
         let begin = |driving: &mut Driving| driving.begin();
         let begun = world.step(|state| state.driving(&fetch).and_then(begin));
         let (now, mut rng) = (world.now(), fastrand::Rng::with_seed(7));
-        let prepared = world.prepare(Token::new("held"), now, &mut rng);
+        let prepared = world.prepare(Token::new("held"), now, 0, &mut rng);
         let driver = begun.unwrap().driver;
         let installed = world.install(prepared.unwrap(), &driver);
         assert!(installed.is_some());

@@ -26,7 +26,7 @@ async fn request() {
 async fn two_headers_and_no_authorization() {
     assert_eq!(
         api_headers(example(), anbima::dialect(), ANSWER).await,
-        "client_id: aC2yaac23\naccess_token: 222rkya88\n"
+        "access_token: 222rkya88\nclient_id: aC2yaac23\n"
     );
     assert_eq!(life(example(), ANSWER).await, seconds(3600));
     assert!(ask(example(), answer(201, ANSWER)).await.is_ok());

@@ -3,6 +3,7 @@
 mod anbima;
 mod avista;
 mod bankly;
+mod catalogue;
 mod conta_simples;
 
 use std::time::Duration;

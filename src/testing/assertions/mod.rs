@@ -8,7 +8,7 @@ mod verify;
 use std::{
     collections::{BTreeMap, HashSet},
     sync::Mutex,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 pub use self::client_key::ClientKey;
@@ -76,6 +76,23 @@ enum Use {
 }
 
 impl Assertions {
+    /// Why an assertion is denied, or `None` if it is accepted. It is then used up.
+    pub(in crate::testing) fn reason_against(
+        &self,
+        assertion: &str,
+        client_id: &str,
+        token_url: &str,
+        now: SystemTime,
+    ) -> Option<String> {
+        let expected = verify::Expected {
+            client_id,
+            token_url,
+            now,
+        };
+        let verified = self.verify(assertion, &expected);
+        verified.err().map(|error| error.reason)
+    }
+
     /// Demands an assertion as the client's authentication (RFC 7523 §2.2), signed with this key.
     pub fn client(key: &ClientKey) -> Self {
         Self::new(Use::Client, key)

@@ -1,6 +1,6 @@
 //! Certificates for tests. No client trusts them unless it is configured to.
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io, sync::Arc, time::SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -94,9 +94,17 @@ impl Authority {
     ///
     /// Fails if the machine has no randomness for a key.
     pub fn client(&self, name: &str) -> io::Result<Identity> {
+        self.client_certificate(name).issue()
+    }
+
+    /// Issues a client's certificate in this name, with a validity or a serial number of your choice.
+    pub fn client_certificate(&self, name: &str) -> ClientCertificateBuilder {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
-        self.issue(params, ExtendedKeyUsagePurpose::ClientAuth)
+        ClientCertificateBuilder {
+            authority: self.clone(),
+            params,
+        }
     }
 
     fn issue(
@@ -123,6 +131,61 @@ impl fmt::Debug for Authority {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authority")
             .field("backdated", &self.backdated)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Issues a client's certificate. [`Authority::client_certificate`] returns it.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tower_oauth::testing::Authority;
+///
+/// let now = SystemTime::now();
+/// let day = Duration::from_secs(24 * 60 * 60);
+/// let ends_in_a_week = Authority::new()?
+///     .client_certificate("me")
+///     .serial(0x0a17)
+///     .valid(now - day, now + 7 * day)
+///     .issue()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use]
+pub struct ClientCertificateBuilder {
+    authority: Authority,
+    params: CertificateParams,
+}
+
+impl ClientCertificateBuilder {
+    /// Sets the serial number. Default: a random one.
+    pub fn serial(mut self, serial: u64) -> Self {
+        self.params.serial_number = Some(serial.into());
+        self
+    }
+
+    /// Sets from when until when it is valid. Default: the years 1975 to 4096.
+    pub fn valid(mut self, from: SystemTime, until: SystemTime) -> Self {
+        self.params.not_before = from.into();
+        self.params.not_after = until.into();
+        self
+    }
+
+    /// Issues the certificate, with a new key.
+    ///
+    /// # Errors
+    ///
+    /// When the machine has no randomness to make a key of.
+    pub fn issue(self) -> io::Result<Identity> {
+        self.authority
+            .issue(self.params, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+}
+
+impl fmt::Debug for ClientCertificateBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCertificateBuilder")
             .finish_non_exhaustive()
     }
 }

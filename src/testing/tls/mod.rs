@@ -2,7 +2,10 @@
 
 mod authority;
 mod certificate_issuer;
+mod clients;
 mod serve;
+mod serving;
 
-pub use authority::{Authority, Identity};
+pub use authority::{Authority, ClientCertificateBuilder, Identity};
 pub use serve::Tls;
+pub(super) use serving::Serving;

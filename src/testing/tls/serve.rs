@@ -2,14 +2,11 @@
 
 use std::{io, sync::Arc};
 
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{
-        RootCertStore, ServerConfig,
-        crypto::aws_lc_rs,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-        server::{WebPkiClientVerifier, danger::ClientCertVerifier},
-    },
+use tokio_rustls::rustls::{
+    RootCertStore, ServerConfig,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 
 use super::{Authority, Identity, certificate_issuer};
@@ -34,7 +31,7 @@ use crate::testing::handler::CertificateIssuer;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tls {
-    authority: Authority,
+    pub(super) authority: Authority,
     identity: Identity,
     certificate_demanded: bool,
 }
@@ -69,28 +66,35 @@ impl Tls {
         self
     }
 
-    pub(in crate::testing) fn acceptor(&self) -> io::Result<TlsAcceptor> {
+    /// A configuration for handshakes with clients whom this verifier lets in.
+    pub(super) fn config(&self, clients: Arc<dyn ClientCertVerifier>) -> io::Result<ServerConfig> {
         let certificate =
             CertificateDer::from_pem_slice(self.identity.certificate_pem().as_bytes());
         let key = PrivateKeyDer::from_pem_slice(self.identity.key_pem().as_bytes());
         let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?
-            .with_client_cert_verifier(self.verifier()?)
+            .with_client_cert_verifier(clients)
             .with_single_cert(
                 vec![certificate.map_err(io::Error::other)?],
                 key.map_err(io::Error::other)?,
             )
             .map_err(io::Error::other)?;
-        Ok(TlsAcceptor::from(Arc::new(config)))
+        Ok(config)
     }
 
-    fn verifier(&self) -> io::Result<Arc<dyn ClientCertVerifier>> {
+    /// Lets in the clients of these authorities.
+    pub(super) fn verifier(
+        &self,
+        authorities: &[&Authority],
+    ) -> io::Result<Arc<dyn ClientCertVerifier>> {
         let mut roots = RootCertStore::empty();
-        let root = CertificateDer::from_pem_slice(self.authority.certificate_pem().as_bytes());
-        roots
-            .add(root.map_err(io::Error::other)?)
-            .map_err(io::Error::other)?;
+        for authority in authorities {
+            let root = CertificateDer::from_pem_slice(authority.certificate_pem().as_bytes());
+            roots
+                .add(root.map_err(io::Error::other)?)
+                .map_err(io::Error::other)?;
+        }
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
         let builder = match self.certificate_demanded {

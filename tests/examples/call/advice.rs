@@ -275,17 +275,13 @@ async fn a_client_certificate_that_the_server_rejects() {
     let authority = Authority::new().unwrap();
     let tls = Tls::new(&authority).unwrap();
     let bank = Bank::avista().tls(tls).start().await.unwrap();
-    let expired = authority.backdated().client("call").unwrap();
-    for (test, shown) in [("old", expired), ("self-signed", self_signed())] {
-        let folder = Folder::new(test, &authority, &shown);
-        for client in CLIENTS {
-            let call = with_certificate(Call::of(&bank), &folder);
-            let outcome = call.arg("--client", client).run().await;
-            let words = "the token endpoint rejected the client certificate";
-            assert_speaks_once_of(&outcome, words, "--cert");
-        }
+    let folder = Folder::new("self-signed", &authority, &self_signed());
+    for client in CLIENTS {
+        let call = with_certificate(Call::of(&bank), &folder);
+        let outcome = call.arg("--client", client).run().await;
+        let words = "the token endpoint rejected the client certificate";
+        assert_speaks_once_of(&outcome, words, "--cert");
     }
-    let folder = Folder::new("none", &authority, &self_signed());
     for client in CLIENTS {
         let call = Call::of(&bank).arg("--cacert", folder.file("ca.pem"));
         let outcome = call.arg("--client", client).run().await;

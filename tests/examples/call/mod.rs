@@ -1,9 +1,11 @@
 //! `examples/call` as a black box: its figures on standard output, its exit status, and what it never says.
 
-mod tool;
+pub(crate) mod tool;
 
 mod advice;
 mod banks;
+mod catalogue;
+mod certificates;
 mod fifth_bank;
 mod load;
 mod rejections;

@@ -83,7 +83,7 @@ fn wrong_keys(good: &str, certificate: &str) -> Vec<(Vec<u8>, &'static str)> {
         (other_end, "the END line does not match its BEGIN line"),
         (
             labelled("ENCRYPTED PRIVATE KEY"),
-            "line 1: the key is encrypted",
+            "the key is encrypted: give its password",
         ),
         (old, "line 2: the key is encrypted"),
         (
@@ -165,7 +165,7 @@ async fn a_certificate_that_cannot_be_read_is_not_printed() {
         (damaged, "the certificate is damaged"),
         (
             other.certificate_pem().into(),
-            "does not belong to the certificate of --cert",
+            "the key does not belong to the certificate",
         ),
     ] {
         let file = File::new("wrong.pem", text);

@@ -12,6 +12,7 @@ use tower_oauth::testing::Bank;
 
 const SECRET: &str = "OAUTH_CLIENT_SECRET";
 const STORE_KEY: &str = "OAUTH_STORE_KEY";
+const CERT_PASSWORD: &str = "OAUTH_CERT_PASSWORD";
 
 pub(crate) const CLIENTS: [&str; 2] = ["hyper", "reqwest"];
 
@@ -20,8 +21,8 @@ pub(crate) const CLIENTS: [&str; 2] = ["hyper", "reqwest"];
 pub(crate) struct Call {
     args: Vec<String>,
     secret: Option<String>,
-    store_key: Option<String>,
     secrets: Vec<String>,
+    variables: Vec<(String, String)>,
 }
 
 /// What came of it.
@@ -37,8 +38,8 @@ impl Call {
         Self {
             args: args.iter().map(ToString::to_string).collect(),
             secret: None,
-            store_key: None,
             secrets: Vec::new(),
+            variables: Vec::new(),
         }
     }
 
@@ -83,13 +84,26 @@ impl Call {
     /// The key that seals what is in a store.
     pub(crate) fn store_key(mut self, key: &str) -> Self {
         self.secrets.push(key.to_owned());
-        self.store_key = Some(key.to_owned());
-        self
+        self.variable(STORE_KEY, key)
     }
 
     /// Text that must not be shown.
     pub(crate) fn hiding(mut self, text: &str) -> Self {
         self.secrets.push(text.to_owned());
+        self
+    }
+
+    pub(crate) fn cert_password(mut self, password: &str) -> Self {
+        self.secrets.push(password.to_owned());
+        self.variable(CERT_PASSWORD, password)
+    }
+
+    /// A variable of the environment; that of the secret is one.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        if name == SECRET {
+            return self.secret(value);
+        }
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -100,12 +114,12 @@ impl Call {
 
     /// Runs it to its end; whatever it says, it does not say a secret.
     pub(crate) async fn run(self) -> Outcome {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(binary("call"));
         command.args(&self.args);
-        command.env_remove(SECRET).env_remove(STORE_KEY);
-        if let Some(key) = &self.store_key {
-            command.env(STORE_KEY, key);
+        for secret in [SECRET, STORE_KEY, CERT_PASSWORD] {
+            command.env_remove(secret);
         }
+        command.envs(self.variables);
         if let Some(secret) = &self.secret {
             command.env(SECRET, secret);
         }
@@ -125,12 +139,12 @@ impl Call {
 }
 
 /// Cargo builds examples beside the folder of the tests.
-fn binary() -> PathBuf {
+pub(crate) fn binary(example: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let profile = test.parent().and_then(Path::parent).unwrap();
     profile
         .join("examples")
-        .join(format!("call{}", env::consts::EXE_SUFFIX))
+        .join(format!("{example}{}", env::consts::EXE_SUFFIX))
 }
 
 impl Outcome {

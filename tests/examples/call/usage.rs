@@ -16,6 +16,14 @@ async fn a_command_line_that_cannot_work() {
     let avista = Call::bare(&["--provider", "avista", "--client-id", "me"]).url(URL);
     for (call, says) in [
         (Call::bare(&[]), "--provider"),
+        (
+            Call::bare(&["--provider", "sicob", "--client-id", "me", URL]),
+            "did you mean `sicoob`? Known: ailos-pix, anbima",
+        ),
+        (
+            good.clone().arg("--env", "sandbx"),
+            "did you mean `sandbox`? Known: production, sandbox",
+        ),
         (Call::bare(&["--client-id", "me", URL]), "--dialect"),
         (good.clone().flag("--nonsense"), "--nonsense"),
         (good.clone().arg("-n", "0"), "0 is not in"),
@@ -46,7 +54,7 @@ async fn a_command_line_that_cannot_work() {
         (avista.clone().secret("short"), "8 to 64 characters"),
         (
             avista.secret("long enough").arg("--env", "sandbox"),
-            "no sandbox",
+            "there is no such environment; Known: production",
         ),
         (
             bankly

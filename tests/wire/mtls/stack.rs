@@ -10,7 +10,10 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 use reqwest::tls::Version;
-use rustls::version::{TLS12, TLS13};
+use rustls::{
+    SupportedProtocolVersion,
+    version::{TLS12, TLS13},
+};
 use tower::{Layer, Service, ServiceExt};
 use tower_oauth::{
     BoxError, OAuth, OAuthLayer, RetryRejected, TokenSource,
@@ -42,10 +45,21 @@ pub(crate) const CLIENTS: [Client; 4] = [
 ];
 
 impl Client {
+    pub(crate) fn versions(self) -> &'static [&'static SupportedProtocolVersion] {
+        static ONLY_12: [&SupportedProtocolVersion; 1] = [&TLS12];
+        static ONLY_13: [&SupportedProtocolVersion; 1] = [&TLS13];
+        match self.is_tls_12() {
+            true => &ONLY_12,
+            false => &ONLY_13,
+        }
+    }
+
     fn is_tls_12(self) -> bool {
         matches!(self, Self::Hyper12 | Self::Reqwest12)
     }
 }
+
+pub(crate) type Hyper = HyperClient<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// Whom the client trusts, and what it shows.
 #[derive(Clone)]
@@ -70,9 +84,8 @@ impl Credentials {
         }
     }
 
-    fn hyper(&self, client: Client) -> HyperClient<HttpsConnector<HttpConnector>, Full<Bytes>> {
-        let version = if client.is_tls_12() { &TLS12 } else { &TLS13 };
-        let config = rustls_config(&self.trusted, self.shown.as_ref(), &[version]);
+    fn hyper(&self, client: Client) -> Hyper {
+        let config = rustls_config(&self.trusted, self.shown.as_ref(), client.versions());
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(config)
             .https_only()
@@ -81,7 +94,7 @@ impl Credentials {
         HyperClient::builder(TokioExecutor::new()).build(connector)
     }
 
-    fn reqwest(&self, client: Client) -> reqwest::ClientBuilder {
+    pub(crate) fn reqwest(&self, client: Client) -> reqwest::ClientBuilder {
         let trusted = self.trusted.certificate_pem();
         let trusted = reqwest::Certificate::from_pem(trusted.as_bytes()).unwrap();
         let version = match client.is_tls_12() {

@@ -186,7 +186,9 @@ impl Assertion {
     pub(super) fn id_field<'a>(&self, credentials: &'a CredentialPlacement) -> Option<&'a str> {
         let name = match credentials {
             CredentialPlacement::Body { id, .. } | CredentialPlacement::IdOnly { id } => id,
-            CredentialPlacement::BasicEncoded | CredentialPlacement::BasicRaw => ID_FIELD,
+            CredentialPlacement::BasicEncoded
+            | CredentialPlacement::BasicRaw
+            | CredentialPlacement::Headers { .. } => ID_FIELD,
         };
         let by_default = match self.usage {
             AssertionUse::Client => true,

@@ -65,13 +65,13 @@ pub(super) enum Runs {
     Identifiers,
 }
 
-/// Strikes secrets out of texts: those that the client sent, and the tokens of one answer.
-pub(super) struct Striker<'a> {
+/// Replaces secrets in texts by `[elided]`: those that the client sent, and the tokens of one answer.
+pub(super) struct Redactor<'a> {
     scrubber: &'a Scrubber,
     tokens: Scrubber,
 }
 
-impl<'a> Striker<'a> {
+impl<'a> Redactor<'a> {
     pub(super) fn new<'t>(
         scrubber: &'a Scrubber,
         tokens: impl IntoIterator<Item = &'t str>,
@@ -84,13 +84,13 @@ impl<'a> Striker<'a> {
     }
 
     /// What may be shown of a text, before it is cut to a length.
-    pub(super) fn strike(&self, text: &str, runs: Runs) -> String {
+    pub(super) fn redact(&self, text: &str, runs: Runs) -> String {
         let text = self.tokens.scrub(&self.scrubber.scrub(text));
-        strike_runs(&text, runs)
+        redact_runs(&text, runs)
     }
 
     pub(super) fn value(&self, text: &str, runs: Runs) -> String {
-        cut(&self.strike(text, runs), LONGEST_VALUE)
+        cut(&self.redact(text, runs), LONGEST_VALUE)
     }
 }
 
@@ -101,20 +101,20 @@ pub(super) fn cut(text: &str, longest: usize) -> String {
     }
 }
 
-fn strike_runs(text: &str, runs: Runs) -> String {
-    let mut struck = String::with_capacity(text.len());
+fn redact_runs(text: &str, runs: Runs) -> String {
+    let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find(|c| runs.hold(c)) {
-        struck.push_str(&rest[..start]);
+        shown.push_str(&rest[..start]);
         rest = &rest[start..];
         let end = rest.find(|c| !runs.hold(c)).unwrap_or(rest.len());
-        struck.push_str(match runs.allow(&rest[..end]) {
+        shown.push_str(match runs.allow(&rest[..end]) {
             true => &rest[..end],
             false => ELIDED,
         });
         rest = &rest[end..];
     }
-    struck + rest
+    shown + rest
 }
 
 impl Runs {
@@ -184,45 +184,45 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_without_a_blank_are_struck_out() {
+    fn long_texts_without_a_blank_are_elided() {
         let long = "eyJhbGciOiJIUzI1NiJ9.e30";
         let text = format!("token {long}, code unsupported_grant_type.");
         assert_eq!(
-            strike_runs(&text, Runs::Words),
+            redact_runs(&text, Runs::Words),
             "token [elided], code unsupported_grant_type."
         );
         assert_eq!(
-            strike_runs(&text, Runs::Short),
+            redact_runs(&text, Runs::Short),
             "token [elided] code [elided]"
         );
         assert_eq!(
-            strike_runs(
+            redact_runs(
                 "2030-01-31T11:29:32-03:00 ü:%ü:%ü:%ü:%ü:%ü:%ü:%",
                 Runs::Short
             ),
             "2030-01-31T11:29:32-03:00 [elided]"
         );
-        assert_eq!(strike_runs(&text, Runs::Any), text);
+        assert_eq!(redact_runs(&text, Runs::Any), text);
         assert_eq!(
-            strike_runs("1b4e28ba-2fa1-11d2-883f-0016d3cca427", Runs::Identifiers),
+            redact_runs("1b4e28ba-2fa1-11d2-883f-0016d3cca427", Runs::Identifiers),
             "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
         );
         assert_eq!(
-            strike_runs(&"é".repeat(30), Runs::Words).chars().count(),
+            redact_runs(&"é".repeat(30), Runs::Words).chars().count(),
             30
         );
     }
 
     #[test]
-    fn secrets_and_tokens_are_struck_out_wherever_they_stand() {
+    fn secrets_and_tokens_are_elided_wherever_they_stand() {
         let scrubber = Scrubber::new(["s3cret".to_owned().into()]);
-        let striker = Striker::new(&scrubber, ["tok", "tok-1"]);
+        let redactor = Redactor::new(&scrubber, ["tok", "tok-1"]);
         assert_eq!(
-            striker.value(r"s3cret and tok-1 and tok%2D1, tok\u002d1, tok", Runs::Any),
+            redactor.value(r"s3cret and tok-1 and tok%2D1, tok\u002d1, tok", Runs::Any),
             "[elided] and [elided] and [elided], [elided], [elided]"
         );
         assert_eq!(
-            striker.value(&"é".repeat(300), Runs::Any).chars().count(),
+            redactor.value(&"é".repeat(300), Runs::Any).chars().count(),
             257
         );
     }
