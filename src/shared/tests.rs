@@ -51,6 +51,8 @@ enum Mode {
     AccessDenied,
     /// The permission to write is missing.
     ReadOnly,
+    /// What is loaded is as old as if nobody had fetched yet.
+    LoadsEarly,
 }
 
 impl Fleet {
@@ -117,7 +119,7 @@ impl Switch {
     ) -> Operation<'a, T> {
         self.operations.fetch_add(1, Ordering::Relaxed);
         match *self.mode.lock().unwrap() {
-            Mode::On => operation,
+            Mode::On | Mode::LoadsEarly => operation,
             Mode::ReadOnly if is_read => operation,
             Mode::Off => Box::pin(async { Err(StoreError::Failed("connection refused".into())) }),
             Mode::Hanging => Box::pin(std::future::pending()),
@@ -130,7 +132,18 @@ impl Switch {
 
 impl TokenStore for Arc<Switch> {
     fn load<'a>(&'a self, name: &'a str) -> Operation<'a, Snapshot> {
-        self.pass(true, self.store.load(name))
+        let early = *self.mode.lock().unwrap() == Mode::LoadsEarly;
+        let seen = self.pass(true, self.store.load(name));
+        Box::pin(async move {
+            let seen = seen.await?;
+            Ok(match early {
+                true => Snapshot {
+                    now: seen.now,
+                    ..Snapshot::default()
+                },
+                false => seen,
+            })
+        })
     }
     fn try_lease<'a>(
         &'a self,
@@ -238,6 +251,19 @@ async fn a_dead_holder_costs_one_lease() {
         took >= Duration::from_secs(5) && took < Duration::from_secs(6),
         "{took:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_came_between_the_look_and_the_lease_is_taken() {
+    let fleet = Fleet::new();
+    fleet.replica().token().await.unwrap();
+    fleet.set(Mode::LoadsEarly);
+    let token = fleet.replica().token().await.unwrap();
+    assert_eq!(token.expose_token(), "token-1");
+    fleet.set(Mode::On);
+    let name = SharedLayer::new(fleet.store.clone(), "bank").parts.name;
+    let holder = fleet.engine.load(&name).await.unwrap().holder;
+    assert_eq!((holder, fleet.requests()), (None, 1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,8 +11,8 @@ use tokio::task::spawn_blocking;
 use tower_oauth::testing::Bank;
 
 const SECRET: &str = "OAUTH_CLIENT_SECRET";
-const CERT_PASSWORD: &str = "OAUTH_CERT_PASSWORD";
 const STORE_KEY: &str = "OAUTH_STORE_KEY";
+const CERT_PASSWORD: &str = "OAUTH_CERT_PASSWORD";
 
 pub(crate) const CLIENTS: [&str; 2] = ["hyper", "reqwest"];
 
@@ -81,15 +81,21 @@ impl Call {
         self
     }
 
-    pub(crate) fn cert_password(mut self, password: &str) -> Self {
-        self.secrets.push(password.to_owned());
-        self.variable(CERT_PASSWORD, password)
-    }
-
     /// The key that seals what is in a store.
     pub(crate) fn store_key(mut self, key: &str) -> Self {
         self.secrets.push(key.to_owned());
         self.variable(STORE_KEY, key)
+    }
+
+    /// Text that must not be shown.
+    pub(crate) fn hiding(mut self, text: &str) -> Self {
+        self.secrets.push(text.to_owned());
+        self
+    }
+
+    pub(crate) fn cert_password(mut self, password: &str) -> Self {
+        self.secrets.push(password.to_owned());
+        self.variable(CERT_PASSWORD, password)
     }
 
     /// A variable of the environment; that of the secret is one.
@@ -98,12 +104,6 @@ impl Call {
             return self.secret(value);
         }
         self.variables.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Text that must not be shown.
-    pub(crate) fn hiding(mut self, text: &str) -> Self {
-        self.secrets.push(text.to_owned());
         self
     }
 
@@ -116,8 +116,8 @@ impl Call {
     pub(crate) async fn run(self) -> Outcome {
         let mut command = Command::new(binary("call"));
         command.args(&self.args);
-        for name in [SECRET, CERT_PASSWORD, STORE_KEY] {
-            command.env_remove(name);
+        for secret in [SECRET, STORE_KEY, CERT_PASSWORD] {
+            command.env_remove(secret);
         }
         command.envs(self.variables);
         if let Some(secret) = &self.secret {
