@@ -149,7 +149,8 @@ mod unwind;
 #[cfg(any(feature = "client-credentials", feature = "testing"))]
 pub use algorithm::SigningAlgorithm;
 pub use error::{
-    BoxError, ConfigError, FailureClass, FetchError, FetchErrorKind, OAuthError, OAuthErrorKind,
+    BoxError, ConfigError, ConfigErrorKind, FailureClass, FetchError, FetchErrorKind, OAuthError,
+    OAuthErrorKind,
 };
 pub use headers::TokenHeaders;
 #[cfg(feature = "client-credentials")]

@@ -6,7 +6,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::Zeroizing;
 
-use crate::{error::ConfigError, table::as_table, text};
+use crate::{
+    error::{ConfigError, ConfigErrorKind},
+    table::as_table,
+    text,
+};
 
 /// The public half of a credential. Providers call it `client_id`, `api_key` or `clientId`.
 ///
@@ -201,20 +205,23 @@ impl SecretRef {
         match self {
             Self::Env(name) => env::var(name).map(Zeroizing::new).map_err(|error| {
                 // Not the error itself: it would quote the value.
-                let rule = match error {
-                    env::VarError::NotPresent => "is not set",
-                    env::VarError::NotUnicode(_) => "is not valid Unicode",
+                let (kind, rule) = match error {
+                    env::VarError::NotPresent => (ConfigErrorKind::Missing, "is not set"),
+                    env::VarError::NotUnicode(_) => {
+                        (ConfigErrorKind::Unreadable, "is not valid Unicode")
+                    }
                 };
-                ConfigError::new(self.place(), rule)
+                ConfigError::new(self.place(), rule).with_kind(kind)
             }),
             Self::File(path) => {
+                let unreadable = |rule| {
+                    ConfigError::new(self.place(), rule).with_kind(ConfigErrorKind::Unreadable)
+                };
                 let bytes = fs::read(path).map(Zeroizing::new).map_err(|error| {
-                    let rule = format!("cannot be read: {}", error.kind());
-                    ConfigError::new(self.place(), rule).because(error)
+                    unreadable(format!("cannot be read: {}", error.kind())).because(error)
                 })?;
-                let text = str::from_utf8(&bytes).map_err(|_| {
-                    ConfigError::new(self.place(), "is not UTF-8; save it as UTF-8 text")
-                })?;
+                let text = str::from_utf8(&bytes)
+                    .map_err(|_| unreadable("is not UTF-8; save it as UTF-8 text".to_owned()))?;
                 Ok(Zeroizing::new(text.to_owned()))
             }
         }
@@ -241,12 +248,12 @@ fn without_frame(text: &str) -> &str {
 }
 
 fn check(field: &str, value: &str, is_secret: bool) -> Result<(), ConfigError> {
-    let broken = |rule| Err(ConfigError::new(field.to_owned(), rule));
+    let broken = |rule| ConfigError::new(field.to_owned(), rule);
     if value.is_empty() {
-        return broken("must not be empty".to_owned());
+        return Err(broken("must not be empty".to_owned()).with_kind(ConfigErrorKind::Missing));
     }
     match text::hidden_or_loose(value) {
-        Some(hidden) => broken(hidden.rule(is_secret)),
+        Some(hidden) => Err(broken(hidden.rule(is_secret))),
         None => Ok(()),
     }
 }

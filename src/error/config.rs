@@ -1,6 +1,6 @@
 use std::{borrow::Cow, error::Error, fmt, sync::Arc};
 
-use super::causes;
+use super::{ConfigErrorKind, causes};
 use crate::text::{Escaped, quoted};
 
 /// A wrong setting. It is returned when something is built, never by a request.
@@ -11,9 +11,10 @@ use crate::text::{Escaped, quoted};
 /// # Examples
 ///
 /// ```
-/// use tower_oauth::{ClientId, client_credentials::Dialect};
+/// use tower_oauth::{ClientId, ConfigErrorKind, client_credentials::Dialect};
 ///
 /// let error = ClientId::new("").unwrap_err();
+/// assert_eq!(error.kind(), ConfigErrorKind::Missing);
 /// assert_eq!(error.field(), "client_id");
 /// assert_eq!(error.to_string(), "invalid `client_id`: must not be empty");
 ///
@@ -31,6 +32,7 @@ pub struct ConfigError {
 
 #[derive(Clone)]
 struct Inner {
+    kind: ConfigErrorKind,
     source_name: Option<Box<str>>,
     field: Cow<'static, str>,
     rule: Cow<'static, str>,
@@ -39,12 +41,14 @@ struct Inner {
 }
 
 impl ConfigError {
+    /// The given value breaks a rule.
     pub(crate) fn new(
         field: impl Into<Cow<'static, str>>,
         rule: impl Into<Cow<'static, str>>,
     ) -> Self {
         Self {
             inner: Box::new(Inner {
+                kind: ConfigErrorKind::Invalid,
                 source_name: None,
                 field: field.into(),
                 rule: rule.into(),
@@ -52,6 +56,11 @@ impl ConfigError {
                 cause: None,
             }),
         }
+    }
+
+    pub(crate) fn with_kind(mut self, kind: ConfigErrorKind) -> Self {
+        self.inner.kind = kind;
+        self
     }
 
     /// Adds the given text. Do not use it for a secret, or for a text that may contain one.
@@ -97,6 +106,11 @@ impl ConfigError {
             known.get_or_insert_with(|| source_name.into());
         }
         self
+    }
+
+    /// Returns what is wrong, in one word.
+    pub fn kind(&self) -> ConfigErrorKind {
+        self.inner.kind
     }
 
     /// Returns the name of the source or provider, such as `bankly`, if it is known.
@@ -159,6 +173,7 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::{ClientId, SecretRef};
 
     #[test]
     fn it_says_whose_what_and_why() {
@@ -175,6 +190,31 @@ mod tests {
         let error = error.of("bankly").of("oauth").of("");
         assert_eq!(error.source_name(), Some("bankly"));
         assert_eq!(ConfigError::new("a", "b").of("").source_name(), None);
+    }
+
+    #[test]
+    fn its_kind_says_whether_something_is_missing_unreadable_insecure_or_wrong() {
+        use ConfigErrorKind::{Insecure, Invalid, Missing, Unreadable};
+
+        let origin = |origin: &str| {
+            let mut origins = crate::origin::AllowedOrigins::default();
+            origins.allow(origin.parse().unwrap());
+            origins.check().unwrap_err()
+        };
+        let errors = [
+            (ClientId::new("").unwrap_err(), Missing),
+            (ClientId::new(" id").unwrap_err(), Invalid),
+            (resolve(SecretRef::Env("NO_SUCH_VARIABLE".into())), Missing),
+            (resolve(SecretRef::File("/no/such/file".into())), Unreadable),
+            (origin("http://api.example"), Insecure),
+        ];
+        for (error, kind) in errors {
+            assert_eq!(error.of("bankly").kind(), kind);
+        }
+    }
+
+    fn resolve(place: SecretRef) -> ConfigError {
+        place.resolve().unwrap_err()
     }
 
     #[test]

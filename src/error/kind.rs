@@ -4,6 +4,29 @@ use std::fmt;
 
 use serde::Serialize;
 
+/// What is wrong with a setting: see [`ConfigError::kind`](crate::ConfigError::kind).
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth::{ConfigErrorKind, SecretRef};
+///
+/// let error = SecretRef::File("/no/such/file".into()).resolve().unwrap_err();
+/// assert_eq!(error.kind(), ConfigErrorKind::Unreadable);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ConfigErrorKind {
+    /// It must be given, and it is not, or it is empty.
+    Missing,
+    /// A file, a variable, a key or a certificate cannot be read or parsed.
+    Unreadable,
+    /// It would send a secret or a token over plain `http`.
+    Insecure,
+    /// It breaks another rule, or contradicts another setting.
+    Invalid,
+}
+
 /// Why a fetch failed: see [`FetchError::kind`](crate::FetchError::kind).
 ///
 /// # Examples

@@ -11,7 +11,7 @@ pub(crate) mod text;
 pub use config::ConfigError;
 pub(crate) use fetch::CHECK_NETWORK;
 pub use fetch::{FailureClass, FetchError};
-pub use kind::{FetchErrorKind, OAuthErrorKind};
+pub use kind::{ConfigErrorKind, FetchErrorKind, OAuthErrorKind};
 pub use oauth::OAuthError;
 pub(crate) use oauth::{NextAttempt, Reason};
 

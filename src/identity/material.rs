@@ -17,7 +17,7 @@ use super::{
     pem::{self, FoundKey},
     pkcs12, text,
 };
-use crate::{ClientSecret, ConfigError, SecretRef};
+use crate::{ClientSecret, ConfigError, ConfigErrorKind, SecretRef};
 
 pub(super) const CERTIFICATE: &str = "certificate";
 pub(super) const KEY: &str = "key";
@@ -100,14 +100,17 @@ impl Material {
                 opened
                     .map_err(|mistake| match mistake {
                         pkcs12::Mistake::Password(rule) => ConfigError::new(PASSWORD, rule),
-                        pkcs12::Mistake::Archive(rule) => place.wrong(PKCS12, rule),
+                        pkcs12::Mistake::Archive(rule) => place
+                            .wrong(PKCS12, rule)
+                            .with_kind(ConfigErrorKind::Unreadable),
                     })
                     .map(|(key, certificates)| (certificates, key))?
             }
             Form::Pem(_) | Form::PemPair { .. } => {
                 let certificates = pem::certificates(&content.first);
                 let certificates = certificates
-                    .map_err(|rule| self.certificate_place().wrong(CERTIFICATE, rule))?;
+                    .map_err(|rule| self.certificate_place().wrong(CERTIFICATE, rule))
+                    .map_err(|error| error.with_kind(ConfigErrorKind::Unreadable))?;
                 (certificates, self.key(content)?)
             }
         };
@@ -212,6 +215,7 @@ impl Place {
             Self::Bytes(bytes) => Ok(Zeroizing::clone(bytes)),
             Self::File(path) => fs::read(path).map(Zeroizing::new).map_err(|error| {
                 self.wrong(field, format!("the file cannot be read: {}", error.kind()))
+                    .with_kind(ConfigErrorKind::Unreadable)
                     .because(error)
             }),
         }

@@ -12,7 +12,7 @@ use super::{
     source::TokenSource,
 };
 use crate::{
-    error::{BoxError, ConfigError},
+    error::{BoxError, ConfigError, ConfigErrorKind},
     headers::TokenHeaders,
     origin::{AllowedOrigins, Origin},
     policy::Policy,
@@ -185,7 +185,8 @@ impl TokenSourceBuilder {
     fn checked(self) -> Result<TokenSource, ConfigError> {
         let config = self.config;
         if config.name.is_empty() {
-            return Err(ConfigError::new("name", "must not be empty"));
+            let missing = ConfigError::new("name", "must not be empty");
+            return Err(missing.with_kind(ConfigErrorKind::Missing));
         }
         if let Some(hidden) = hidden(&config.name) {
             return Err(ConfigError::new("name", hidden.rule(false)).given(&config.name));

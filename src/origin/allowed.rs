@@ -3,7 +3,7 @@ use std::fmt;
 use http::Uri;
 
 use super::{Origin, Target, has_path_of_its_own, target::is_surely_secure};
-use crate::error::ConfigError;
+use crate::error::{ConfigError, ConfigErrorKind};
 
 /// The origins that a token may be sent to. An empty list allows every secure origin.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +36,8 @@ impl AllowedOrigins {
                 return Err(ConfigError::new(
                     "origin",
                     format!("{origin} must be https or loopback (see `danger_allow_http`)"),
-                ));
+                )
+                .with_kind(ConfigErrorKind::Insecure));
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 
 use super::catalogue::one_of;
 use crate::{
-    ClientId, ConfigError,
+    ClientId, ConfigError, ConfigErrorKind,
     client_credentials::{ClientCredentialsBuilder, Dialect},
 };
 
@@ -113,6 +113,7 @@ impl Provider {
                 .map_or("", |span| &text[..span.start.min(text.len())]);
             let line = 1 + before.matches('\n').count();
             ConfigError::new("data file", format!("line {line}: {}", error.message()))
+                .with_kind(ConfigErrorKind::Unreadable)
         })?;
         let name = file.name.clone();
         Self::from_file(file).map_err(|error| error.of(&name))

@@ -91,6 +91,7 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
         shown(&ClientSecret::new("canary-secret")),
         shown(&Clock::tokio()),
         shown(&bad_secret),
+        shown(&bad_secret.kind()),
         shown(&identity().certificate()),
         shown(&status.counters),
         shown(&denied.class()),

@@ -143,6 +143,7 @@ fn no_key() -> ConfigError {
         "signing_key",
         "must be given: the dialect's `assertion` is signed with it",
     )
+    .with_kind(crate::ConfigErrorKind::Missing)
 }
 
 #[cfg(not(feature = "jwt"))]

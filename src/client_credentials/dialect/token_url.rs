@@ -5,12 +5,15 @@ use std::borrow::Cow;
 use http::{Uri, uri::InvalidUri};
 
 use super::Dialect;
-use crate::{ConfigError, Origin, origin::has_path_of_its_own, text::url_without_secrets};
+use crate::{
+    ConfigError, ConfigErrorKind, Origin, origin::has_path_of_its_own, text::url_without_secrets,
+};
 
 impl Dialect {
     pub(in crate::client_credentials) fn token_uri(&self) -> Result<Uri, ConfigError> {
         if self.token_url.is_empty() {
-            return Err(self.broken_url("must be given: no public document names it"));
+            let missing = self.broken_url("must be given: no public document names it");
+            return Err(missing.with_kind(ConfigErrorKind::Missing));
         }
         let uri: Uri = self.token_url.parse().map_err(|error: InvalidUri| {
             self.broken_url("must be a URL such as https://login.example/token")

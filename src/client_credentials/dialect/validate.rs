@@ -6,7 +6,7 @@ use super::{
     AssertionUse, BodyEncoding, CredentialPlacement, Dialect, ExpiryFormat, ScopeFormat, assertion,
 };
 use crate::{
-    ConfigError, Origin,
+    ConfigError, ConfigErrorKind, Origin,
     duration::words,
     text::{hidden, url_without_secrets},
 };
@@ -64,7 +64,8 @@ fn visible(field: &str, text: &str) -> Checked {
 }
 
 fn name(name: &str) -> Checked {
-    rule(!name.is_empty(), "name", "must not be empty")?;
+    rule(!name.is_empty(), "name", "must not be empty")
+        .map_err(|error| error.with_kind(ConfigErrorKind::Missing))?;
     visible("name", name)
 }
 
@@ -78,10 +79,12 @@ fn urls(dialect: &Dialect) -> Checked {
         return Err(broken(hidden.rule(false)));
     }
     if !is_safe(dialect, &dialect.token_origin()?) {
-        return Err(broken(SAFE.to_owned()));
+        return Err(broken(SAFE.to_owned()).with_kind(ConfigErrorKind::Insecure));
     }
     match dialect.origins.iter().find(|it| !is_safe(dialect, it)) {
-        Some(unsafe_one) => Err(ConfigError::new("origins", SAFE).given(&unsafe_one.to_string())),
+        Some(unsafe_one) => Err(ConfigError::new("origins", SAFE)
+            .given(&unsafe_one.to_string())
+            .with_kind(ConfigErrorKind::Insecure)),
         None => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! The client, and the check that it fits its dialect.
 
 use crate::{
-    ClientId, ClientSecret, ConfigError,
+    ClientId, ClientSecret, ConfigError, ConfigErrorKind,
     client_credentials::dialect::{BodyEncoding, CredentialPlacement, Dialect, Proof},
 };
 
@@ -44,7 +44,7 @@ fn id(dialect: &Dialect, client: &Client) -> Checked {
 fn secret(dialect: &Dialect, client: &Client) -> Checked {
     let proof = dialect.proof();
     let Some(secret) = &client.secret else {
-        return rule(proof != Proof::Secret, "client_secret", "must be given");
+        return required(proof != Proof::Secret, "client_secret", "must be given");
     };
     rule(
         proof != Proof::Certificate,
@@ -69,7 +69,7 @@ fn secret(dialect: &Dialect, client: &Client) -> Checked {
 
 fn scopes(dialect: &Dialect, client: &Client) -> Checked {
     let count = client.scopes.len();
-    rule(
+    required(
         !dialect.scope.required || count > 0,
         "scopes",
         "at least one must be asked for",
@@ -99,6 +99,10 @@ fn scopes(dialect: &Dialect, client: &Client) -> Checked {
 fn is_scope(scope: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
     !scope.is_empty() && scope.bytes().all(is_allowed)
+}
+
+fn required(is_there: bool, field: &'static str, text: &'static str) -> Checked {
+    rule(is_there, field, text).map_err(|error| error.with_kind(ConfigErrorKind::Missing))
 }
 
 fn rule(holds: bool, field: &'static str, rule: &'static str) -> Checked {

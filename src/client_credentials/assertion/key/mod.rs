@@ -4,6 +4,7 @@ mod jwk;
 mod pem;
 
 use std::{
+    borrow::Cow,
     fmt, fs,
     future::{Ready, ready},
     path::Path,
@@ -24,7 +25,7 @@ use tower::Service;
 use zeroize::Zeroizing;
 
 use super::signer::SigningRequest;
-use crate::{BoxError, ConfigError, SigningAlgorithm};
+use crate::{BoxError, ConfigError, ConfigErrorKind, SigningAlgorithm};
 
 /// The field that errors name.
 const FIELD: &str = "signing_key";
@@ -78,7 +79,7 @@ impl SigningKey {
     /// If there is no private key in it, if it is encrypted or damaged, or if its kind is not supported. The error says
     /// what to do, and quotes nothing.
     pub fn from_pem(pem: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        pem::read(pem.as_ref()).map_err(|rule| ConfigError::new(FIELD, rule))
+        pem::read(pem.as_ref()).map_err(|rule| unreadable(FIELD, rule))
     }
 
     /// Reads a file as [`from_pem`](Self::from_pem) does, once. A key that is replaced later is not noticed.
@@ -114,7 +115,7 @@ impl SigningKey {
     /// # Ok::<(), tower_oauth::ConfigError>(())
     /// ```
     pub fn from_jwk(json: impl AsRef<[u8]>) -> Result<Self, ConfigError> {
-        jwk::read(json.as_ref()).map_err(|rule| ConfigError::new(FIELD, rule))
+        jwk::read(json.as_ref()).map_err(|rule| unreadable(FIELD, rule))
     }
 
     /// Reads a file as [`from_jwk`](Self::from_jwk) does, once.
@@ -162,6 +163,10 @@ impl SigningKey {
     }
 }
 
+fn unreadable(field: impl Into<Cow<'static, str>>, rule: String) -> ConfigError {
+    ConfigError::new(field, rule).with_kind(ConfigErrorKind::Unreadable)
+}
+
 /// The error names the file in place of the field.
 fn from_file(
     path: &Path,
@@ -170,9 +175,9 @@ fn from_file(
     let field = || format!("{FIELD} {}", path.display());
     let bytes = fs::read(path).map(Zeroizing::new).map_err(|error| {
         let rule = format!("cannot be read: {}", error.kind());
-        ConfigError::new(field(), rule).because(error)
+        unreadable(field(), rule).because(error)
     })?;
-    read(&bytes).map_err(|rule| ConfigError::new(field(), rule))
+    read(&bytes).map_err(|rule| unreadable(field(), rule))
 }
 
 impl Pair {
