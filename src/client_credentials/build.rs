@@ -316,7 +316,12 @@ impl ClientCredentialsBuilder {
         #[cfg(feature = "redis")]
         let shared = self
             .sharing
-            .over(&self.dialect, &self.client, &self.policy)
+            .over(
+                &self.dialect,
+                &self.client,
+                self.secret.as_ref(),
+                &self.policy,
+            )
             .map_err(|error| error.of(&name))?;
         let fetcher =
             ClientCredentials::new(credential, exchange).map_err(|error| error.of(&name))?;

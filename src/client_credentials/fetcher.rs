@@ -31,6 +31,8 @@ pub struct ClientCredentials {
     credential: Arc<Credential>,
     endpoint: Arc<Endpoint>,
     transport: Arc<SharedService<Request<Bytes>, Answer, FetchError>>,
+    /// Whether a call may do something else before it needs the transport.
+    is_always_ready: bool,
     /// What the transport shows, so that an error can say that it has expired.
     #[cfg(feature = "rustls")]
     identity: Option<crate::identity::Identity>,
@@ -41,6 +43,7 @@ impl ClientCredentials {
         let uri = credential.dialect().token_uri()?;
         Ok(Self {
             endpoint: Arc::new(Endpoint::of(credential.dialect(), &uri)),
+            is_always_ready: credential.can_change(),
             credential: Arc::new(credential),
             transport: Arc::new(SharedService::new(exchange)),
             #[cfg(feature = "rustls")]
@@ -77,6 +80,15 @@ impl ClientCredentials {
         }
     }
 
+    /// For a layer that may not call it once it is ready, and would keep a permit of the transport until it does.
+    #[cfg(feature = "redis")]
+    pub(super) fn always_ready(self) -> Self {
+        Self {
+            is_always_ready: true,
+            ..self
+        }
+    }
+
     /// Host and port of the token endpoint.
     pub(super) fn place(&self) -> &str {
         &self.endpoint.place
@@ -94,7 +106,7 @@ impl Service<TokenRequest> for ClientCredentials {
     type Future = Pin<Box<dyn Future<Output = Result<Token, FetchError>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), FetchError>> {
-        match self.can_change() {
+        match self.is_always_ready {
             // A permit of the transport that is held while the secrets are read may be the one that the vault needs.
             true => Poll::Ready(Ok(())),
             false => self.transport.poll_ready(cx),

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     ConfigError,
+    identity::Secret,
     lifecycle::{Clock, TokenSource, TokenSourceBuilder},
     policy::Policy,
     shared::{SharedLayer, SharedStore, StoreKey, WhenStoreIsDown},
@@ -27,7 +28,8 @@ pub(super) struct Over(Option<SharedLayer>);
 
 impl ClientCredentialsBuilder {
     /// Shares the token with all replicas that use the same store, token URL, client id, grant, scopes, further fields
-    /// and headers of the token request, and subject of an assertion. Default: each process has its own token.
+    /// and headers of the token request, header values, and subject of an assertion. Default: each process has its own
+    /// token.
     ///
     /// Use it where the token endpoint is scarce, or revokes the old token when it issues a new one. Do not use it for a
     /// single process.
@@ -72,6 +74,7 @@ impl Sharing {
         &self,
         dialect: &Dialect,
         client: &Client,
+        secret: Option<&Secret>,
         policy: &Policy,
     ) -> Result<Over, ConfigError> {
         let Some(store) = &self.store else {
@@ -84,6 +87,9 @@ impl Sharing {
             ));
         }
         let layer = SharedLayer::for_key(store.clone(), self.key(dialect, client)?);
+        let secret = secret.and_then(Secret::read_when_built).transpose()?;
+        let layer =
+            layer.credential(secret.map(|it| StoreKey::new("credential").with(it.expose())));
         let choice = self.when_down.unwrap_or_default();
         Ok(Over(Some(layer.when_store_is_down(choice))))
     }
@@ -102,6 +108,8 @@ impl Sharing {
         for (list, values) in [
             ("params", &dialect.token_params),
             ("headers", &dialect.token_headers),
+            // They come with a stored token, so that another service's would go to the API.
+            ("header values", &dialect.header_values),
         ] {
             key = key.with(list);
             for (name, value) in values {
@@ -146,7 +154,7 @@ impl Over {
             return TokenSource::builder(fetcher);
         };
         let layer = layer.policy(policy.clone()).clock(clock.clone());
-        TokenSource::builder(layer.layer(fetcher)).sharing(layer.sharing())
+        TokenSource::builder(layer.layer(fetcher.always_ready())).sharing(layer.sharing())
     }
 }
 
@@ -183,6 +191,13 @@ mod tests {
         builder
     }
 
+    fn with_header_value(key: &str) -> ClientCredentialsBuilder {
+        let mut builder = builder();
+        let values = &mut builder.dialect.header_values;
+        values.insert("application".into(), key.into());
+        builder
+    }
+
     fn with_secret_claim(pin: &str) -> ClientCredentialsBuilder {
         let pin = ClaimValue::Secret(ClientSecret::new(pin));
         asserting(|it| drop(it.claims.insert("pin".into(), pin)))
@@ -201,6 +216,8 @@ mod tests {
             builder().token_param("tenant", "x"),
             builder().token_param("tenant", "y"),
             builder().token_header("tenant", "x"),
+            with_header_value("x"),
+            with_header_value("y"),
             builder().shared_identity("certificate"),
             builder().shared_identity("another"),
             asserting(|_| {}),
@@ -236,7 +253,7 @@ mod tests {
         let over = |builder: ClientCredentialsBuilder| {
             let builder = builder.policy(|policy| policy.refresh.single_active = true);
             let sharing = builder.sharing.clone();
-            sharing.over(&builder.dialect, &builder.client, &builder.policy)
+            sharing.over(&builder.dialect, &builder.client, None, &builder.policy)
         };
         let error = over(builder().shared(store.clone())).err().unwrap();
         assert_eq!(error.field(), "when_store_is_down");

@@ -1,6 +1,9 @@
 //! One attempt: from the store if it has a token, else from the endpoint, by whoever holds the lease.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tracing::{debug, warn};
 
@@ -11,8 +14,8 @@ use super::{
     store::{Holder, Lease, Operation, Snapshot, StoreError},
 };
 use crate::{
-    FailureClass, FetchCause, FetchError, FetchErrorKind, Token, TokenRequest, sharing::Access,
-    token::Life,
+    ClientSecret, FailureClass, FetchCause, FetchError, FetchErrorKind, Token, TokenRequest,
+    sharing::Access, token::Life,
 };
 
 /// How long one operation of the store may take, the connection included.
@@ -124,7 +127,7 @@ impl Attempt {
         {
             return Ok(Next::Wait);
         }
-        let ttl = parts.policy.timeouts.attempt + LEASE_GRACE;
+        let ttl = parts.policy.timeouts.attempt.saturating_add(LEASE_GRACE);
         let lease = self
             .try_store(Access::Write, |core| {
                 let store = &core.parts.store;
@@ -149,7 +152,9 @@ impl Attempt {
             fence,
             store_time: seen.now,
             granted: self.now(),
-            failures: pause.map_or(0, |(pause, _)| pause.failures),
+            failures: pause
+                .filter(|(pause, _)| pause.concerns(self.credential()))
+                .map_or(0, |(pause, _)| pause.failures),
         }))
     }
 
@@ -161,16 +166,24 @@ impl Attempt {
         let (pause, end) = self.pause(seen)?;
         let left = end.saturating_sub(seen.now);
         // A replica backs off by itself after a failure of its own.
-        let holds = !left.is_zero() && pause.owner != self.core.owner;
+        let concerns = pause.owner != self.core.owner && pause.concerns(self.credential());
+        let holds = !left.is_zero() && concerns;
         holds.then(|| Next::Fail(pause.error(left)))
     }
 
-    /// The stored token, unless it is the one that this replica wants to replace.
+    /// The stored token, unless it is the one that this replica wants to replace, or has replaced already.
     fn token(&self, seen: &Snapshot) -> Option<Token> {
         let opened = self.open("token", seen.token.as_deref()?)?;
+        if opened.fence == self.core.left_behind.load(Ordering::Relaxed) {
+            return None;
+        }
         let token = StoredToken::read(&opened, seen.now, &self.request, self.elapsed())?;
         let previous = self.request.previous();
-        (!previous.is_some_and(|it| it.is_same_as(&token))).then_some(token)
+        if previous.is_some_and(|it| it.is_same_as(&token)) {
+            return None;
+        }
+        self.core.taken.store(opened.fence, Ordering::Relaxed);
+        Some(token)
     }
 
     fn pause(&self, seen: &Snapshot) -> Option<(Pause, Duration)> {
@@ -226,6 +239,7 @@ impl Attempt {
         let issued_at = issued_at.saturating_sub(age);
         let ends_at = issued_at + lifetime.min(age + limits.max);
         let entry = StoredToken::new(token, issued_at);
+        self.core.leave_behind();
         let Some(sealed) = self.seal("token", lease.fence, ends_at, &entry) else {
             return;
         };
@@ -237,7 +251,7 @@ impl Attempt {
             })
             .await;
         match stored {
-            Ok(true) => {}
+            Ok(true) => self.core.taken.store(lease.fence, Ordering::Relaxed),
             Ok(false) => debug!("a newer lease was granted meanwhile: the token is not stored"),
             Err(_) => warn!("the token was fetched and could not be stored: other replicas fetch"),
         }
@@ -251,7 +265,7 @@ impl Attempt {
         let asked = asked.map(|it| policy.believed_retry_after(it, 0.0));
         let wait = own.max(asked.unwrap_or_default());
         let now = lease.store_time + self.now().saturating_sub(lease.granted);
-        let pause = Pause::new(error, failures, &self.core.owner);
+        let pause = Pause::new(error, failures, &self.core.owner, self.credential());
         let Some(sealed) = self.seal("pause", lease.fence, now + wait, &pause) else {
             return;
         };
@@ -312,7 +326,11 @@ impl Attempt {
         if parts.sharing.bypass() {
             warn!("the shared store is down: this replica fetches by itself");
         }
-        fetch(self.request).await
+        let answer = fetch(self.request).await;
+        if answer.is_ok() {
+            self.core.leave_behind();
+        }
+        answer
     }
 
     /// One operation, within its bound, unless the store is left alone.
@@ -346,6 +364,14 @@ impl Attempt {
         }
     }
 
+    fn credential(&self) -> Option<&str> {
+        self.core
+            .parts
+            .credential
+            .as_ref()
+            .map(ClientSecret::expose)
+    }
+
     fn waited_in_vain(&self) -> FetchError {
         FetchError::timed_out("another replica is fetching the token, and was not done in time")
     }
@@ -360,6 +386,12 @@ impl Attempt {
 }
 
 impl Core {
+    /// This replica has a newer token than the last one that it shared.
+    fn leave_behind(&self) {
+        let taken = self.taken.load(Ordering::Relaxed);
+        self.left_behind.store(taken, Ordering::Relaxed);
+    }
+
     fn holder(&self, lease: &Leased) -> Holder<'_> {
         Holder {
             owner: &self.owner,

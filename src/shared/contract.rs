@@ -1,6 +1,7 @@
 //! What every store must do, over the one in memory and over a real Redis.
 
 use std::{
+    future::ready,
     net::TcpListener,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -9,9 +10,11 @@ use std::{
 use super::{
     memory::MemoryStore,
     redis::RedisStore,
-    store::{Holder, Lease, Snapshot, TokenStore},
+    store::{Holder, Lease, Snapshot, StoreError, TokenStore},
 };
 use crate::Clock;
+
+use ::redis::{Cmd, Pipeline, RedisFuture, Value, aio::ConnectionLike};
 
 const TTL: Duration = Duration::from_millis(400);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -110,6 +113,60 @@ async fn the_store_in_memory_keeps_the_contract() {
     entries_end_by_themselves(&store).await;
 }
 
+/// A server that gives one answer to everything.
+#[derive(Clone)]
+struct Hostile(Value);
+
+impl ConnectionLike for Hostile {
+    fn req_packed_command<'a>(&'a mut self, _: &'a Cmd) -> RedisFuture<'a, Value> {
+        Box::pin(ready(Ok(self.0.clone())))
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        _: &'a Pipeline,
+        _: usize,
+        _: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        Box::pin(ready(Ok(vec![self.0.clone()])))
+    }
+
+    fn get_db(&self) -> i64 {
+        0
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_another_form_is_a_failure_that_quotes_nothing() {
+    let text = |text: &str| Value::BulkString(text.into());
+    let far = || text("18446744073709551615");
+    let (blob, number) = (|| text("c4n4ry"), Value::Int);
+    let bytes = Value::BulkString(vec![b'c', b'4', b'n', b'4', b'r', b'y', 0xff]);
+    let answers = [
+        Value::Nil,
+        Value::SimpleString("c4n4ry".into()),
+        Value::Array(vec![]),
+        Value::Array(vec![blob(), blob(), blob(), blob(), blob()]),
+        Value::Array(vec![far(), number(999_999), Value::Nil, Value::Nil, bytes]),
+        Value::Array(vec![far(), text("4294967295"), blob(), blob(), blob()]),
+        Value::Array(vec![number(1), far(), number(0), blob(), blob()]),
+        Value::Array(vec![number(-1), number(-1), number(-1), blob(), blob()]),
+        Value::Array(vec![number(0), Value::Array(vec![blob()])]),
+    ];
+    for answer in answers {
+        let store = RedisStore::over(Hostile(answer.clone()));
+        let load = store.load("a").await.map(drop);
+        let lease = store.try_lease("a", "me", HOUR).await.map(drop);
+        for result in [load, lease] {
+            let Err(StoreError::Failed(error)) = result else {
+                panic!("{answer:?}: {result:?}")
+            };
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("c4n4ry"), "{shown}");
+        }
+    }
+}
+
 struct Server(Child);
 
 impl Drop for Server {
@@ -179,4 +236,18 @@ async fn over_redis_fences_grow_over_a_loss_of_data() {
     assert!(new > old);
     assert!(!name.put("old", old, HOUR).await);
     assert!(name.put("new", new, HOUR).await);
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server: run .ci/fleet"]
+async fn over_redis_a_foreign_fence_leaves_no_lease() {
+    let (_server, mut connection) = server().await;
+    let store = RedisStore::over(connection.clone());
+    for fence in ["9223372036854775807", "c4n4ry"] {
+        let set = ::redis::Cmd::set("{foreign}:fence", fence);
+        let _: () = set.query_async(&mut connection).await.unwrap();
+        let lease = store.try_lease("{foreign}", "a", HOUR).await;
+        assert!(lease.is_err(), "{lease:?}");
+        assert_eq!(store.load("{foreign}").await.unwrap().holder, None);
+    }
 }

@@ -73,11 +73,19 @@ pub(super) struct Pause {
     pub(super) failures: u32,
     /// The replica that met it. It backs off by itself.
     pub(super) owner: String,
+    /// Of a denial, which credential was denied.
+    denied: Option<String>,
 }
 
 impl Pause {
-    pub(super) fn new(error: &FetchError, failures: u32, owner: &str) -> Self {
+    pub(super) fn new(
+        error: &FetchError,
+        failures: u32,
+        owner: &str,
+        credential: Option<&str>,
+    ) -> Self {
         Self {
+            denied: credential.filter(|_| error.is_denial()).map(str::to_owned),
             class: match error.class() {
                 FailureClass::Transient => 't',
                 FailureClass::Unclear => 'u',
@@ -91,6 +99,11 @@ impl Pause {
 
     pub(super) fn read(opened: &Opened) -> Option<Self> {
         serde_json::from_slice(&opened.content).ok()
+    }
+
+    /// Whether it says anything of this credential: one that was replaced after a denial may be accepted.
+    pub(super) fn concerns(&self, credential: Option<&str>) -> bool {
+        self.denied.is_none() || self.denied.as_deref() == credential
     }
 
     /// The failure as another replica sees it.

@@ -5,14 +5,14 @@ use std::{
     future::Future,
     hash::{BuildHasher, RandomState},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     task::{Context, Poll, ready},
 };
 
 use tower::{Layer, Service};
 
 use super::{attempt::Attempt, breaker::Breaker, key::StoreKey, store::SharedStore};
-use crate::{BoxError, Clock, FetchError, Policy, Sharing, Token, TokenRequest};
+use crate::{BoxError, ClientSecret, Clock, FetchError, Policy, Sharing, Token, TokenRequest};
 
 /// What a replica does while the store is down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -70,6 +70,8 @@ pub(super) struct Parts {
     pub(super) policy: Policy,
     pub(super) clock: Clock,
     pub(super) sharing: Sharing,
+    /// Names the credential that this replica was built with. It is made of a secret.
+    pub(super) credential: Option<ClientSecret>,
 }
 
 impl SharedLayer {
@@ -89,8 +91,16 @@ impl SharedLayer {
                 policy: Policy::default(),
                 clock: Clock::system(),
                 sharing: Sharing::default(),
+                credential: None,
             },
         }
+    }
+
+    /// A denial of another credential is no reason to wait.
+    #[cfg(any(feature = "client-credentials", test))]
+    pub(crate) fn credential(mut self, credential: Option<StoreKey>) -> Self {
+        self.parts.credential = credential.map(|it| ClientSecret::new(it.finish()));
+        self
     }
 
     /// Sets what to do while the store is down. Default: [`WhenStoreIsDown::FetchAlone`].
@@ -130,6 +140,8 @@ impl<S> Layer<S> for SharedLayer {
                 parts: self.parts.clone(),
                 owner: random_id(),
                 breaker: Breaker::default(),
+                taken: AtomicU64::new(0),
+                left_behind: AtomicU64::new(0),
             }),
             inner: Arc::new(Mutex::new(Inner {
                 fetcher: inner,
@@ -156,6 +168,11 @@ pub(super) struct Core {
     /// This replica, to the others: new with each start, and without meaning.
     pub(super) owner: String,
     pub(super) breaker: Breaker,
+    /// The fence of the last entry that this replica took a token from, or stored one in. 0 for none.
+    pub(super) taken: AtomicU64,
+    /// The same of an entry that this replica has replaced by a token which is not in the store. The entry's token may have
+    /// been rejected since, or revoked by the newer one, and is not taken again.
+    pub(super) left_behind: AtomicU64,
 }
 
 struct Inner<S> {
@@ -177,7 +194,8 @@ where
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<Token, BoxError>> + Send>>;
 
-    /// Readies the fetcher, which may not be called then: the store may have a token.
+    /// Readies the fetcher, which may not be called then: the store may have a token. It stays ready for the next call, so
+    /// a fetcher whose readiness is a permit that others need must take it in the call.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         let mut inner = lock(&self.inner);
         if !inner.ready {

@@ -22,15 +22,16 @@ const LOAD: &str = "
     return {t[1], t[2], redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2]), redis.call('GET', KEYS[3])}";
 
 /// The fence outlives every lease by far. It begins at the store's time, so that it also grows over a loss of the store's
-/// data. An owner that asks again has lost its attempt, and may go on.
+/// data. An owner that asks again has lost its attempt, and may go on. It is drawn before the lease is written: a fence that
+/// cannot be counted, since somebody else has written it, must leave no lease that the other replicas wait for.
 const TRY_LEASE: &str = "
     local holder = redis.call('GET', KEYS[3])
     if holder and holder ~= ARGV[1] then return {0, holder} end
-    redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[2])
     local t = redis.call('TIME')
     redis.call('SET', KEYS[4], t[1] .. string.format('%06d', t[2]), 'NX')
     local fence = redis.call('INCR', KEYS[4])
     redis.call('PEXPIRE', KEYS[4], 2592000000)
+    redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[2])
     return {fence, t[1], t[2], redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])}";
 
 /// A fence that is gone (the store was flushed) means that nobody has drawn a newer one.
@@ -150,6 +151,13 @@ fn read_error(error: RedisError) -> StoreError {
     // A command that a script may not call is an error of the script: the texts of Redis 7.2, and of those before.
     let of_script = |text: &str| text.contains("ACL failure") || text.contains("can't run this");
     let denied = denied || of_script(&error.to_string());
+    // The client quotes an answer that it cannot read: it may be anything, and 512 MiB long.
+    if matches!(
+        error.kind(),
+        ErrorKind::Parse | ErrorKind::UnexpectedReturnType
+    ) {
+        return unread();
+    }
     match (denied, error.is_timeout()) {
         (true, _) => StoreError::AccessDenied(error.into()),
         (_, true) => StoreError::TimedOut,
@@ -157,8 +165,23 @@ fn read_error(error: RedisError) -> StoreError {
     }
 }
 
-fn time(seconds: u64, micros: u32) -> Duration {
-    Duration::from_secs(seconds) + Duration::from_micros(micros.into())
+fn unread() -> StoreError {
+    StoreError::Failed("the store's answer has another form than its script gives it".into())
+}
+
+/// The year 10000. What is later is no time, and would overflow.
+const FIRST_FAR_SECOND: u64 = 253_402_300_800;
+
+fn time(seconds: u64, micros: u32) -> Result<Duration, StoreError> {
+    match seconds < FIRST_FAR_SECOND {
+        true => Ok(Duration::from_secs(seconds) + Duration::from_micros(micros.into())),
+        false => Err(unread()),
+    }
+}
+
+fn read<T: FromRedisValue>(answer: Vec<::redis::Value>) -> Result<T, StoreError> {
+    let answer = ::redis::Value::Array(answer);
+    ::redis::from_redis_value(answer).map_err(|_| unread())
 }
 
 type Bytes = Option<Vec<u8>>;
@@ -170,7 +193,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> TokenStore for RedisStor
             let answer: Answer = self.run(&on(&self.scripts.load, name)).await?;
             let (seconds, micros, token, pause, holder) = answer;
             Ok(Snapshot {
-                now: time(seconds, micros),
+                now: time(seconds, micros)?,
                 token,
                 pause,
                 holder,
@@ -188,16 +211,14 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> TokenStore for RedisStor
             let mut script = on(&self.scripts.try_lease, name);
             script.arg(owner).arg(millis(ttl));
             let answer: Vec<::redis::Value> = self.run(&script).await?;
-            let unread = |error: ::redis::ParsingError| StoreError::Failed(error.into());
             if answer.len() == 2 {
-                let (_, holder): (u64, Option<String>) =
-                    ::redis::from_redis_value(::redis::Value::Array(answer)).map_err(unread)?;
+                let (_, holder): (u64, Option<String>) = read(answer)?;
                 return Ok(Lease::Held(holder));
             }
             let (fence, seconds, micros, token, pause): (u64, u64, u32, Bytes, Bytes) =
-                ::redis::from_redis_value(::redis::Value::Array(answer)).map_err(unread)?;
+                read(answer)?;
             let seen = Snapshot {
-                now: time(seconds, micros),
+                now: time(seconds, micros)?,
                 token,
                 pause,
                 holder: Some(owner.to_owned()),

@@ -54,6 +54,7 @@ pub(super) struct Label<'a> {
 
 /// An entry that was opened.
 pub(super) struct Opened {
+    pub(super) fence: u64,
     pub(super) ends_at: u64,
     pub(super) content: Zeroizing<Vec<u8>>,
 }
@@ -123,6 +124,7 @@ impl SealingKeys {
         let length = opened.ok()?.len();
         content.truncate(length);
         Some(Opened {
+            fence: label.fence,
             ends_at: label.ends_at,
             content,
         })

@@ -12,6 +12,7 @@ use tower::{Layer, service_fn};
 
 use super::{
     SealingKeys, SharedLayer, SharedStore, WhenStoreIsDown,
+    key::StoreKey,
     memory::MemoryStore,
     sealing::Label,
     store::{Holder, Lease, Operation, Snapshot, StoreError, TokenStore},
@@ -75,6 +76,11 @@ impl Fleet {
     }
 
     fn replica(&self) -> TokenSource {
+        self.replica_with(None)
+    }
+
+    /// A replica that was built with this secret.
+    fn replica_with(&self, secret: Option<&str>) -> TokenSource {
         let Self {
             requests,
             denied,
@@ -94,6 +100,7 @@ impl Fleet {
         });
         let layer = SharedLayer::new(self.store.clone(), "bank")
             .clock(self.clock.clone())
+            .credential(secret.map(StoreKey::new))
             .when_store_is_down(self.when_down);
         TokenSource::builder(layer.layer(fetcher))
             .sharing(layer.sharing())
@@ -231,6 +238,50 @@ async fn a_denial_is_met_once_and_ended_for_all() {
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert_eq!(second.token().await.unwrap().expose_token(), "token-2");
     assert_eq!(fleet.requests(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_with_another_secret_does_not_wait_for_the_denial_of_the_old_one() {
+    let fleet = Fleet::new();
+    fleet.denied.store(true, Ordering::Relaxed);
+    let old = fleet.replica_with(Some("old"));
+    old.token().await.unwrap_err();
+    drop(old);
+    fleet.denied.store(false, Ordering::Relaxed);
+    fleet.replica_with(Some("old")).token().await.unwrap_err();
+    assert_eq!(fleet.requests(), 1);
+    let new = fleet.replica_with(Some("new"));
+    assert_eq!(new.token().await.unwrap().expose_token(), "token-2");
+    let healed = fleet.replica_with(Some("old"));
+    assert_eq!(healed.token().await.unwrap().expose_token(), "token-2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_token_that_was_replaced_without_the_store_is_not_taken_again() {
+    let fleet = Fleet::new();
+    let replica = fleet.replica();
+    let first = replica.token().await.unwrap();
+    fleet.set(Mode::Off);
+    replica.invalidate(first.generation());
+    let second = replica.token().await.unwrap();
+    assert_eq!(second.expose_token(), "token-2");
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    fleet.set(Mode::On);
+    replica.invalidate(second.generation());
+    let third = replica.token().await.unwrap();
+    assert_eq!(third.expose_token(), "token-3", "the first was rejected");
+    assert_eq!(
+        fleet.replica().token().await.unwrap().expose_token(),
+        "token-3"
+    );
+}
+
+#[test]
+fn the_name_of_a_credential_is_not_shown() {
+    let key = StoreKey::new("c4n4ry");
+    let name = StoreKey::new("c4n4ry").finish();
+    let layer = SharedLayer::new(Fleet::new().store, "bank").credential(Some(key));
+    assert!(!format!("{layer:?}").contains(&name));
 }
 
 #[tokio::test(start_paused = true)]

@@ -46,3 +46,29 @@ fn nothing_printable_holds_a_secret() {
         assert!(!text.contains("c4n4ry"), "{text}");
     }
 }
+
+/// The API's client may have the same limit.
+#[cfg(feature = "redis")]
+#[tokio::test(start_paused = true)]
+async fn a_token_from_the_store_leaves_no_permit_of_the_transport_behind() {
+    use std::sync::Arc;
+
+    use crate::{
+        Clock,
+        shared::{SealingKeys, SharedStore},
+    };
+
+    let store = SharedStore::in_memory(Clock::tokio(), SealingKeys::new(&[7; 32]));
+    let permits = Arc::new(tokio::sync::Semaphore::new(1));
+    for _ in 0..2 {
+        let transport = tower::service_fn(async |_: Request<Full<Bytes>>| {
+            let token = Bytes::from_static(br#"{"access_token":"abc","expires_in":3600}"#);
+            Ok::<_, std::io::Error>(Response::new(Full::new(token)))
+        });
+        let limited = tower::limit::ConcurrencyLimit::with_semaphore(transport, permits.clone());
+        let source = plain().shared(store.clone()).clock(Clock::tokio());
+        let source = source.build(limited).unwrap();
+        source.token().await.unwrap();
+        assert_eq!(permits.available_permits(), 1);
+    }
+}
