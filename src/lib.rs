@@ -118,6 +118,8 @@ pub mod guide;
 pub mod identity;
 #[cfg(feature = "client-credentials")]
 pub mod provider;
+#[cfg(feature = "redis")]
+pub mod shared;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod transport;
@@ -129,8 +131,6 @@ mod error;
 #[cfg(feature = "client-credentials")]
 mod form;
 mod headers;
-#[cfg(all(feature = "client-credentials", not(feature = "rustls")))]
-mod identity;
 mod lifecycle;
 mod middleware;
 mod origin;
@@ -138,8 +138,6 @@ mod policy;
 mod rejection;
 mod secret;
 mod shard;
-#[cfg(feature = "redis")]
-pub mod shared;
 mod sharing;
 mod table;
 mod text;
@@ -152,8 +150,6 @@ pub use error::{
     BoxError, ConfigError, FailureClass, FetchError, FetchErrorKind, OAuthError, OAuthErrorKind,
 };
 pub use headers::TokenHeaders;
-#[cfg(feature = "client-credentials")]
-pub use identity::secret::Secret;
 pub use lifecycle::{
     CertificateStatus, Changes, Clock, Counters, IssuedToken, LastFailure, SourceState, Status,
     TokenSource, TokenSourceBuilder,
@@ -170,6 +166,8 @@ pub use policy::{
     RetryPolicy, Timeouts,
 };
 pub use rejection::{Rejection, RejectionRule};
+#[cfg(feature = "client-credentials")]
+pub use secret::Secret;
 pub use secret::{ClientId, ClientSecret, SecretRef};
 pub use sharing::{Sharing, SharingStatus};
 pub use token::{FetchCause, Generation, Token, TokenOrigin, TokenRequest};

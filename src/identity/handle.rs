@@ -116,14 +116,12 @@ impl Identity {
         watch::start(&self.shared);
     }
 
-    #[cfg(feature = "client-credentials")]
     /// Whether there are files that can change.
     #[cfg(feature = "client-credentials")]
     pub(crate) fn can_change(&self) -> bool {
         self.shared.material.can_change()
     }
 
-    #[cfg(feature = "client-credentials")]
     /// What to do about an expired certificate, if it has expired.
     #[cfg(feature = "client-credentials")]
     pub(crate) fn expiry_advice(&self) -> Option<String> {

@@ -202,8 +202,8 @@ impl TokenSourceBuilder {
         Ok(source)
     }
 
-    #[cfg(feature = "client-credentials")]
     /// Sets host and port of the token endpoint, for errors.
+    #[cfg(feature = "client-credentials")]
     pub(crate) fn endpoint(mut self, endpoint: &str) -> Self {
         self.config.endpoint = Some(endpoint.into());
         self
@@ -219,8 +219,8 @@ impl TokenSourceBuilder {
         self
     }
 
-    #[cfg(feature = "client-credentials")]
     /// Replaces the origins.
+    #[cfg(feature = "client-credentials")]
     pub(crate) fn origins(mut self, origins: AllowedOrigins) -> Self {
         self.config.origins = origins;
         self.origin_error = None;

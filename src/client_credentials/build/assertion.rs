@@ -2,19 +2,21 @@
 
 #[cfg(feature = "jwt")]
 use {
-    super::super::{
-        asserting,
-        assertion::{AssertionWriter, Signer, SigningKey, SigningRequest},
-        dialect::Assertion,
+    crate::{
+        BoxError,
+        client_credentials::{
+            asserting,
+            assertion::{AssertionWriter, Signer, SigningKey, SigningRequest},
+            dialect::Assertion,
+        },
     },
-    crate::BoxError,
     tower::Service,
 };
 
 use std::time::Duration;
 
-use super::{ClientCredentialsBuilder, Exchange};
-use crate::ConfigError;
+use super::ClientCredentialsBuilder;
+use crate::{ConfigError, client_credentials::exchange::Exchange};
 
 /// Who signs the client's assertions.
 #[cfg(feature = "jwt")]

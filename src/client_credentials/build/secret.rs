@@ -1,7 +1,10 @@
 //! The client's secret, and what is read again before a fetch.
 
-use super::{super::credential::Credential, ClientCredentialsBuilder, Lifetimes};
-use crate::{ConfigError, identity::Secret};
+use super::ClientCredentialsBuilder;
+use crate::{
+    ConfigError, Secret,
+    client_credentials::{credential::Credential, response::Lifetimes},
+};
 
 impl ClientCredentialsBuilder {
     /// Sets the client's secret: a [`ClientSecret`](crate::ClientSecret), or a [`Secret`] that is read before each fetch.

@@ -1,4 +1,4 @@
-//! A client's secret, wherever it is kept.
+//! A client's secret, which may change while the source runs.
 
 use std::{fmt, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 

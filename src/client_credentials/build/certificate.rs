@@ -2,7 +2,7 @@
 
 use reqwest::ClientBuilder;
 
-use super::{build::ClientCredentialsBuilder, exchange, own_thread};
+use super::{ClientCredentialsBuilder, reqwest::one_use};
 use crate::{ConfigError, identity::Identity, lifecycle::TokenSource};
 
 impl ClientCredentialsBuilder {
@@ -50,15 +50,9 @@ impl ClientCredentialsBuilder {
             return self.build_reqwest(make());
         };
         self.settle()?;
-        // As in `build_reqwest`.
-        let make = move || make().pool_max_idle_per_host(0);
-        let transport = self
-            .dialect
-            .token_origin()
-            .and_then(|destination| identity.reqwest_service(make, &destination))
-            .map_err(|error| error.of(&self.dialect.name))?;
-        let exchange = exchange::over::<_, reqwest::Body>(transport);
-        self.source_over(own_thread::each_on_its_own(exchange))
+        self.over_reqwest(|destination| {
+            identity.reqwest_service(move || one_use(make()), destination)
+        })
     }
 
     /// One ready-made client cannot follow a certificate that changes.
