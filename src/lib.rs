@@ -39,6 +39,7 @@
 //! - [`guide::add_a_bank`]: a bank as a TOML file, step by step.
 //! - [`guide::mtls`]: client certificates that are renewed while running.
 //! - [`guide::signed_assertions`]: a JWT that the client signs, in place of a secret.
+//! - [`guide::secrets_that_change`]: secrets from a file or a vault, replaced without a restart.
 //! - [`guide::share_a_token`]: one token for all replicas, through Redis.
 //! - [`guide::stack`]: the order of time-outs, retries, redirects, tracing and limits.
 //! - [`guide::test_your_service`]: banks on loopback, and paused clocks.
@@ -94,8 +95,8 @@
 //!
 //! # Features
 //!
-//! - `client-credentials` (default): the client-credentials grant, with dialects and providers as data. A fetcher of your
-//!   own does not need it.
+//! - `client-credentials` (default): the client-credentials grant, with dialects and providers as data. A fetcher of
+//!   your own does not need it.
 //! - `reqwest` (default): a `reqwest` client, configured so that it sends no secret to another origin.
 //! - `rustls` (default): TLS for that client.
 //! - `reqwest-middleware`: the token source as a `reqwest_middleware::Middleware`.

@@ -138,8 +138,8 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// Adds a value that the dialect's headers use by its name, such as an API key. It replaces one of the same name. See
-    /// [`Dialect::header_values`].
+    /// Adds a value that the dialect's headers use by its name, such as an API key. It replaces one of the same name.
+    /// See [`Dialect::header_values`].
     pub fn header_value(mut self, name: impl Into<String>, value: impl Into<ParamValue>) -> Self {
         self.dialect.header_values.insert(name.into(), value.into());
         self
@@ -171,9 +171,9 @@ impl ClientCredentialsBuilder {
     /// Calls a function with a record of each attempt at the token endpoint: the request and its answer, without
     /// secrets and tokens. Default: none, which costs nothing. A second call replaces the first function.
     ///
-    /// Use it to connect a new bank, or for a diagnosis page. Do not use it for metrics: see [`TokenSource::status`](crate::TokenSource::status).
-    /// The function runs on the task that fetches, before the answer is read: keep it short, and do not let it panic.
-    /// An attempt that times out has a record, too.
+    /// Use it to connect a new bank, or for a diagnosis page. Do not use it for metrics: see
+    /// [`TokenSource::status`](crate::TokenSource::status). The function runs on the task that fetches, before the
+    /// answer is read: keep it short, and do not let it panic. An attempt that times out has a record, too.
     ///
     /// # Examples
     ///

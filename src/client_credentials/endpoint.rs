@@ -53,8 +53,8 @@ impl Endpoint {
         error
     }
 
-    /// Whether the client certificate may be the cause: the server said so, broke the connection off under TLS, or wants a
-    /// certificate and gave no other reason.
+    /// Whether the client certificate may be the cause: the server said so, broke the connection off under TLS, or
+    /// wants a certificate and gave no other reason.
     #[cfg(feature = "rustls")]
     fn blames_certificate(&self, error: &FetchError) -> bool {
         let broke = error.status().is_none() && error.message().starts_with(BROKE);

@@ -68,8 +68,8 @@ impl ConfigError {
     /// Leaves out what was given if it holds this secret, which somebody may have put into two places.
     #[cfg(feature = "client-credentials")]
     pub(crate) fn without(mut self, secret: &str) -> Self {
-        // By its beginning: a long text is cut when it is quoted, and the secret with it. A secret of less than four bytes
-        // is part of many texts by chance.
+        // By its beginning: a long text is cut when it is quoted, and the secret with it. A secret of less than four
+        // bytes is part of many texts by chance.
         let begins: String = secret.chars().take(8).collect();
         if begins.len() >= 4 {
             self.inner.given.take_if(|given| given.contains(&begins));

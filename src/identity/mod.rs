@@ -5,8 +5,8 @@
 //! [`mtls`](https://docs.rs/tower-oauth/latest/tower_oauth/guide/mtls/index.html).
 //!
 //! Inside: `material` says where the bytes are and reads them, `pem` and `pkcs12` take them apart, `pair` checks them.
-//! `shared` has the pair in use, and `watch` the task that looks for another. `tls`, `reqwest` and `client` give it to HTTP
-//! clients, `source` to a token source.
+//! `shared` has the pair in use, and `watch` the task that looks for another. `tls`, `reqwest` and `client` give it to
+//! HTTP clients, `source` to a token source.
 
 mod builder;
 mod client;

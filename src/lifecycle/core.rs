@@ -145,10 +145,11 @@ impl Core {
     ///
     /// # Why no change is missed
     ///
-    /// An attempt reads its basis before it calls the fetcher, and a change raises the basis after it has taken effect. So an
-    /// attempt that has the new basis uses what is new; one that used the old has the old basis, and its token is refreshed:
-    /// by [`install`](Self::install) if it arrives after the change, by [`refresh_outdated`](Self::refresh_outdated), which
-    /// follows each change, if it arrived before. Both hold the state's lock.
+    /// An attempt reads its basis before it calls the fetcher, and a change raises the basis after it has taken effect.
+    /// So an attempt that has the new basis uses what is new; one that used the old has the old basis, and its token is
+    /// refreshed: by [`install`](Self::install) if it arrives after the change, by
+    /// [`refresh_outdated`](Self::refresh_outdated), which follows each change, if it arrived before. Both hold the
+    /// state's lock.
     pub(crate) fn basis(&self) -> u64 {
         let certificate = self.config.certificate.as_ref();
         let version = certificate.map_or(0, |it| it.version());
@@ -161,8 +162,8 @@ impl Core {
         self.refresh_outdated();
     }
 
-    /// Makes the refresh of the current token due if it is outdated, and starts it. Without a token that is in use there is
-    /// nothing to refresh.
+    /// Makes the refresh of the current token due if it is outdated, and starts it. Without a token that is in use
+    /// there is nothing to refresh.
     pub(crate) fn refresh_outdated(self: &Arc<Self>) {
         let (now, basis) = (self.now(), self.basis());
         let is_due = self.step(|_| {

@@ -253,8 +253,8 @@ impl State {
         Remedy::Fetch(self.grant_fetch(cause, now, policy))
     }
 
-    /// A token that was fetched because of a rejection, and that other requests were accepted with, is not to blame: one
-    /// route rejects whatever it gets. The others do not wait for the replacement.
+    /// A token that was fetched because of a rejection, and that other requests were accepted with, is not to blame:
+    /// one route rejects whatever it gets. The others do not wait for the replacement.
     fn suspend(&mut self, current: &Issued, accepted: bool, now: Now, policy: &Policy) {
         if accepted && self.cure == Some(current.generation) {
             current.set_token_state(TokenState::Restored);

@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tower::{Layer, Service};
@@ -30,8 +31,8 @@ pub enum WhenStoreIsDown {
 /// Shares the tokens of a fetcher with the other replicas of a service.
 ///
 /// For the client-credentials grant use
-/// [`ClientCredentialsBuilder::shared`](crate::client_credentials::ClientCredentialsBuilder::shared), which finds the name
-/// by itself.
+/// [`ClientCredentialsBuilder::shared`](crate::client_credentials::ClientCredentialsBuilder::shared), which finds the
+/// name by itself.
 ///
 /// # Examples
 ///
@@ -143,8 +144,8 @@ impl<S> Layer<S> for SharedLayer {
 ///
 /// # Cancel safety
 ///
-/// A call that is dropped while it holds the lease keeps it until it ends by itself (2 s after the attempt's time-out), or
-/// until the same replica tries again.
+/// A call that is dropped while it holds the lease keeps it until it ends by itself (2 s after the attempt's time-out),
+/// or until the same replica tries again.
 pub struct Shared<S> {
     core: Arc<Core>,
     inner: Arc<Mutex<Inner<S>>>,
@@ -156,6 +157,13 @@ pub(super) struct Core {
     /// This replica, to the others: new with each start, and without meaning.
     pub(super) owner: String,
     pub(super) breaker: Breaker,
+}
+
+impl Core {
+    /// On the monotonic clock.
+    pub(super) fn now(&self) -> Duration {
+        self.parts.clock.now().monotonic
+    }
 }
 
 struct Inner<S> {

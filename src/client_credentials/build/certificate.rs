@@ -6,15 +6,15 @@ use super::{ClientCredentialsBuilder, reqwest::one_use};
 use crate::{ConfigError, identity::Identity, lifecycle::TokenSource};
 
 impl ClientCredentialsBuilder {
-    /// Sets the certificate that the client shows to the token endpoint. Give the same identity to the API's client: see
-    /// [`Identity`].
+    /// Sets the certificate that the client shows to the token endpoint. Give the same identity to the API's client:
+    /// see [`Identity`].
     ///
-    /// When the certificate changes, the token is refreshed behind the requests, since it may be bound to the certificate
-    /// (RFC 8705). [`Status`](crate::Status) has the certificate's end, and an error that may come from an expired
-    /// certificate says so.
+    /// When the certificate changes, the token is refreshed behind the requests, since it may be bound to the
+    /// certificate (RFC 8705). [`Status`](crate::Status) has the certificate's end, and an error that may come from an
+    /// expired certificate says so.
     ///
-    /// Build the source with [`build_reqwest_with`](Self::build_reqwest_with). With [`build`](Self::build) the transport is
-    /// yours: make it a [`RenewingClient`](crate::identity::RenewingClient).
+    /// Build the source with [`build_reqwest_with`](Self::build_reqwest_with). With [`build`](Self::build) the
+    /// transport is yours: make it a [`RenewingClient`](crate::identity::RenewingClient).
     ///
     /// # Examples
     ///

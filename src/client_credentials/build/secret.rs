@@ -7,8 +7,8 @@ use crate::{
 };
 
 impl ClientCredentialsBuilder {
-    /// Sets the client's secret: a [`ClientSecret`](crate::ClientSecret), or a [`Secret`] that is read before each fetch.
-    /// It is required, unless the client authenticates with its TLS certificate or with an
+    /// Sets the client's secret: a [`ClientSecret`](crate::ClientSecret), or a [`Secret`] that is read before each
+    /// fetch. It is required, unless the client authenticates with its TLS certificate or with an
     /// [`assertion`](crate::client_credentials::Dialect::assertion).
     ///
     /// # Examples

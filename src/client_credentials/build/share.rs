@@ -26,8 +26,8 @@ impl ClientCredentialsBuilder {
     /// Shares the token with all replicas that use the same store, token URL, client id, grant, scopes, further fields
     /// and headers of the token request, and subject of an assertion. Default: each process has its own token.
     ///
-    /// Use it where the token endpoint is scarce, or revokes the old token when it issues a new one. Do not use it for a
-    /// single process.
+    /// Use it where the token endpoint is scarce, or revokes the old token when it issues a new one. Do not use it for
+    /// a single process.
     pub fn shared(mut self, store: SharedStore) -> Self {
         self.share.store = Some(store);
         self
@@ -35,8 +35,8 @@ impl ClientCredentialsBuilder {
 
     /// Shares the token only with replicas that name the same identity. Default: none; several are all compared.
     ///
-    /// Use it where a token is good for more than the client id says: with tokens that are bound to a client certificate
-    /// (RFC 8705), name the certificate's thumbprint. What is named is hashed, and not stored.
+    /// Use it where a token is good for more than the client id says: with tokens that are bound to a client
+    /// certificate (RFC 8705), name the certificate's thumbprint. What is named is hashed, and not stored.
     ///
     /// # Examples
     ///
