@@ -1,5 +1,5 @@
-//! The token request with the secrets of the moment: they are read anew for each fetch, and the request is written anew
-//! when one has changed.
+//! The token request and its secrets. They are read again for each fetch, and the request is written again when one has
+//! changed.
 
 mod field;
 
@@ -142,7 +142,7 @@ impl Credential {
     /// Reads all secrets. Those that cannot be read keep their last value.
     async fn read(&self) -> Result<Arc<Written>, FetchError> {
         let current = self.state().current.clone();
-        let mut trouble = None;
+        let mut first_error = None;
         let mut values = Vec::with_capacity(self.secrets.len());
         for (at, (_, secret)) in self.secrets.iter().enumerate() {
             let value = secret.read(self.read_timeout).await;
@@ -150,7 +150,7 @@ impl Credential {
                 (Ok(value), _) => value,
                 (Err(error), None) => return Err(unreadable(error)),
                 (Err(error), Some(current)) => {
-                    trouble.get_or_insert(error);
+                    first_error.get_or_insert(error);
                     current.values[at].clone()
                 }
             });
@@ -161,12 +161,12 @@ impl Credential {
                 Ok(written) => self.replace(written, current.is_some()),
                 Err(error) => {
                     let current = current.ok_or_else(|| unreadable(error.clone().into()))?;
-                    trouble.get_or_insert(error.into());
+                    first_error.get_or_insert(error.into());
                     current
                 }
             },
         };
-        self.tell(trouble, &written);
+        self.warn_of(first_error, &written);
         Ok(written)
     }
 
@@ -183,9 +183,9 @@ impl Credential {
     }
 
     /// One warning for each time that the secrets become unreadable.
-    fn tell(&self, trouble: Option<BoxError>, written: &Written) {
-        let had_warned = std::mem::replace(&mut self.state().has_warned, trouble.is_some());
-        let Some(error) = trouble.filter(|_| !had_warned) else {
+    fn warn_of(&self, error: Option<BoxError>, written: &Written) {
+        let had_warned = std::mem::replace(&mut self.state().has_warned, error.is_some());
+        let Some(error) = error.filter(|_| !had_warned) else {
             return;
         };
         let error = written.reader.scrubber().scrub(&text::chain(&*error));

@@ -84,7 +84,7 @@ impl Service<TokenRequest> for ClientCredentials {
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), FetchError>> {
         match self.can_change() {
-            // A permit of the transport that is held while the secrets are read may be the one that the vault needs.
+            // Reading a secret may need the same transport, and must not wait for a permit that this call holds.
             true => Poll::Ready(Ok(())),
             false => self.transport.poll_ready(cx),
         }

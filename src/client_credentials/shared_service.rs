@@ -10,7 +10,7 @@ use std::{
 use tokio::time;
 use tower::{Service, util::BoxService};
 
-/// How long to wait for a service that another call is inside of.
+/// How long to wait while another call uses the service.
 const OCCUPIED: Duration = Duration::from_millis(50);
 
 /// A transport or a signer. A call needs it only after it has done something else, such as reading a secret.

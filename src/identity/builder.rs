@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{ClientSecret, Clock, ConfigError, SecretRef};
 
-/// A mounted secret reaches a container within about a minute; half of that more is not noticed.
+/// Kubernetes itself updates a mounted secret within about a minute, so a shorter interval gains little.
 const POLL_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Builds an [`Identity`]. [`Identity::pem_files`] and its like return it.

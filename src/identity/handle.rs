@@ -152,7 +152,7 @@ impl CertificateInUse for Identity {
         self.watch();
     }
 
-    fn tell(&self, source: WeakTokenSource) {
+    fn notify(&self, source: WeakTokenSource) {
         self.shared.add(source);
     }
 }

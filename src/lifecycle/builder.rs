@@ -197,7 +197,7 @@ impl TokenSourceBuilder {
         let certificate = config.certificate.clone();
         let source = TokenSource::new(Core::new(config, self.fetcher, self.rng));
         if let Some(certificate) = certificate {
-            certificate.tell(source.downgrade());
+            certificate.notify(source.downgrade());
         }
         Ok(source)
     }

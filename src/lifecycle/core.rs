@@ -42,7 +42,7 @@ pub struct Core {
     /// [`State::refresh_closed_until`] in nanoseconds, so that requests with a stale token take no lock while no
     /// refresh can start. It may lag behind the state, which decides.
     refresh_closed_until: AtomicU64,
-    /// [`State::suspect`], or [`State::cure`] before its first success; 0 for none. And when it last succeeded, in
+    /// [`State::suspect`], or [`State::replacement`] before its first success; 0 for none. And when it last succeeded, in
     /// nanoseconds on the monotonic clock.
     suspect: AtomicU64,
     last_success: AtomicU64,
@@ -80,8 +80,8 @@ pub(crate) trait CertificateInUse: Send + Sync {
     /// Starts the task that notices changes, if none runs, on the runtime of the caller.
     fn watch(&self);
 
-    /// Calls [`WeakTokenSource::refresh_outdated`] after each change, for as long as the source lives.
-    fn tell(&self, source: WeakTokenSource);
+    /// Calls [`WeakTokenSource::refresh_outdated`] after each change, until the source is gone.
+    fn notify(&self, source: WeakTokenSource);
 }
 
 /// A token that a fetch has put into the cell.
@@ -229,8 +229,11 @@ impl Core {
 
     fn mirror(&self, state: &State) {
         let closed_until = nanos(state.refresh_closed_until());
-        let cure = || state.cure().filter(|it| !self.is_accepted(*it));
-        let suspect = state.suspect().or_else(cure).map_or(0, Generation::get);
+        let replacement = || state.replacement().filter(|it| !self.is_accepted(*it));
+        let suspect = state
+            .suspect()
+            .or_else(replacement)
+            .map_or(0, Generation::get);
         self.refresh_closed_until
             .store(closed_until, Ordering::Relaxed);
         self.suspect.store(suspect, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! What a denied source does about its credential: it looks whether there is another one by now.
+//! After a denial: looks whether the credential has been replaced.
 
 use std::{
     fmt,

@@ -160,7 +160,7 @@ impl TokenSource {
     /// [`OAuthLayer::expose_generation`](crate::OAuthLayer::expose_generation).
     pub fn invalidate(&self, generation: Generation) {
         let core = self.core();
-        // An answer that looked good may be what the caller speaks of.
+        // The caller may mean an answer whose status looked good.
         core.forget_success(generation);
         core.rejected(generation, Rejection::Definite);
     }

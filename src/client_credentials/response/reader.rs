@@ -187,7 +187,7 @@ impl Reader {
         if let Some(description) = members.text(&fields.error_description) {
             error = error.with_description(&scrubber.scrub_line(&description));
         }
-        skew::said(error, &self.dialect, answer, now, code)
+        skew::blame_clock(error, &self.dialect, answer, now, code)
     }
 
     /// Adds the wait that the server asks for, whatever is wrong with its answer: a page that says "under maintenance"

@@ -44,7 +44,7 @@ const WAITS_FOR_LIFE: [Duration; 3] = [
     Duration::from_secs(1),
 ];
 
-/// How long to wait for a fetcher that another driver is inside of.
+/// How long to wait while another driver uses the fetcher.
 const OCCUPIED: Duration = Duration::from_millis(50);
 
 /// A task that drives a fetch.
