@@ -1,5 +1,5 @@
-//! The token request and its secrets. They are read again for each fetch, and the request is written again when one has
-//! changed.
+//! The token request and its secrets. They are read again for each fetch, and the request is written again when one
+//! has changed.
 
 mod field;
 

@@ -42,8 +42,8 @@ pub struct Core {
     /// [`State::refresh_closed_until`] in nanoseconds, so that requests with a stale token take no lock while no
     /// refresh can start. It may lag behind the state, which decides.
     refresh_closed_until: AtomicU64,
-    /// [`State::suspect`], or [`State::replacement`] before its first success; 0 for none. And when it last succeeded, in
-    /// nanoseconds on the monotonic clock.
+    /// [`State::suspect`], or [`State::replacement`] before its first success; 0 for none. And when it last succeeded,
+    /// in nanoseconds on the monotonic clock.
     suspect: AtomicU64,
     last_success: AtomicU64,
     /// How often a refresh was asked for.

@@ -146,7 +146,7 @@ fn asserted(mut key: StoreKey, assertion: &Assertion) -> Result<StoreKey, Config
 mod tests {
     use super::*;
     use crate::{
-        ClientId, ClientSecret, SigningAlgorithm,
+        ClientId, ClientSecret, Clock, SigningAlgorithm,
         client_credentials::{AssertionUse, Audience},
         shared::SealingKeys,
     };
