@@ -1,4 +1,5 @@
-//! The code of the guide `docs/mtls.md`. It calls the embedded bank over mTLS, with a certificate that is renewed on the way.
+//! The code of the guide `docs/mtls.md`. It calls the embedded bank over mTLS, with a certificate that is renewed on
+//! the way.
 //!
 //! ```sh
 //! cargo run --example guide_mtls

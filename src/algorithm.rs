@@ -8,8 +8,9 @@ use crate::error::ConfigError;
 
 /// An algorithm that signs a JWT, by its name in RFC 7518 §3.1 and RFC 8037 §3.1.
 ///
-/// Take the one that the bank's document names. If it leaves you the choice, take [`Ps256`](Self::Ps256) with an RSA key
-/// and [`Es256`](Self::Es256) with an elliptic curve. In configuration: `"PS256"`, `"RS256"`, `"ES256"`, `"EdDSA"`, …
+/// Take the one that the bank's document names. If it leaves you the choice, take [`Ps256`](Self::Ps256) with an RSA
+/// key and [`Es256`](Self::Es256) with an elliptic curve. In configuration: `"PS256"`, `"RS256"`, `"ES256"`, `"EdDSA"`,
+/// …
 ///
 /// # Examples
 ///

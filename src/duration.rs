@@ -48,8 +48,8 @@ impl de::Visitor<'_> for Words {
     }
 }
 
-#[cfg(feature = "client-credentials")]
 /// For an optional field.
+#[cfg(feature = "client-credentials")]
 pub(crate) mod option {
     use super::{Deserializer, Duration, Serializer};
 

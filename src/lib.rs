@@ -39,6 +39,7 @@
 //! - [`guide::add_a_bank`]: a bank as a TOML file, step by step.
 //! - [`guide::mtls`]: client certificates that are renewed while running.
 //! - [`guide::signed_assertions`]: a JWT that the client signs, in place of a secret.
+//! - [`guide::secrets_that_change`]: secrets from a file or a vault, replaced without a restart.
 //! - [`guide::share_a_token`]: one token for all replicas, through Redis.
 //! - [`guide::stack`]: the order of time-outs, retries, redirects, tracing and limits.
 //! - [`guide::test_your_service`]: banks on loopback, and paused clocks.
@@ -94,8 +95,8 @@
 //!
 //! # Features
 //!
-//! - `client-credentials` (default): the client-credentials grant, with dialects and providers as data. A fetcher of your
-//!   own does not need it.
+//! - `client-credentials` (default): the client-credentials grant, with dialects and providers as data. A fetcher of
+//!   your own does not need it.
 //! - `reqwest` (default): a `reqwest` client, configured so that it sends no secret to another origin.
 //! - `rustls` (default): TLS for that client.
 //! - `reqwest-middleware`: the token source as a `reqwest_middleware::Middleware`.
@@ -118,6 +119,8 @@ pub mod guide;
 pub mod identity;
 #[cfg(feature = "client-credentials")]
 pub mod provider;
+#[cfg(feature = "redis")]
+pub mod shared;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod transport;
@@ -129,8 +132,6 @@ mod error;
 #[cfg(feature = "client-credentials")]
 mod form;
 mod headers;
-#[cfg(all(feature = "client-credentials", not(feature = "rustls")))]
-mod identity;
 mod lifecycle;
 mod middleware;
 mod origin;
@@ -138,8 +139,6 @@ mod policy;
 mod rejection;
 mod secret;
 mod shard;
-#[cfg(feature = "redis")]
-pub mod shared;
 mod sharing;
 mod table;
 mod text;
@@ -153,8 +152,6 @@ pub use error::{
     OAuthErrorKind,
 };
 pub use headers::TokenHeaders;
-#[cfg(feature = "client-credentials")]
-pub use identity::secret::Secret;
 pub use lifecycle::{
     CertificateStatus, Changes, Clock, Counters, IssuedToken, LastFailure, SourceState, Status,
     TokenSource, TokenSourceBuilder,
@@ -171,6 +168,8 @@ pub use policy::{
     RetryPolicy, Timeouts,
 };
 pub use rejection::{Rejection, RejectionRule};
+#[cfg(feature = "client-credentials")]
+pub use secret::Secret;
 pub use secret::{ClientId, ClientSecret, SecretRef};
 pub use sharing::{Sharing, SharingStatus};
 pub use token::{FetchCause, Generation, Token, TokenOrigin, TokenRequest};

@@ -1,11 +1,16 @@
 //! The two halves of a credential, as two types, so that they cannot be swapped.
 
+#[cfg(feature = "client-credentials")]
+mod changing;
+
 use std::{env, fmt, fs, path::PathBuf, str, str::FromStr};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::Zeroizing;
 
+#[cfg(feature = "client-credentials")]
+pub use self::changing::Secret;
 use crate::{
     error::{ConfigError, ConfigErrorKind},
     table::as_table,

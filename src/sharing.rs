@@ -7,7 +7,7 @@ use std::sync::{
 
 use serde::Serialize;
 
-/// What a fetcher that shares its tokens tells the source's status. Clones are one.
+/// Carries what a fetcher that shares its tokens has seen of the store to the source's status. Clones share one state.
 ///
 /// `shared::SharedLayer` (feature `redis`) fills it. Give it to
 /// [`TokenSourceBuilder::sharing`](crate::TokenSourceBuilder::sharing).

@@ -118,9 +118,9 @@ pub(crate) struct TlsArgs {
     /// A PEM file of certificate authorities to trust, in place of the system's
     #[arg(long, value_name = "FILE")]
     pub(crate) cacert: Option<PathBuf>,
-    /// The client certificate with its chain, for the token endpoint and the API: PEM, or PKCS #12 in a file that ends in
-    /// .p12 or .pfx. Without --key, the file has the key too. The password of an archive or of an encrypted key is read
-    /// from the variable OAUTH_CERT_PASSWORD
+    /// The client certificate with its chain, for the token endpoint and the API: PEM, or PKCS #12 in a file that ends
+    /// in .p12 or .pfx. Without --key, the file has the key too. The password of an archive or of an encrypted key is
+    /// read from the variable OAUTH_CERT_PASSWORD
     #[arg(long, value_name = "FILE")]
     pub(crate) cert: Option<PathBuf>,
     /// A PEM file of the client certificate's key, if --cert does not contain it; with --alg, the key that signs the

@@ -19,8 +19,8 @@ use crate::args::TlsArgs;
 /// The variable that holds the password of the certificate's key.
 pub(crate) const PASSWORD: &str = "OAUTH_CERT_PASSWORD";
 
-/// The client certificate, if one was named. With `signs` the key of `--key` signs an assertion. It is the certificate's
-/// too if the certificate's file has none.
+/// The client certificate, if one was named. With `signs` the key of `--key` signs an assertion. It is the
+/// certificate's too if the certificate's file has none.
 pub(crate) fn identity(args: &TlsArgs, signs: bool) -> Result<Option<Identity>, BoxError> {
     let builder = match (&args.cert, &args.key) {
         (None, _) => return Ok(None),
@@ -74,8 +74,8 @@ fn named(error: &ConfigError, args: &TlsArgs) -> BoxError {
     text.into()
 }
 
-/// Whom the client trusts. `needed`: something is to be called by `https`. A machine without certificate authorities can
-/// call the rest.
+/// Whom the client trusts. `needed`: something is to be called by `https`. A machine without certificate authorities
+/// can call the rest.
 #[derive(Clone)]
 pub(crate) enum Trust {
     Roots(RootCertStore),

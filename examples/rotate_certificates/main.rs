@@ -1,12 +1,13 @@
-//! A client certificate is replaced on disk while 1,000 requests a second run, by both clients and both versions of TLS.
+//! A client certificate is replaced on disk while 1,000 requests a second run, by both clients and both versions of
+//! TLS.
 //!
 //! ```sh
 //! cargo run --example rotate_certificates
 //! ```
 //!
-//! The bank is the embedded one. It binds tokens to the certificate, and after the replacement it takes the new certificate
-//! only. Exit status 1 if a promise broke: the new certificate is shown and the old one is not used again, no request fails,
-//! and there is one more fetch.
+//! The bank is the embedded one. It binds tokens to the certificate, and after the replacement it takes the new
+//! certificate only. Exit status 1 if a promise broke: the new certificate is shown and the old one is not used again,
+//! no request fails, and there is one more fetch.
 
 mod files;
 mod load;

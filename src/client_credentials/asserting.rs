@@ -53,8 +53,8 @@ impl Service<Request<Bytes>> for Asserting {
     type Error = FetchError;
     type Future = Pin<Box<dyn Future<Output = Result<Answer, FetchError>> + Send>>;
 
-    /// Always: the transport is asked once there is something to send. A permit of it that is held while the signer is
-    /// asked may be the one that the signer needs.
+    /// Always ready. The transport is polled once the assertion is signed: the signer may use the same transport, and
+    /// must not wait for a permit that this call holds.
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), FetchError>> {
         Poll::Ready(Ok(()))
     }

@@ -1,5 +1,7 @@
-//! The token request with the secrets of the moment: they are read anew for each fetch, and the request is written anew
-//! when one has changed.
+//! The token request and its secrets. They are read again for each fetch, and the request is written again when one
+//! has changed.
+
+mod field;
 
 use std::{
     collections::BTreeMap,
@@ -11,16 +13,15 @@ use bytes::Bytes;
 use http::Request;
 use zeroize::Zeroizing;
 
+use self::field::Field;
 use super::{
     attempt_record::{Observer, Recorder, Recording},
-    dialect::{ClaimValue, Dialect, ParamValue},
+    dialect::{ClaimValue, Dialect},
     exchange::ToAssert,
     request::{self, Client, Prepared},
     response::{Lifetimes, Reader, Scrubber},
 };
-use crate::{
-    BoxError, ClientSecret, ConfigError, FetchError, TokenRequest, error::text, identity::Secret,
-};
+use crate::{BoxError, ClientSecret, ConfigError, FetchError, Secret, TokenRequest, error::text};
 
 /// # Invariants
 ///
@@ -35,16 +36,6 @@ pub(super) struct Credential {
     lifetimes: Lifetimes,
     read_timeout: Duration,
     state: Mutex<State>,
-}
-
-/// Where a secret belongs.
-enum Field {
-    ClientSecret,
-    Param(String),
-    Header(String),
-    Claim(String),
-    /// One that the API's headers use beside those of a token.
-    HeaderValue(String),
 }
 
 #[derive(Default)]
@@ -72,14 +63,8 @@ pub(super) struct Written {
 
 impl Credential {
     pub(super) fn new(dialect: Dialect, client: Client, secret: Option<Secret>) -> Self {
-        let own = secret.map(|secret| (Field::ClientSecret, secret));
-        let params = references(&dialect.token_params, Field::Param);
-        let headers = references(&dialect.token_headers, Field::Header);
-        let values = references(&dialect.header_values, Field::HeaderValue);
-        let claims = claim_references(&dialect);
-        let own = own.into_iter().chain(params).chain(headers);
         Self {
-            secrets: own.chain(values).chain(claims).collect(),
+            secrets: field::secrets(&dialect, secret),
             dialect,
             client,
             observer: None,
@@ -157,7 +142,7 @@ impl Credential {
     /// Reads all secrets. Those that cannot be read keep their last value.
     async fn read(&self) -> Result<Arc<Written>, FetchError> {
         let current = self.state().current.clone();
-        let mut trouble = None;
+        let mut first_error = None;
         let mut values = Vec::with_capacity(self.secrets.len());
         for (at, (_, secret)) in self.secrets.iter().enumerate() {
             let value = secret.read(self.read_timeout).await;
@@ -165,7 +150,7 @@ impl Credential {
                 (Ok(value), _) => value,
                 (Err(error), None) => return Err(unreadable(error)),
                 (Err(error), Some(current)) => {
-                    trouble.get_or_insert(error);
+                    first_error.get_or_insert(error);
                     current.values[at].clone()
                 }
             });
@@ -176,12 +161,12 @@ impl Credential {
                 Ok(written) => self.replace(written, current.is_some()),
                 Err(error) => {
                     let current = current.ok_or_else(|| unreadable(error.clone().into()))?;
-                    trouble.get_or_insert(error.into());
+                    first_error.get_or_insert(error.into());
                     current
                 }
             },
         };
-        self.tell(trouble, &written);
+        self.warn_of(first_error, &written);
         Ok(written)
     }
 
@@ -198,9 +183,9 @@ impl Credential {
     }
 
     /// One warning for each time that the secrets become unreadable.
-    fn tell(&self, trouble: Option<BoxError>, written: &Written) {
-        let had_warned = std::mem::replace(&mut self.state().has_warned, trouble.is_some());
-        let Some(error) = trouble.filter(|_| !had_warned) else {
+    fn warn_of(&self, error: Option<BoxError>, written: &Written) {
+        let had_warned = std::mem::replace(&mut self.state().has_warned, error.is_some());
+        let Some(error) = error.filter(|_| !had_warned) else {
             return;
         };
         let error = written.reader.scrubber().scrub(&text::chain(&*error));
@@ -219,22 +204,7 @@ impl Credential {
     ) -> Result<Written, ConfigError> {
         let (mut dialect, mut client) = (self.dialect.clone(), self.client.clone());
         for ((field, _), value) in self.secrets.iter().zip(&values) {
-            let value = value.clone();
-            match field {
-                Field::ClientSecret => client.secret = Some(value),
-                Field::Param(name) => drop(dialect.token_params.insert(name.clone(), value.into())),
-                Field::Header(name) => {
-                    drop(dialect.token_headers.insert(name.clone(), value.into()));
-                }
-                Field::Claim(name) => {
-                    if let Some(assertion) = &mut dialect.assertion {
-                        assertion.claims.insert(name.clone(), value.into());
-                    }
-                }
-                Field::HeaderValue(name) => {
-                    drop(dialect.header_values.insert(name.clone(), value.into()));
-                }
-            }
+            field.set(value.clone(), &mut dialect, &mut client);
         }
         client.check_secret(&dialect)?;
         let Prepared {
@@ -292,30 +262,6 @@ impl Written {
     pub(super) fn begin_record(&self, attempt: u32) -> Option<Recording> {
         self.recorder.as_ref().map(|it| it.begin(attempt))
     }
-}
-
-/// The secrets that are kept elsewhere.
-fn references(
-    values: &BTreeMap<String, ParamValue>,
-    field: fn(String) -> Field,
-) -> Vec<(Field, Secret)> {
-    let reference = |(name, value): (&String, &ParamValue)| match value {
-        ParamValue::Reference(place) => Some((field(name.clone()), place.clone().into())),
-        ParamValue::Literal(_)
-        | ParamValue::Number(_)
-        | ParamValue::Bool(_)
-        | ParamValue::Secret(_) => None,
-    };
-    values.iter().filter_map(reference).collect()
-}
-
-fn claim_references(dialect: &Dialect) -> Vec<(Field, Secret)> {
-    let reference = |(name, value): (&String, &ClaimValue)| match value {
-        ClaimValue::Reference(place) => Some((Field::Claim(name.clone()), place.clone().into())),
-        _ => None,
-    };
-    let claims = dialect.assertion.iter().flat_map(|it| &it.claims);
-    claims.filter_map(reference).collect()
 }
 
 /// The first read failed: there is nothing to send.

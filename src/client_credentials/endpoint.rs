@@ -18,6 +18,9 @@ pub(super) struct Endpoint {
     is_tls: bool,
     /// Whether the client's TLS certificate is its credential, or is wanted beside it.
     by_certificate: bool,
+    /// What the transport shows, so that an error can say that it has expired.
+    #[cfg(feature = "rustls")]
+    identity: Option<crate::identity::Identity>,
 }
 
 impl Endpoint {
@@ -28,13 +31,32 @@ impl Endpoint {
             place: format!("{}:{port}", uri.host().unwrap_or_default()),
             is_tls,
             by_certificate: dialect.client_certificate || dialect.proof() == Proof::Certificate,
+            #[cfg(feature = "rustls")]
+            identity: None,
         }
     }
 
-    /// Whether the client certificate may be the cause: the server said so, broke the connection off under TLS, or wants a
-    /// certificate and gave no other reason.
     #[cfg(feature = "rustls")]
-    pub(super) fn blames_certificate(&self, error: &FetchError) -> bool {
+    pub(super) fn showing(self, identity: Option<crate::identity::Identity>) -> Self {
+        Self { identity, ..self }
+    }
+
+    /// Adds the place, and the advice.
+    pub(super) fn explain(&self, error: FetchError) -> FetchError {
+        let error = self.locate(error);
+        #[cfg(feature = "rustls")]
+        if self.blames_certificate(&error)
+            && let Some(advice) = self.identity.as_ref().and_then(|it| it.expiry_advice())
+        {
+            return error.with_advice(advice);
+        }
+        error
+    }
+
+    /// Whether the client certificate may be the cause: the server said so, broke the connection off under TLS, or
+    /// wants a certificate and gave no other reason.
+    #[cfg(feature = "rustls")]
+    fn blames_certificate(&self, error: &FetchError) -> bool {
         let broke = error.status().is_none() && error.message().starts_with(BROKE);
         let denied = error
             .status()
@@ -42,8 +64,8 @@ impl Endpoint {
         error.is_certificate_rejected() || (self.is_tls && broke) || (self.by_certificate && denied)
     }
 
-    /// Adds the place and the advice. If there was an answer, the place matters only if it may be the wrong one.
-    pub(super) fn locate(&self, error: FetchError) -> FetchError {
+    /// If there was an answer, the place matters only if it may be the wrong one.
+    fn locate(&self, error: FetchError) -> FetchError {
         if error.kind() == FetchErrorKind::Signer {
             return error;
         }

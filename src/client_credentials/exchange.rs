@@ -31,7 +31,7 @@ pub(super) type Exchange = BoxService<Request<Bytes>, Answer, FetchError>;
 pub(super) struct ToAssert {
     /// When the attempt started, by the wall clock.
     pub(super) started_at: SystemTime,
-    /// The further claims, with the secrets of the moment.
+    /// The further claims, with the secrets as they were read for this attempt.
     pub(super) claims: Arc<BTreeMap<String, ClaimValue>>,
 }
 

@@ -16,7 +16,7 @@ use super::{
     credential::Credential, endpoint::Endpoint, exchange::Exchange, response::Answer,
     shared_service::SharedService,
 };
-use crate::{ConfigError, FetchError, Token, TokenRequest};
+use crate::{FetchError, Token, TokenRequest};
 
 /// Fetches tokens with the client-credentials grant (RFC 6749 §4.4), over any Tower HTTP service.
 ///
@@ -33,27 +33,16 @@ pub struct ClientCredentials {
     transport: Arc<SharedService<Request<Bytes>, Answer, FetchError>>,
     /// Whether a call may do something else before it needs the transport.
     is_always_ready: bool,
-    /// What the transport shows, so that an error can say that it has expired.
-    #[cfg(feature = "rustls")]
-    identity: Option<crate::identity::Identity>,
 }
 
 impl ClientCredentials {
-    pub(super) fn new(credential: Credential, exchange: Exchange) -> Result<Self, ConfigError> {
-        let uri = credential.dialect().token_uri()?;
-        Ok(Self {
-            endpoint: Arc::new(Endpoint::of(credential.dialect(), &uri)),
+    pub(super) fn new(credential: Credential, endpoint: Endpoint, exchange: Exchange) -> Self {
+        Self {
             is_always_ready: credential.can_change(),
             credential: Arc::new(credential),
+            endpoint: Arc::new(endpoint),
             transport: Arc::new(SharedService::new(exchange)),
-            #[cfg(feature = "rustls")]
-            identity: None,
-        })
-    }
-
-    #[cfg(feature = "rustls")]
-    pub(super) fn showing(self, identity: Option<crate::identity::Identity>) -> Self {
-        Self { identity, ..self }
+        }
     }
 
     /// Returns a function that reads the client's secrets and says whether they have changed since the last attempt. It
@@ -116,8 +105,6 @@ impl Service<TokenRequest> for ClientCredentials {
     fn call(&mut self, attempt: TokenRequest) -> Self::Future {
         let (credential, endpoint) = (Arc::clone(&self.credential), Arc::clone(&self.endpoint));
         let transport = Arc::clone(&self.transport);
-        #[cfg(feature = "rustls")]
-        let identity = self.identity.clone();
         Box::pin(async move {
             let written = credential.for_attempt(attempt.attempt()).await?;
             let recording = written.begin_record(attempt.attempt());
@@ -130,14 +117,9 @@ impl Service<TokenRequest> for ClientCredentials {
                     .reader
                     .read(answer, attempt.started_at(), attempt.attempt())
             };
-            let token = answer.and_then(read);
-            let token = token.map_err(|error| endpoint.locate(error));
-            #[cfg(feature = "rustls")]
-            let token = token.map_err(|error| match identity.and_then(|it| it.expiry_advice()) {
-                Some(advice) if endpoint.blames_certificate(&error) => error.with_advice(advice),
-                _ => error,
-            });
-            token
+            answer
+                .and_then(read)
+                .map_err(|error| endpoint.explain(error))
         })
     }
 }

@@ -16,14 +16,10 @@ mod dialect;
 mod endpoint;
 mod exchange;
 mod fetcher;
-#[cfg(feature = "rustls")]
-mod identity;
 #[cfg(feature = "reqwest")]
 mod own_thread;
 mod request;
 mod response;
-#[cfg(feature = "redis")]
-mod share;
 mod shared_service;
 #[cfg(test)]
 pub(crate) mod tests;

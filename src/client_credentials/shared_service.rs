@@ -10,7 +10,7 @@ use std::{
 use tokio::time;
 use tower::{Service, util::BoxService};
 
-/// How long to wait for a service that another call is inside of.
+/// How long to wait while another call uses the service.
 const OCCUPIED: Duration = Duration::from_millis(50);
 
 /// A transport or a signer. A call needs it only after it has done something else, such as reading a secret.
@@ -20,7 +20,8 @@ const OCCUPIED: Duration = Duration::from_millis(50);
 /// 1. It is locked for one poll, never across an await: a call that is no longer polled does not hold it.
 /// 2. A call that finds it ready calls it under the same lock. No other call takes the permit in between, and none is
 ///    held by a call that does something else.
-/// 3. A call that finds it locked tries again later. It blocks no thread: the other call may be stuck in the user's code.
+/// 3. A call that finds it locked tries again later. It blocks no thread: the other call may be stuck in the user's
+///    code.
 pub(super) struct SharedService<Req, Res, E>(Mutex<BoxService<Req, Res, E>>);
 
 /// A call that has begun, or why the service cannot be called.

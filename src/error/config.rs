@@ -74,11 +74,11 @@ impl ConfigError {
         self
     }
 
-    #[cfg(feature = "client-credentials")]
     /// Leaves out what was given if it holds this secret, which somebody may have put into two places.
+    #[cfg(feature = "client-credentials")]
     pub(crate) fn without(mut self, secret: &str) -> Self {
-        // By its beginning: a long text is cut when it is quoted, and the secret with it. A secret of less than four bytes
-        // is part of many texts by chance.
+        // By its beginning: a long text is cut when it is quoted, and the secret with it. A secret of less than four
+        // bytes is part of many texts by chance.
         let begins: String = secret.chars().take(8).collect();
         if begins.len() >= 4 {
             self.inner.given.take_if(|given| given.contains(&begins));
@@ -92,8 +92,8 @@ impl ConfigError {
         self
     }
 
-    #[cfg(feature = "client-credentials")]
     /// Puts the field into the table of that name.
+    #[cfg(feature = "client-credentials")]
     pub(crate) fn within(mut self, table: &str) -> Self {
         self.inner.field = format!("{table}.{}", self.inner.field).into();
         self

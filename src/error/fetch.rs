@@ -245,8 +245,8 @@ impl FetchError {
         self
     }
 
-    /// Whether the token endpoint denied the credential, or may have, so that another one may be accepted at once. A wait
-    /// that it asked for is honoured with any credential.
+    /// Whether the token endpoint denied the credential, or may have, so that another one may be accepted at once. A
+    /// wait that it asked for is honoured with any credential.
     pub(crate) fn is_denial(&self) -> bool {
         let may_be_one = self.kind == FetchErrorKind::Denied && self.class == FailureClass::Unclear;
         self.retry_after.is_none() && (self.class == FailureClass::Permanent || may_be_one)

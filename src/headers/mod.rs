@@ -88,8 +88,8 @@ impl TokenHeaders {
         Ok(self)
     }
 
-    #[cfg(feature = "client-credentials")]
     /// Puts a client id in the place of `{client_id}`.
+    #[cfg(feature = "client-credentials")]
     pub(crate) fn bind(mut self, id: &crate::ClientId) -> Self {
         for (_, template) in &mut self.0 {
             template.bind(id);
@@ -108,8 +108,8 @@ impl TokenHeaders {
         self.check_texts()
     }
 
-    #[cfg(feature = "client-credentials")]
     /// The same check before a client id is known, for tokens with exactly these extras.
+    #[cfg(feature = "client-credentials")]
     pub(crate) fn check_for(&self, extras: &[String]) -> Result<(), ConfigError> {
         let is_unknown = |it: &&Placeholder| match it {
             Placeholder::Extra(name) => !extras.iter().any(|known| **known == **name),

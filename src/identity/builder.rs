@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{ClientSecret, Clock, ConfigError, SecretRef};
 
-/// A mounted secret reaches a container within about a minute; half of that more is not noticed.
+/// Kubernetes itself updates a mounted secret within about a minute, so a shorter interval gains little.
 const POLL_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Builds an [`Identity`]. [`Identity::pem_files`] and its like return it.
@@ -71,14 +71,14 @@ impl IdentityBuilder {
 
     /// Reads the files and checks them.
     ///
-    /// It logs a `WARN` if every user of the machine can read the key's file, if the certificate is not valid yet, or if it
-    /// expires within 30 days.
+    /// It logs a `WARN` if every user of the machine can read the key's file, if the certificate is not valid yet, or
+    /// if it expires within 30 days.
     ///
     /// # Errors
     ///
-    /// Returns what is wrong, where, and what to do: a file that cannot be read, is cut short, or has another format; an
-    /// encrypted key without its password, or with a wrong one; a key that does not belong to the certificate; a certificate
-    /// without its key, a damaged one, or one that has expired.
+    /// Returns what is wrong, where, and what to do: a file that cannot be read, is cut short, or has another format;
+    /// an encrypted key without its password, or with a wrong one; a key that does not belong to the certificate; a
+    /// certificate without its key, a damaged one, or one that has expired.
     pub fn build(self) -> Result<Identity, ConfigError> {
         if self.interval < Duration::from_millis(1) {
             let error = ConfigError::new("poll_interval", "must be at least 1 ms");

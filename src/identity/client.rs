@@ -12,13 +12,13 @@ use crate::ConfigError;
 
 /// An HTTP client that is built anew when its identity's certificate changes.
 ///
-/// Each request goes to the client of the certificate that is in use when it is sent. The old client is dropped then: its
-/// idle connections are closed, its running requests finish, and neither its connections nor its TLS sessions are used
-/// again. Put limits, time-outs and `OAuthLayer` around it, not inside.
+/// Each request goes to the client of the certificate that is in use when it is sent. The old client is dropped then:
+/// its idle connections are closed, its running requests finish, and neither its connections nor its TLS sessions are
+/// used again. Put limits, time-outs and `OAuthLayer` around it, not inside.
 ///
 /// For `reqwest` use [`Identity::reqwest_service`]. For another client give a function that builds it with
-/// [`Identity::client_config`] or [`Identity::resolver`]: **everything** that keeps connections or TLS sessions must be made
-/// inside the function.
+/// [`Identity::client_config`] or [`Identity::resolver`]: **everything** that keeps connections or TLS sessions must be
+/// made inside the function.
 ///
 /// # Clone
 ///
@@ -66,8 +66,8 @@ struct Built<S> {
 }
 
 impl<S: Clone> RenewingClient<S> {
-    /// Builds the first client. `make` runs again after each change of the certificate, on the thread of the first request
-    /// after it; if it fails then, the old client stays in use and a `WARN` says why.
+    /// Builds the first client. `make` runs again after each change of the certificate, on the thread of the first
+    /// request after it; if it fails then, the old client stays in use and a `WARN` says why.
     ///
     /// # Errors
     ///

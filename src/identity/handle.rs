@@ -15,18 +15,18 @@ use crate::{
 ///
 /// Give one identity to the builder of the token source and to the client of the API: see
 /// [`ClientCredentialsBuilder::identity`](crate::client_credentials::ClientCredentialsBuilder::identity),
-/// [`reqwest_service`](Self::reqwest_service) and [`RenewingClient`](super::RenewingClient). For a static certificate that
-/// your own client already has, you do not need it.
+/// [`reqwest_service`](Self::reqwest_service) and [`RenewingClient`](super::RenewingClient). For a static certificate
+/// that your own client already has, you do not need it.
 ///
 /// # Renewal
 ///
-/// The files are looked at every 30 s ([`IdentityBuilder::poll_interval`]), by content: it does not matter whether they are
-/// overwritten, moved into place, or mounted by way of a symbolic link. A changed pair is checked before it is used. If it is
-/// good, new connections use it at once, and the token that was fetched with the old one is refreshed behind the requests. If
-/// it is broken, the old pair stays in use and one `WARN` says what is wrong.
+/// The files are looked at every 30 s ([`IdentityBuilder::poll_interval`]), by content: it does not matter whether they
+/// are overwritten, moved into place, or mounted by way of a symbolic link. A changed pair is checked before it is
+/// used. If it is good, new connections use it at once, and the token that was fetched with the old one is refreshed
+/// behind the requests. If it is broken, the old pair stays in use and one `WARN` says what is wrong.
 ///
-/// One task per identity looks at the files, on the Tokio runtime where the identity is first used. It ends with the last
-/// handle. A runtime that nobody drives does not look.
+/// One task per identity looks at the files, on the Tokio runtime where the identity is first used. It ends with the
+/// last handle. A runtime that nobody drives does not look.
 ///
 /// # Expiry
 ///
@@ -52,7 +52,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Takes one PEM file with the private key and the certificate, and its chain if there is one. The order does not matter.
+    /// Takes one PEM file with the private key and the certificate, and its chain if there is one. The order does not
+    /// matter.
     pub fn pem_file(path: impl AsRef<Path>) -> IdentityBuilder {
         IdentityBuilder::new(Form::Pem(file(path)))
     }
@@ -70,8 +71,8 @@ impl Identity {
         IdentityBuilder::new(Form::Pem(bytes(pem.into())))
     }
 
-    /// Takes a PKCS #12 file (`.p12`, `.pfx`), as Brazilian certificate authorities hand them out: with AES, or with the older
-    /// 3DES and 40-bit RC2.
+    /// Takes a PKCS #12 file (`.p12`, `.pfx`), as Brazilian certificate authorities hand them out: with AES, or with
+    /// the older 3DES and 40-bit RC2.
     pub fn pkcs12_file(path: impl AsRef<Path>) -> IdentityBuilder {
         IdentityBuilder::new(Form::Pkcs12(file(path)))
     }
@@ -92,8 +93,8 @@ impl Identity {
         self.current().pair.status.clone()
     }
 
-    /// Looks at the files now instead of at the next interval, and returns whether the certificate changed. Use it where
-    /// something else tells you of the change, such as SIGHUP.
+    /// Looks at the files now instead of at the next interval, and returns whether the certificate changed. Use it
+    /// where something else tells you of the change, such as SIGHUP.
     ///
     /// It blocks while it reads the files: inside a runtime, call it in `spawn_blocking`.
     ///
@@ -151,7 +152,7 @@ impl CertificateInUse for Identity {
         self.watch();
     }
 
-    fn tell(&self, source: WeakTokenSource) {
+    fn notify(&self, source: WeakTokenSource) {
         self.shared.add(source);
     }
 }

@@ -21,9 +21,9 @@ impl Identity {
             .map_err(|_| ConfigError::new("identity", "cannot be read by `reqwest`"))
     }
 
-    /// Builds a `reqwest` client for the API that follows changes of the certificate. `make` gives the client's settings
-    /// without its identity, for example `reqwest::Client::builder`; it is called anew for each certificate. The rest is
-    /// that of [`ReqwestService::new`].
+    /// Builds a `reqwest` client for the API that follows changes of the certificate. `make` gives the client's
+    /// settings without its identity, for example `reqwest::Client::builder`; it is called anew for each certificate.
+    /// The rest is that of [`ReqwestService::new`].
     ///
     /// # Errors
     ///

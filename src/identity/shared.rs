@@ -16,8 +16,8 @@ use crate::{
 
 /// # Invariants
 ///
-/// 1. A pair was checked before it is in `current`. It comes with its version in one step: whoever reads a version finds
-///    that pair or a later one.
+/// 1. A pair was checked before it is in `current`. It comes with its version in one step: whoever reads a version
+///    finds that pair or a later one.
 /// 2. Sources are told after `current` has changed, never before.
 pub(super) struct Shared {
     pub(super) material: Material,

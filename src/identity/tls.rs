@@ -13,13 +13,14 @@ use crate::ConfigError;
 impl Identity {
     /// Returns a `rustls` resolver that shows the certificate in use at each handshake.
     ///
-    /// A connection shows its certificate once, and a TLS session can be resumed with it. So build a `ClientConfig` and a
-    /// connection pool of their own for each certificate: see [`RenewingClient`](super::RenewingClient).
+    /// A connection shows its certificate once, and a TLS session can be resumed with it. So build a `ClientConfig` and
+    /// a connection pool of their own for each certificate: see [`RenewingClient`](super::RenewingClient).
     pub fn resolver(&self) -> Arc<dyn ResolvesClientCert> {
         Arc::new(Resolver(self.shared.clone()))
     }
 
-    /// Returns a `rustls` configuration that trusts these authorities and shows the certificate in use. TLS 1.2 and 1.3.
+    /// Returns a `rustls` configuration that trusts these authorities and shows the certificate in use. TLS 1.2 and
+    /// 1.3.
     ///
     /// Use it inside [`RenewingClient::new`](super::RenewingClient::new). For the authorities of your bank, see
     /// [`roots_from_pem`]; for those of the system, use `rustls-platform-verifier` with [`resolver`](Self::resolver).

@@ -2,9 +2,9 @@
 //!
 //! # Invariant
 //!
-//! At most one task watches an identity. Whoever turns `watched` to true spawns it, and the task turns it back whenever it
-//! ends: with its runtime, by a panic, or because the last handle is gone. The next use then spawns another, on its own
-//! runtime. `tests/identity/task.rs` shows it.
+//! At most one task watches an identity. Whoever turns `watched` to true spawns it, and the task turns it back whenever
+//! it ends: with its runtime, by a panic, or because the last handle is gone. The next use then spawns another, on its
+//! own runtime. `tests/identity/task.rs` shows it.
 
 use std::sync::{Arc, Weak, atomic::Ordering};
 

@@ -198,13 +198,13 @@ impl TokenSourceBuilder {
         let certificate = config.certificate.clone();
         let source = TokenSource::new(Core::new(config, self.fetcher, self.rng));
         if let Some(certificate) = certificate {
-            certificate.tell(source.downgrade());
+            certificate.notify(source.downgrade());
         }
         Ok(source)
     }
 
-    #[cfg(feature = "client-credentials")]
     /// Sets host and port of the token endpoint, for errors.
+    #[cfg(feature = "client-credentials")]
     pub(crate) fn endpoint(mut self, endpoint: &str) -> Self {
         self.config.endpoint = Some(endpoint.into());
         self
@@ -220,8 +220,8 @@ impl TokenSourceBuilder {
         self
     }
 
-    #[cfg(feature = "client-credentials")]
     /// Replaces the origins.
+    #[cfg(feature = "client-credentials")]
     pub(crate) fn origins(mut self, origins: AllowedOrigins) -> Self {
         self.config.origins = origins;
         self.origin_error = None;

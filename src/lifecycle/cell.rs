@@ -196,8 +196,9 @@ impl IssuedToken {
 ///
 /// 1. It never loses its token: a new token replaces the old one in one step, so that no request finds the cell empty
 ///    after the first fetch.
-/// 2. Only a fetch that succeeds writes a new token, and only [`Core::refresh_outdated`](super::core::Core::refresh_outdated)
-///    writes the same token anew; both under the state's lock. Generations therefore never decrease.
+/// 2. Only a fetch that succeeds writes a new token, and only
+///    [`Core::refresh_outdated`](super::core::Core::refresh_outdated) writes the same token anew; both under the
+///    state's lock. Generations therefore never decrease.
 #[derive(Debug, Default)]
 pub(crate) struct Cell(ArcSwapOption<Issued>);
 

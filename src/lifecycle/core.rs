@@ -42,8 +42,8 @@ pub struct Core {
     /// [`State::refresh_closed_until`] in nanoseconds, so that requests with a stale token take no lock while no
     /// refresh can start. It may lag behind the state, which decides.
     refresh_closed_until: AtomicU64,
-    /// [`State::suspect`], or [`State::cure`] before its first success; 0 for none. And when it last succeeded, in
-    /// nanoseconds on the monotonic clock.
+    /// [`State::suspect`], or [`State::replacement`] before its first success; 0 for none. And when it last succeeded,
+    /// in nanoseconds on the monotonic clock.
     suspect: AtomicU64,
     last_success: AtomicU64,
     /// How often a refresh was asked for.
@@ -80,8 +80,8 @@ pub(crate) trait CertificateInUse: Send + Sync {
     /// Starts the task that notices changes, if none runs, on the runtime of the caller.
     fn watch(&self);
 
-    /// Calls [`WeakTokenSource::refresh_outdated`] after each change, for as long as the source lives.
-    fn tell(&self, source: WeakTokenSource);
+    /// Calls [`WeakTokenSource::refresh_outdated`] after each change, until the source is gone.
+    fn notify(&self, source: WeakTokenSource);
 }
 
 /// A token that a fetch has put into the cell.
@@ -145,10 +145,11 @@ impl Core {
     ///
     /// # Why no change is missed
     ///
-    /// An attempt reads its basis before it calls the fetcher, and a change raises the basis after it has taken effect. So an
-    /// attempt that has the new basis uses what is new; one that used the old has the old basis, and its token is refreshed:
-    /// by [`install`](Self::install) if it arrives after the change, by [`refresh_outdated`](Self::refresh_outdated), which
-    /// follows each change, if it arrived before. Both hold the state's lock.
+    /// An attempt reads its basis before it calls the fetcher, and a change raises the basis after it has taken effect.
+    /// So an attempt that has the new basis uses what is new; one that used the old has the old basis, and its token is
+    /// refreshed: by [`install`](Self::install) if it arrives after the change, by
+    /// [`refresh_outdated`](Self::refresh_outdated), which follows each change, if it arrived before. Both hold the
+    /// state's lock.
     pub(crate) fn basis(&self) -> u64 {
         let certificate = self.config.certificate.as_ref();
         let version = certificate.map_or(0, |it| it.version());
@@ -161,8 +162,8 @@ impl Core {
         self.refresh_outdated();
     }
 
-    /// Makes the refresh of the current token due if it is outdated, and starts it. Without a token that is in use there is
-    /// nothing to refresh.
+    /// Makes the refresh of the current token due if it is outdated, and starts it. Without a token that is in use
+    /// there is nothing to refresh.
     pub(crate) fn refresh_outdated(self: &Arc<Self>) {
         let (now, basis) = (self.now(), self.basis());
         let is_due = self.step(|_| {
@@ -228,8 +229,11 @@ impl Core {
 
     fn mirror(&self, state: &State) {
         let closed_until = nanos(state.refresh_closed_until());
-        let cure = || state.cure().filter(|it| !self.is_accepted(*it));
-        let suspect = state.suspect().or_else(cure).map_or(0, Generation::get);
+        let replacement = || state.replacement().filter(|it| !self.is_accepted(*it));
+        let suspect = state
+            .suspect()
+            .or_else(replacement)
+            .map_or(0, Generation::get);
         self.refresh_closed_until
             .store(closed_until, Ordering::Relaxed);
         self.suspect.store(suspect, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! What a denied source does about its credential: it looks whether there is another one by now.
+//! After a denial: looks whether the credential has been replaced.
 
 use std::{
     fmt,
@@ -54,17 +54,17 @@ impl Core {
     }
 }
 
-/// Spawns a task that watches the credential during the back-off that lasts until then, and ends the back-off when there
-/// is another one.
+/// Spawns a task that watches the credential during the back-off that lasts until then, and ends the back-off when
+/// there is another one.
 ///
 /// # Invariants
 ///
 /// 1. There is at most one watch, and only during a back-off after a denial. A fetch starts only when the back-off is
 ///    over, and everything that ends one early reports a change, which the watch waits for.
 /// 2. A watch ends the back-off that it was started for, and no later one: it finds it in the step that ends it.
-/// 3. No change is missed. An attempt keeps what it sent, and every look compares with that. A change before the look that
-///    follows the denial is tried within the fetch, a later one is seen by the watch, which begins after the back-off
-///    does, and one after the last look is read by the fetch that starts then.
+/// 3. No change is missed. An attempt keeps what it sent, and every look compares with that. A change before the look
+///    that follows the denial is tried within the fetch, a later one is seen by the watch, which begins after the
+///    back-off does, and one after the last look is read by the fetch that starts then.
 /// 4. A watch has the core alone, so that it does not keep the source alive. A shutdown reports a change, too.
 pub(super) fn watch(core: &Arc<Core>, until: Duration) {
     if core.config.credential.is_none() {

@@ -160,7 +160,7 @@ impl TokenSource {
     /// [`OAuthLayer::expose_generation`](crate::OAuthLayer::expose_generation).
     pub fn invalidate(&self, generation: Generation) {
         let core = self.core();
-        // An answer that looked good may be what the caller speaks of.
+        // The caller may mean an answer whose status looked good.
         core.forget_success(generation);
         core.rejected(generation, Rejection::Definite);
     }
@@ -176,10 +176,10 @@ impl TokenSource {
     /// Starts a refresh behind the requests, as if it were due now. Requests use the current token until the new one is
     /// there.
     ///
-    /// Call it when something that the token rests on has changed: a certificate that it is bound to (RFC 8705), or rights at
-    /// the provider. If a fetch is under way, its attempt may have used what was there before: then the next request starts one more.
-    /// While the source backs off, the refresh waits until the back-off ends; without a token in use nothing happens. Do not
-    /// call it for a rejected token: the layer has already seen that.
+    /// Call it when something that the token rests on has changed: a certificate that it is bound to (RFC 8705), or
+    /// rights at the provider. If a fetch is under way, its attempt may have used what was there before: then the next
+    /// request starts one more. While the source backs off, the refresh waits until the back-off ends; without a token
+    /// in use nothing happens. Do not call it for a rejected token: the layer has already seen that.
     ///
     /// Outside a Tokio runtime the next request starts the refresh.
     ///

@@ -48,7 +48,7 @@ pub(crate) struct State {
     drew: bool,
     suspicion: Option<Suspicion>,
     /// The last token, if it was fetched because of a definite rejection.
-    cure: Option<Generation>,
+    replacement: Option<Generation>,
     /// Until when, on the monotonic clock, requests wait for the replacement of the token that was suspended last.
     suspended_until: Duration,
     shut_down: Option<OAuthError>,
@@ -125,7 +125,7 @@ impl State {
             bucket: Bucket::new(policy),
             drew: false,
             suspicion: None,
-            cure: None,
+            replacement: None,
             suspended_until: Duration::ZERO,
             shut_down: None,
             retry_now: false,
@@ -253,10 +253,10 @@ impl State {
         Remedy::Fetch(self.grant_fetch(cause, now, policy))
     }
 
-    /// A token that was fetched because of a rejection, and that other requests were accepted with, is not to blame: one
-    /// route rejects whatever it gets. The others do not wait for the replacement.
+    /// A token that was fetched because of a rejection, and that other requests were accepted with, is not to blame:
+    /// one route rejects whatever it gets. The others do not wait for the replacement.
     fn suspend(&mut self, current: &Issued, accepted: bool, now: Now, policy: &Policy) {
-        if accepted && self.cure == Some(current.generation) {
+        if accepted && self.replacement == Some(current.generation) {
             current.set_token_state(TokenState::Restored);
             return;
         }
@@ -331,7 +331,7 @@ impl State {
         self.last_duration = self.duration(now);
         self.last_generation = self.last_generation.max(generation.get());
         if !installed.repeated {
-            self.cure = (cause == FetchCause::Rejected).then_some(generation);
+            self.replacement = (cause == FetchCause::Rejected).then_some(generation);
         }
         let suspicion = self.suspicion.take();
         let wait = suspicion
@@ -441,8 +441,8 @@ impl State {
     }
 
     /// The last token's generation, if it was fetched because of a definite rejection. Its first success is recorded.
-    pub(crate) fn cure(&self) -> Option<Generation> {
-        self.cure
+    pub(crate) fn replacement(&self) -> Option<Generation> {
+        self.replacement
     }
 
     /// No refresh can start before this moment, on the monotonic clock.

@@ -189,8 +189,8 @@ impl SourceState {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Attempts to get a token, retries included. In a source that shares its token, those that the store answered count
-    /// too.
+    /// Attempts to get a token, retries included. In a source that shares its token, those that the store answered
+    /// count too.
     pub attempts: u64,
     /// Those of them that failed. They are counted when their fetch has ended.
     pub failures: u64,

@@ -23,8 +23,8 @@ impl AllowedOrigins {
         self.named.push(origin);
     }
 
-    #[cfg(feature = "client-credentials")]
     /// Allows an origin's `http`, if the origin is in the list or the list is empty.
+    #[cfg(feature = "client-credentials")]
     pub(crate) fn permit_http(&mut self, origin: Origin) {
         self.plain_http.push(origin);
     }

@@ -1,11 +1,11 @@
-//! The built-in providers. Each is one data file in `src/provider/data/`, with links to the documents that its facts are
-//! taken from. [`all`] returns every provider, [`find`] one by its name. Four have constructors of their own.
+//! The built-in providers. Each is one data file in `src/provider/data/`, with links to the documents that its facts
+//! are taken from. [`all`] returns every provider, [`find`] one by its name. Four have constructors of their own.
 //!
-//! Each fact names its source. In the modules of the four: `(doc)` the provider's page on authentication, `(docs)` other
-//! pages of the provider, `(client)` the code of existing clients, `(?)` sources that disagree. In a data file: `[D1]` a
-//! document of the provider, `[O1]` its own client, `[C1]` another client, `[X1]` somebody's notes, whose addresses the
-//! file has; `[docs]`, `[client]` and `[note]` such sources whose address was not kept. Every URL can be replaced: see
-//! [`ClientCredentialsBuilder::token_url`] and [`ClientCredentialsBuilder::origin`].
+//! Each fact names its source. In the modules of the four: `(doc)` the provider's page on authentication, `(docs)`
+//! other pages of the provider, `(client)` the code of existing clients, `(?)` sources that disagree. In a data file:
+//! `[D1]` a document of the provider, `[O1]` its own client, `[C1]` another client, `[X1]` somebody's notes, whose
+//! addresses the file has; `[docs]`, `[client]` and `[note]` such sources whose address was not kept. Every URL can be
+//! replaced: see [`ClientCredentialsBuilder::token_url`] and [`ClientCredentialsBuilder::origin`].
 //!
 //! [`ClientCredentialsBuilder::token_url`]: crate::client_credentials::ClientCredentialsBuilder::token_url
 //! [`ClientCredentialsBuilder::origin`]: crate::client_credentials::ClientCredentialsBuilder::origin

@@ -8,18 +8,15 @@ use std::{
 use tracing::{debug, warn};
 
 use super::{
+    access::Down,
     entry::{Pause, StoredToken, encode, millis},
     layer::{Core, WhenStoreIsDown},
     sealing::{Label, Opened},
-    store::{Holder, Lease, Operation, Snapshot, StoreError},
+    store::{Holder, Lease, Snapshot},
 };
 use crate::{
-    ClientSecret, FailureClass, FetchCause, FetchError, FetchErrorKind, Token, TokenRequest,
-    sharing::Access, token::Life,
+    ClientSecret, FetchCause, FetchError, Token, TokenRequest, sharing::Access, token::Life,
 };
-
-/// How long one operation of the store may take, the connection included.
-const OPERATION: Duration = Duration::from_millis(250);
 
 /// By how much a lease outlives the longest attempt.
 const LEASE_GRACE: Duration = Duration::from_secs(2);
@@ -58,17 +55,9 @@ enum Next {
     Wait,
 }
 
-/// The store is down.
-struct Down {
-    /// What it failed with, if it was tried.
-    error: Option<StoreError>,
-    /// What was tried has never worked in this process.
-    never_worked: bool,
-}
-
 impl Attempt {
     pub(super) fn new(core: Arc<Core>, request: TokenRequest) -> Self {
-        let started = core.parts.clock.now().monotonic;
+        let started = core.now();
         Self {
             core,
             request,
@@ -92,10 +81,11 @@ impl Attempt {
     /// Looks until there is a token, a failure or a lease, or until the attempt's time is over.
     async fn next(&self) -> Result<Next, Down> {
         if self.request.is_retry_now() {
-            self.try_store(Access::Write, |core| {
-                core.parts.store.engine.end_pause(&core.parts.name)
-            })
-            .await?;
+            self.core
+                .try_store(Access::Write, |core| {
+                    core.parts.store.engine.end_pause(&core.parts.name)
+                })
+                .await?;
         }
         let bound = self.core.parts.policy.timeouts.attempt;
         let mut wait = FIRST_LOOK;
@@ -112,6 +102,7 @@ impl Attempt {
     async fn look(&self) -> Result<Next, Down> {
         let parts = &self.core.parts;
         let seen = self
+            .core
             .try_store(Access::Read, |core| {
                 core.parts.store.engine.load(&core.parts.name)
             })
@@ -127,8 +118,15 @@ impl Attempt {
         {
             return Ok(Next::Wait);
         }
+        self.lease().await
+    }
+
+    /// Asks for the lease, after a look that found nothing.
+    async fn lease(&self) -> Result<Next, Down> {
+        let parts = &self.core.parts;
         let ttl = parts.policy.timeouts.attempt.saturating_add(LEASE_GRACE);
         let lease = self
+            .core
             .try_store(Access::Write, |core| {
                 let store = &core.parts.store;
                 store.engine.try_lease(&core.parts.name, &core.owner, ttl)
@@ -151,7 +149,7 @@ impl Attempt {
         Ok(Next::Lease(Leased {
             fence,
             store_time: seen.now,
-            granted: self.now(),
+            granted: self.core.now(),
             failures: pause
                 .filter(|(pause, _)| pause.concerns(self.credential()))
                 .map_or(0, |(pause, _)| pause.failures),
@@ -209,7 +207,7 @@ impl Attempt {
     where
         F: AsyncFnOnce(TokenRequest) -> Result<Token, FetchError>,
     {
-        let issued_at = lease.store_time + self.now().saturating_sub(lease.granted);
+        let issued_at = lease.store_time + self.core.now().saturating_sub(lease.granted);
         let started_at = self.request.started_at() + self.elapsed();
         let answer = fetch(self.request.clone()).await;
         match &answer {
@@ -244,6 +242,7 @@ impl Attempt {
             return;
         };
         let stored = self
+            .core
             .try_store(Access::Write, |core| {
                 let (store, holder) = (&core.parts.store, core.holder(lease));
                 let name = &core.parts.name;
@@ -264,13 +263,14 @@ impl Attempt {
         let asked = error.retry_after();
         let asked = asked.map(|it| policy.believed_retry_after(it, 0.0));
         let wait = own.max(asked.unwrap_or_default());
-        let now = lease.store_time + self.now().saturating_sub(lease.granted);
+        let now = lease.store_time + self.core.now().saturating_sub(lease.granted);
         let pause = Pause::new(error, failures, &self.core.owner, self.credential());
         let Some(sealed) = self.seal("pause", lease.fence, now + wait, &pause) else {
             return;
         };
         let ttl = wait + COUNT_KEPT;
         let _ = self
+            .core
             .try_store(Access::Write, |core| {
                 let (store, holder) = (&core.parts.store, core.holder(lease));
                 store.engine.pause(&core.parts.name, holder, sealed, ttl)
@@ -297,6 +297,7 @@ impl Attempt {
 
     async fn release(&self) {
         let _ = self
+            .core
             .try_store(Access::Write, |core| {
                 let store = &core.parts.store;
                 store.engine.release(&core.parts.name, &core.owner)
@@ -308,20 +309,12 @@ impl Attempt {
     where
         F: AsyncFnOnce(TokenRequest) -> Result<Token, FetchError>,
     {
-        let Down {
-            error,
-            never_worked,
-        } = down;
         let parts = &self.core.parts;
-        let fails = match &error {
-            // A mistake in the configuration, which an outage is not.
-            Some(StoreError::AccessDenied(_)) if never_worked => true,
-            // The token still serves: a store that is slow for a moment is no reason for all replicas to fetch.
-            _ if self.request.cause() == FetchCause::Ahead && self.request.attempt() == 1 => true,
-            _ => parts.when_down == WhenStoreIsDown::Fail,
-        };
-        if fails {
-            return Err(store_error(error, never_worked));
+        // While the token is used, a store that is slow for a moment is no reason for all replicas to fetch.
+        let can_wait = self.request.cause() == FetchCause::Ahead && self.request.attempt() == 1;
+        let fails = parts.when_down == WhenStoreIsDown::Fail;
+        if can_wait || fails || down.is_a_mistake() {
+            return Err(down.into());
         }
         if parts.sharing.bypass() {
             warn!("the shared store is down: this replica fetches by itself");
@@ -331,37 +324,6 @@ impl Attempt {
             self.core.leave_behind();
         }
         answer
-    }
-
-    /// One operation, within its bound, unless the store is left alone.
-    async fn try_store<'a, T>(
-        &'a self,
-        access: Access,
-        operation: impl FnOnce(&'a Core) -> Operation<'a, T>,
-    ) -> Result<T, Down> {
-        let core = &*self.core;
-        let sharing = &core.parts.sharing;
-        let down = |error| Down {
-            error,
-            never_worked: !sharing.has_worked(access),
-        };
-        if !core.breaker.permits(self.now()) {
-            return Err(down(None));
-        }
-        let result = tokio::time::timeout(OPERATION, operation(core)).await;
-        match result.unwrap_or(Err(StoreError::TimedOut)) {
-            Ok(done) => {
-                core.breaker.succeeded();
-                sharing.store_works(access);
-                Ok(done)
-            }
-            Err(error) => {
-                core.breaker.failed(self.now());
-                sharing.store_failed();
-                debug!(?error, "an operation of the shared store failed");
-                Err(down(Some(error)))
-            }
-        }
     }
 
     fn credential(&self) -> Option<&str> {
@@ -376,12 +338,8 @@ impl Attempt {
         FetchError::timed_out("another replica is fetching the token, and was not done in time")
     }
 
-    fn now(&self) -> Duration {
-        self.core.parts.clock.now().monotonic
-    }
-
     fn elapsed(&self) -> Duration {
-        self.now().saturating_sub(self.started)
+        self.core.now().saturating_sub(self.started)
     }
 }
 
@@ -397,23 +355,5 @@ impl Core {
             owner: &self.owner,
             fence: lease.fence,
         }
-    }
-}
-
-fn store_error(error: Option<StoreError>, never_worked: bool) -> FetchError {
-    let new = |class, message| FetchError::new(class, FetchErrorKind::Unavailable, message);
-    match error {
-        Some(StoreError::AccessDenied(source)) if never_worked => new(
-            FailureClass::Permanent,
-            "the shared store denies access; check its user, password and permissions",
-        )
-        .with_source(source),
-        Some(StoreError::AccessDenied(source) | StoreError::Failed(source)) => {
-            new(FailureClass::Transient, "the shared store is down").with_source(source)
-        }
-        Some(StoreError::TimedOut) => {
-            FetchError::timed_out("the shared store did not answer within 250 ms")
-        }
-        None => new(FailureClass::Transient, "the shared store is down"),
     }
 }

@@ -64,7 +64,7 @@ impl Drop for StoredToken {
     }
 }
 
-/// A failure that all replicas heed.
+/// A failure after which all replicas back off.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Pause {
     class: char,

@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tower::{Layer, Service};
@@ -30,8 +31,8 @@ pub enum WhenStoreIsDown {
 /// Shares the tokens of a fetcher with the other replicas of a service.
 ///
 /// For the client-credentials grant use
-/// [`ClientCredentialsBuilder::shared`](crate::client_credentials::ClientCredentialsBuilder::shared), which finds the name
-/// by itself.
+/// [`ClientCredentialsBuilder::shared`](crate::client_credentials::ClientCredentialsBuilder::shared), which finds the
+/// name by itself.
 ///
 /// # Examples
 ///
@@ -155,8 +156,8 @@ impl<S> Layer<S> for SharedLayer {
 ///
 /// # Cancel safety
 ///
-/// A call that is dropped while it holds the lease keeps it until it ends by itself (2 s after the attempt's time-out), or
-/// until the same replica tries again.
+/// A call that is dropped while it holds the lease keeps it until it ends by itself (2 s after the attempt's time-out),
+/// or until the same replica tries again.
 pub struct Shared<S> {
     core: Arc<Core>,
     inner: Arc<Mutex<Inner<S>>>,
@@ -173,6 +174,13 @@ pub(super) struct Core {
     /// The same of an entry that this replica has replaced by a token which is not in the store. The entry's token may have
     /// been rejected since, or revoked by the newer one, and is not taken again.
     pub(super) left_behind: AtomicU64,
+}
+
+impl Core {
+    /// On the monotonic clock.
+    pub(super) fn now(&self) -> Duration {
+        self.parts.clock.now().monotonic
+    }
 }
 
 struct Inner<S> {

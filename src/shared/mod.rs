@@ -4,8 +4,8 @@
 //! replica has put there. Only the replica that holds the lease fetches; the others wait for its token. Requests never
 //! read the store: they read the token of their own process.
 //!
-//! Use it with banks whose token endpoint is scarce, or that revoke the old token when they issue a new one. Do not use it
-//! for a single process: there the token source already makes one fetch at a time.
+//! Use it with banks whose token endpoint is scarce, or that revoke the old token when they issue a new one. Do not use
+//! it for a single process: there the token source already makes one fetch at a time.
 //!
 //! # Examples
 //!
@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod access;
 mod attempt;
 mod breaker;
 mod entry;

@@ -9,21 +9,19 @@ use ::redis::{
 
 use super::{
     entry::millis,
-    store::{Holder, Lease, Operation, Snapshot, StoreError, TokenStore},
+    store::{BOUND, Holder, Lease, Operation, Snapshot, StoreError, TokenStore},
 };
 use crate::ConfigError;
-
-/// One connection attempt or command, as the client itself bounds it. Its own default is longer than ours.
-pub(super) const BOUND: Duration = Duration::from_millis(250);
 
 /// The keys are in this order in every script: token, pause, lease, fence.
 const LOAD: &str = "
     local t = redis.call('TIME')
     return {t[1], t[2], redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2]), redis.call('GET', KEYS[3])}";
 
-/// The fence outlives every lease by far. It begins at the store's time, so that it also grows over a loss of the store's
-/// data. An owner that asks again has lost its attempt, and may go on. It is drawn before the lease is written: a fence that
-/// cannot be counted, since somebody else has written it, must leave no lease that the other replicas wait for.
+/// The fence outlives every lease by far. It begins at the store's time, so that it also grows over a loss of the
+/// store's data. An owner that asks again has lost its attempt, and may go on. It is drawn before the lease is written:
+/// a fence that cannot be counted, since somebody else has written it, must leave no lease that the other replicas wait
+/// for.
 const TRY_LEASE: &str = "
     local holder = redis.call('GET', KEYS[3])
     if holder and holder ~= ARGV[1] then return {0, holder} end
@@ -83,6 +81,7 @@ impl RedisStore<ConnectionManager> {
         let client = Client::open(url);
         let client = client.map_err(|_| wrong("is not the URL of a Redis server"))?;
         let connect = move || {
+            // Its own default is longer than ours.
             let config = ConnectionManagerConfig::new()
                 .set_connection_timeout(Some(BOUND))
                 .set_response_timeout(Some(BOUND))
@@ -259,18 +258,15 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> TokenStore for RedisStor
 
     fn end_pause<'a>(&'a self, name: &'a str) -> Operation<'a, ()> {
         Box::pin(async move {
-            let ended: u32 = self.run(&on(&self.scripts.end_pause, name)).await?;
-            let _ = ended;
-            Ok(())
+            let script = on(&self.scripts.end_pause, name);
+            self.run::<u32>(&script).await.map(|_| ())
         })
     }
 
     fn release<'a>(&'a self, name: &'a str, owner: &'a str) -> Operation<'a, ()> {
         Box::pin(async move {
             let mut script = on(&self.scripts.release, name);
-            let released: u32 = self.run(script.arg(owner)).await?;
-            let _ = released;
-            Ok(())
+            self.run::<u32>(script.arg(owner)).await.map(|_| ())
         })
     }
 }

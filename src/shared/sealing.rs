@@ -60,7 +60,7 @@ pub(super) struct Opened {
 }
 
 impl SealingKeys {
-    /// A key of 32 random bytes.
+    /// Takes a key of 32 random bytes.
     pub fn new(key: &[u8; 32]) -> Self {
         Self([Arc::new(Key::new(key))].into())
     }
@@ -72,7 +72,8 @@ impl SealingKeys {
         Self(self.0.iter().cloned().chain([added]).collect())
     }
 
-    /// Reads keys of 32 bytes in standard base64, several with commas between them. `openssl rand -base64 32` makes one.
+    /// Reads keys of 32 bytes in standard base64, several with commas between them. `openssl rand -base64 32` makes
+    /// one.
     ///
     /// # Errors
     ///

@@ -5,6 +5,9 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 use super::{memory::MemoryStore, redis::RedisStore, sealing::SealingKeys};
 use crate::{BoxError, Clock, ConfigError};
 
+/// How long one operation may take, the connection included.
+pub(super) const BOUND: Duration = Duration::from_millis(250);
+
 pub(super) type Operation<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// What a store holds under one name, at one moment.
@@ -45,8 +48,8 @@ pub(super) struct Holder<'a> {
 /// # Invariants
 ///
 /// 1. At most one owner holds the lease of a name at a time, by the store's own clock.
-/// 2. What is written under a fence is refused once a newer lease was granted: an old fetch that is slow cannot replace a
-///    newer token.
+/// 2. What is written under a fence is refused once a newer lease was granted: an old fetch that is slow cannot replace
+///    a newer token.
 /// 3. A release takes away the owner's own lease, and nobody else's.
 pub(super) trait TokenStore: Send + Sync + 'static {
     fn load<'a>(&'a self, name: &'a str) -> Operation<'a, Snapshot>;
@@ -58,8 +61,8 @@ pub(super) trait TokenStore: Send + Sync + 'static {
         ttl: Duration,
     ) -> Operation<'a, Lease>;
 
-    /// Writes a token that the store drops at `expires_at` (its own time), ends a pause, and releases the lease. Returns
-    /// whether it was written.
+    /// Writes a token that the store drops at `expires_at` (its own time), ends a pause, and releases the lease.
+    /// Returns whether it was written.
     fn store_if_newer<'a>(
         &'a self,
         name: &'a str,
@@ -91,8 +94,8 @@ pub struct SharedStore {
 }
 
 impl SharedStore {
-    /// Redis, or what speaks its protocol (Valkey, KeyDB), at a URL: `redis://`, or `rediss://` for TLS with the
-    /// machine's root certificates. It connects at first use, and again after a failure.
+    /// Uses Redis, or another server with its protocol (Valkey, KeyDB), at a URL: `redis://`, or `rediss://` for TLS
+    /// with the machine's root certificates. It connects at first use, and again after a failure.
     ///
     /// The server must know `EVALSHA`, and be of version 5 or later.
     ///
@@ -103,7 +106,8 @@ impl SharedStore {
         Ok(Self::over(RedisStore::at(url)?, keys))
     }
 
-    /// Redis over a connection of your own: multiplexed, a `ConnectionManager`, or one to a cluster.
+    /// Uses Redis over a connection of your own: multiplexed, a `ConnectionManager`, or one to a cluster. It is one of
+    /// the crate `redis` 1.x.
     ///
     /// All keys of one source are in one slot of a cluster.
     pub fn redis_over<C>(connection: C, keys: SealingKeys) -> Self
@@ -113,7 +117,7 @@ impl SharedStore {
         Self::over(RedisStore::over(connection), keys)
     }
 
-    /// A store within this process, for tests of your own. It runs on the given clock.
+    /// Creates a store within this process, for tests of your own. It runs on the given clock.
     pub fn in_memory(clock: Clock, keys: SealingKeys) -> Self {
         Self::over(MemoryStore::new(clock), keys)
     }

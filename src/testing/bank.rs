@@ -151,8 +151,8 @@ impl Bank {
         self.handler.state().last_error.clone()
     }
 
-    /// Replaces the client's secret. From now on the token endpoint denies the old one with `invalid_client`. Tokens issued
-    /// before stay valid.
+    /// Replaces the client's secret. From now on the token endpoint denies the old one with `invalid_client`. Tokens
+    /// issued before stay valid.
     ///
     /// # Examples
     ///

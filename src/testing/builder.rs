@@ -139,8 +139,8 @@ impl BankBuilder {
         self
     }
 
-    /// Requires a signed assertion in place of the secret, at every token endpoint of the bank. Default: what the bank's
-    /// document says.
+    /// Requires a signed assertion in place of the secret, at every token endpoint of the bank. Default: what the
+    /// bank's document says.
     #[cfg(feature = "jwt")]
     #[must_use]
     pub fn assertions(mut self, assertions: super::Assertions) -> Self {

@@ -164,7 +164,8 @@ async fn a_certificate_of_tomorrow_is_used_tomorrow() {
     assert_eq!(world.serial(), "02");
 }
 
-/// As a mounted secret is: the files are symbolic links through a folder that is a link itself, and that one is swapped.
+/// As a mounted secret is: the files are symbolic links through a folder that is a link itself, and that one is
+/// swapped.
 #[cfg(unix)]
 #[tokio::test(start_paused = true)]
 async fn a_swapped_link_is_noticed() {

@@ -1,5 +1,5 @@
-//! What openssl 3.0 wrote: one certificate with the serial number C0FFEE, its chain, and its key, in several forms. Valid
-//! until 2126. The password is [`PASSWORD`].
+//! What openssl 3.0 wrote: one certificate with the serial number C0FFEE, its chain, and its key, in several forms.
+//! Valid until 2126. The password is [`PASSWORD`].
 
 use data_encoding::BASE64;
 

@@ -172,7 +172,8 @@ async fn a_panic_is_a_failure() {
     assert_eq!(text(&world.source).await, "token-1");
 }
 
-/// A secret beside the assertion changes: the denied attempt is followed by one with the new secret and a new signature.
+/// A secret beside the assertion changes: the denied attempt is followed by one with the new secret and a new
+/// signature.
 #[tokio::test(start_paused = true)]
 async fn a_secret_beside_the_assertion_may_change() {
     let path = env::temp_dir().join(format!("tower-oauth-{}-beside", std::process::id()));

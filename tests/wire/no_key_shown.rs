@@ -1,5 +1,5 @@
-//! No output shows a signing key, an assertion or a secret that was replaced: not `tracing` or `log` at every level, with
-//! the HTTP clients' own events, and no error, status, record or `Debug`.
+//! No output shows a signing key, an assertion or a secret that was replaced: not `tracing` or `log` at every level,
+//! with the HTTP clients' own events, and no error, status, record or `Debug`.
 
 use std::{
     env, fs,

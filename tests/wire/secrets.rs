@@ -1,4 +1,5 @@
-//! A secret rotated at a strict bank while requests run: no request fails, one denial at most, no back-off is waited for.
+//! A secret rotated at a strict bank while requests run: no request fails, one denial at most, no back-off is waited
+//! for.
 
 use std::{
     env, fs,

@@ -1,5 +1,5 @@
-//! Makes the JWT by which a client proves who it is (RFC 7523): claims, header and signature. The key is in memory, or a
-//! Tower service signs.
+//! Makes the JWT by which a client proves who it is (RFC 7523): claims, header and signature. The key is in memory, or
+//! a Tower service signs.
 
 mod key;
 mod signer;

@@ -11,10 +11,10 @@ use crate::{
 
 /// What a signer is asked to sign.
 ///
-/// A signer is a Tower service: `Service<SigningRequest, Response = Vec<u8>>`. Write one for a key that you cannot hold in
-/// memory, such as one in a KMS, an HSM or a vault; else use a [`SigningKey`](super::SigningKey). The response is the
-/// signature as a JWT has it (RFC 7518 §3). For `ES256` and `ES384` it is r and s as two numbers of equal length, 64 or
-/// 96 bytes. A KMS often answers with these in DER, which you must convert.
+/// A signer is a Tower service: `Service<SigningRequest, Response = Vec<u8>>`. Write one for a key that you cannot hold
+/// in memory, such as one in a KMS, an HSM or a vault; else use a [`SigningKey`](super::SigningKey). The response is
+/// the signature as a JWT has it (RFC 7518 §3). For `ES256` and `ES384` it is r and s as two numbers of equal length,
+/// 64 or 96 bytes. A KMS often answers with these in DER, which you must convert.
 ///
 /// # Examples
 ///
@@ -45,8 +45,8 @@ impl SigningRequest {
         self.algorithm
     }
 
-    /// Returns the bytes to sign: header and claims in base64url, with a dot between them. They are the message, not its
-    /// digest.
+    /// Returns the bytes to sign: header and claims in base64url, with a dot between them. They are the message, not
+    /// its digest.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

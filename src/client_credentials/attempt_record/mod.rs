@@ -20,8 +20,8 @@ pub(super) use self::{
 /// One HTTP request to the token endpoint and its answer, without secrets and tokens.
 ///
 /// [`ClientCredentialsBuilder::on_attempt`](super::ClientCredentialsBuilder::on_attempt) passes one to your function
-/// after each attempt. Use it to see why a new bank denies a request, or for a diagnosis page. Its `Display` has the style
-/// of `curl -v`, and escapes control characters, so it is safe on a terminal.
+/// after each attempt. Use it to see why a new bank denies a request, or for a diagnosis page. Its `Display` has the
+/// style of `curl -v`, and escapes control characters, so it is safe on a terminal.
 ///
 /// It never holds the client's secret, a secret field or header, or the token. It also leaves out everything else in
 /// the answer that could be a token: members and headers with such a name, cookies, and long texts without a blank. An

@@ -2,19 +2,21 @@
 
 #[cfg(feature = "jwt")]
 use {
-    super::super::{
-        asserting,
-        assertion::{AssertionWriter, Signer, SigningKey, SigningRequest},
-        dialect::Assertion,
+    crate::{
+        BoxError,
+        client_credentials::{
+            asserting,
+            assertion::{AssertionWriter, Signer, SigningKey, SigningRequest},
+            dialect::Assertion,
+        },
     },
-    crate::BoxError,
     tower::Service,
 };
 
 use std::time::Duration;
 
-use super::{ClientCredentialsBuilder, Exchange};
-use crate::ConfigError;
+use super::ClientCredentialsBuilder;
+use crate::{ConfigError, client_credentials::exchange::Exchange};
 
 /// Who signs the client's assertions.
 #[cfg(feature = "jwt")]
@@ -58,13 +60,13 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// Sets a service that signs the assertions: see [`SigningRequest`]. Use it for a key in a KMS, an HSM or a vault. It
-    /// replaces a [`signing_key`](Self::signing_key).
+    /// Sets a service that signs the assertions: see [`SigningRequest`]. Use it for a key in a KMS, an HSM or a vault.
+    /// It replaces a [`signing_key`](Self::signing_key).
     ///
     /// It is called once for each attempt. If it fails, so does the attempt, and nothing is sent. Return a
     /// [`FetchError`](crate::FetchError) to say whether to try again; any other error is not tried again within the
-    /// fetch. In a source it has as long as an attempt (`timeouts.attempt`, 8 s unless set); a [`fetcher`](Self::fetcher)
-    /// sets no bound. It runs on the runtime of the source.
+    /// fetch. In a source it has as long as an attempt (`timeouts.attempt`, 8 s unless set); a
+    /// [`fetcher`](Self::fetcher) sets no bound. It runs on the runtime of the source.
     ///
     /// # Cancel safety
     ///

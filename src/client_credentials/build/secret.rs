@@ -1,11 +1,14 @@
 //! The client's secret, and what is read again before a fetch.
 
-use super::{super::credential::Credential, ClientCredentialsBuilder, Lifetimes};
-use crate::{ConfigError, identity::Secret};
+use super::ClientCredentialsBuilder;
+use crate::{
+    ConfigError, Secret,
+    client_credentials::{credential::Credential, response::Lifetimes},
+};
 
 impl ClientCredentialsBuilder {
-    /// Sets the client's secret: a [`ClientSecret`](crate::ClientSecret), or a [`Secret`] that is read before each fetch.
-    /// It is required, unless the client authenticates with its TLS certificate or with an
+    /// Sets the client's secret: a [`ClientSecret`](crate::ClientSecret), or a [`Secret`] that is read before each
+    /// fetch. It is required, unless the client authenticates with its TLS certificate or with an
     /// [`assertion`](crate::client_credentials::Dialect::assertion).
     ///
     /// # Examples

@@ -5,8 +5,8 @@ use std::time::Duration;
 /// Statuses that mean "blocked": more requests make it worse.
 ///
 /// The source sends no token request for the wait, and errors say that the endpoint blocks the client. Redirects are
-/// allowed here: Caixa answers 302 to what it takes for a robot. Do not name a status that also denies credentials, unless
-/// waiting is right for both.
+/// allowed here: Caixa answers 302 to what it takes for a robot. Do not name a status that also denies credentials,
+/// unless waiting is right for both.
 ///
 /// # Examples
 ///

@@ -6,8 +6,8 @@
 /// that would read it. A lifetime of zero or less, or a moment that has passed, is an error of the fetch; use
 /// [`Ignored`](Self::Ignored) for a server that means "never" by it.
 ///
-/// In configuration: `"auto"`, `"seconds"`, `"milliseconds"`, `"epoch_seconds"`, `"rfc3339"`, `"ignored"`,
-/// `"minutes"`, `"jwt"`, `{ local_time = { utc_offset_minutes = -180 } }` or `{ auto_local = { utc_offset_minutes = -180 } }`.
+/// In configuration: `"auto"`, `"seconds"`, `"milliseconds"`, `"epoch_seconds"`, `"rfc3339"`, `"ignored"`, `"minutes"`,
+/// `"jwt"`, `{ local_time = { utc_offset_minutes = -180 } }` or `{ auto_local = { utc_offset_minutes = -180 } }`.
 ///
 /// # Examples
 ///
@@ -26,8 +26,9 @@ pub enum ExpiryFormat {
     /// such as Bankly's.
     ///
     /// A lifetime of more than a day in seconds is read only if it is a number of whole days, and not of whole hours in
-    /// milliseconds: 604,800 is a week; 3,600,000 and 86,400,000 cannot be read. Neither can a number from 1.5e9 to 1e11
-    /// that is one of whole hours in milliseconds, such as 2,592,000,000 (30 days), nor a number from 1e11 to 1.5e12, which is a moment long past or far away, nor a date without an offset from UTC, such as
+    /// milliseconds: 604,800 is a week; 3,600,000 and 86,400,000 cannot be read. Neither can a number from 1.5e9 to
+    /// 1e11 that is one of whole hours in milliseconds, such as 2,592,000,000 (30 days), nor a number from 1e11 to
+    /// 1.5e12, which is a moment long past or far away, nor a date without an offset from UTC, such as
     /// `2018-07-23T11:29:32` or `20180723112932`. Name the format in these cases.
     #[default]
     Auto,

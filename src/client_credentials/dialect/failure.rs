@@ -26,8 +26,8 @@ pub struct FailureRow {
     pub error: Option<String>,
     /// How it is treated.
     pub class: FailureClass,
-    /// Only the first attempts of a fetch fit; the answer to a later one is treated as without the row. Default: all fit.
-    /// Use it for a code that is sporadically false, such as the `invalid_client` of Banco do Brasil.
+    /// Only the first attempts of a fetch fit; the answer to a later one is treated as without the row. Default: all
+    /// fit. Use it for a code that is sporadically false, such as the `invalid_client` of Banco do Brasil.
     pub attempts: Option<u32>,
 }
 

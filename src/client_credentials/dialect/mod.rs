@@ -162,22 +162,23 @@ pub struct Dialect {
     pub failures: Vec<FailureRow>,
     /// The length of a client secret, in characters. Default: not checked.
     pub secret_length: Option<SecretLength>,
-    /// Values that [`headers`](Self::headers) use by their names, beside those of a token: an API key that goes with every
-    /// call of the API. A secret is a reference, read when the source is built and again before each fetch: a new value
-    /// is sent with the next token. Default: none.
+    /// Values that [`headers`](Self::headers) use by their names, beside those of a token: an API key that goes with
+    /// every call of the API. A secret is a reference, read when the source is built and again before each fetch: a new
+    /// value is sent with the next token. Default: none.
     pub header_values: BTreeMap<String, ParamValue>,
     /// The shortest time from one token request to the next. At most an hour. A fetch then makes one attempt, and every
-    /// back-off is at least this long. Default: that of the source's policy (1 s between fetches). Use it where the bank
-    /// limits its token endpoint (Inter: 5 a minute). Requests wait for a token up to this time longer.
+    /// back-off is at least this long. Default: that of the source's policy (1 s between fetches). Use it where the
+    /// bank limits its token endpoint (Inter: 5 a minute). Requests wait for a token up to this time longer.
     pub min_fetch_interval: Option<Duration>,
     /// The `Accept` header of the token request. Default: `application/json`.
     pub accept: Option<String>,
-    /// The `Content-Type` header of the token request. Default: that of the body's encoding. It changes the header only.
+    /// The `Content-Type` header of the token request. Default: that of the body's encoding. It changes the header
+    /// only.
     pub content_type: Option<String>,
     /// Statuses by which the token endpoint says that it blocks this client. Default: none.
     pub blocked: Option<Blocked>,
-    /// Whether the token endpoint wants a client certificate (mTLS). It changes no request: the certificate belongs to the
-    /// transport. Errors that a missing or wrong certificate may cause then say so. Default: `false`.
+    /// Whether the token endpoint wants a client certificate (mTLS). It changes no request: the certificate belongs to
+    /// the transport. Errors that a missing or wrong certificate may cause then say so. Default: `false`.
     pub client_certificate: bool,
     /// A JWT that the client signs to prove who it is, in place of a secret. Default: none. It needs the cargo feature
     /// `jwt`.

@@ -4,7 +4,8 @@ use super::expiry::ExpiryFormat;
 
 /// The names of an answer's members, and the format of the expiry. The defaults follow RFC 6749 §5.1 and §5.2.
 ///
-/// A name with dots is a path into nested objects, such as `data.token`, if the answer has no member of that whole name.
+/// A name with dots is a path into nested objects, such as `data.token`, if the answer has no member of that whole
+/// name.
 ///
 /// # Examples
 ///

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::members::Members;
 
-/// The scopes that were asked for. RFC 6749 §5.1: an answer names its scopes if they differ. Sicredi grants fewer, and the
-/// lack shows only at the API.
+/// The scopes that were asked for. RFC 6749 §5.1: an answer names its scopes if they differ. Sicredi grants fewer, and
+/// the lack shows only at the API.
 pub(super) struct AskedScopes {
     scopes: Vec<String>,
     /// One warning is enough.

@@ -1,5 +1,7 @@
 //! Reads an answer of the token endpoint: a token, or a typed error.
 
+mod lifetime;
+
 use std::{
     iter,
     sync::atomic::{AtomicBool, Ordering},
@@ -8,9 +10,9 @@ use std::{
 
 use http::{StatusCode, Uri, header::LOCATION};
 
+pub(in crate::client_credentials) use self::lifetime::Lifetimes;
 use super::{
     answer::Answer,
-    expiry::{self, Clocks, Expiry, NoLifetime},
     failure,
     granted::AskedScopes,
     json::Value,
@@ -21,7 +23,7 @@ use super::{
 };
 use crate::{
     ClientSecret, FailureClass, FetchError, FetchErrorKind, Origin, Token,
-    client_credentials::dialect::{Dialect, ExpiryFormat},
+    client_credentials::dialect::Dialect,
 };
 
 /// Types of token that need a new proof for each request. Any other type is ignored: servers write anything there.
@@ -35,14 +37,6 @@ pub(in crate::client_credentials) struct Reader {
     has_trimmed: AtomicBool,
     header_values: Vec<(String, ClientSecret)>,
     scopes: AskedScopes,
-}
-
-/// The lifetime that a fetcher sets if the answer states none, and the longest that it accepts. In a source that the
-/// builder makes both are `None`: the source's policy holds the dialect's numbers and the user's changes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(in crate::client_credentials) struct Lifetimes {
-    pub(in crate::client_credentials) default: Option<Duration>,
-    pub(in crate::client_credentials) max: Option<Duration>,
 }
 
 impl Reader {
@@ -175,113 +169,6 @@ impl Reader {
         Ok(trimmed.to_owned())
     }
 
-    fn lifetime(
-        &self,
-        answer: &Answer,
-        members: &Members,
-        now: SystemTime,
-        token: &str,
-    ) -> Result<Option<Duration>, FetchError> {
-        let fields = &self.dialect.response;
-        if fields.expiry_format == ExpiryFormat::Ignored {
-            return Ok(self.lifetimes.default);
-        }
-        if fields.expiry_format == ExpiryFormat::Jwt {
-            return self.jwt_lifetime(answer, now, token);
-        }
-        let name = first_there(members, &fields.expiry, &fields.other_expiry);
-        let Some(stated) = members.get(name) else {
-            self.warn_of_no_expiry();
-            return Ok(self.lifetimes.default);
-        };
-        match self.stated_lifetime(&stated, answer, now) {
-            Ok(lifetime) => Ok(Some(lifetime.min(self.lifetimes.max.unwrap_or(lifetime)))),
-            Err(NoLifetime::Unreadable) => {
-                self.warn_of_unreadable_expiry(&stated);
-                Ok(self.lifetimes.default)
-            }
-            Err(NoLifetime::Over(rule)) => Err(FetchError::without_life(format!(
-                "the answer's `{}` {rule}; if the server means that its tokens never end, set \
-                 `response.expiry_format` to \"ignored\" and a `default_lifetime`",
-                fields.expiry
-            ))),
-        }
-    }
-
-    fn stated_lifetime(
-        &self,
-        stated: &Value<'_>,
-        answer: &Answer,
-        now: SystemTime,
-    ) -> Result<Duration, NoLifetime> {
-        let expiry = self.dialect.response.expiry_format.read(stated)?;
-        self.lifetime_of(expiry, answer, now)
-    }
-
-    /// By the token's own claim.
-    fn jwt_lifetime(
-        &self,
-        answer: &Answer,
-        now: SystemTime,
-        token: &str,
-    ) -> Result<Option<Duration>, FetchError> {
-        let lifetime = expiry::of_jwt(token).and_then(|it| self.lifetime_of(it, answer, now));
-        match lifetime {
-            Ok(lifetime) => Ok(Some(lifetime.min(self.lifetimes.max.unwrap_or(lifetime)))),
-            Err(NoLifetime::Over(rule)) => {
-                let what = format!("the token's claim `exp` {rule}");
-                Err(FetchError::without_life(what))
-            }
-            Err(NoLifetime::Unreadable) => {
-                tracing::warn!(
-                    provider = self.dialect.name,
-                    "the token is no JWT with a claim `exp`; it is used for default_lifetime"
-                );
-                Ok(self.lifetimes.default)
-            }
-        }
-    }
-
-    fn lifetime_of(
-        &self,
-        expiry: Expiry,
-        answer: &Answer,
-        now: SystemTime,
-    ) -> Result<Duration, NoLifetime> {
-        let clocks = Clocks {
-            local: now,
-            remote: retry_after::date(&answer.headers),
-        };
-        if expiry.is_moment() && clocks.disagree() {
-            tracing::warn!(
-                provider = self.dialect.name,
-                "the clocks of this machine and of the token endpoint differ by more than 5 minutes"
-            );
-        }
-        clocks.lifetime(expiry)
-    }
-
-    fn warn_of_no_expiry(&self) {
-        if self.dialect.default_lifetime.is_none() {
-            tracing::warn!(
-                provider = self.dialect.name,
-                field = self.dialect.response.expiry,
-                set = "`response.expiry`, if another member says it; else `default_lifetime`",
-                "the answer does not say how long its token lives; the policy's default_lifetime counts"
-            );
-        }
-    }
-
-    fn warn_of_unreadable_expiry(&self, stated: &Value<'_>) {
-        tracing::warn!(
-            provider = self.dialect.name,
-            field = self.dialect.response.expiry,
-            shape = &*stated.shape(),
-            set = expiry::remedy(stated),
-            "the answer's expiry cannot be read; the token is used for default_lifetime"
-        );
-    }
-
     fn denial(
         &self,
         answer: &Answer,
@@ -300,7 +187,7 @@ impl Reader {
         if let Some(description) = members.text(&fields.error_description) {
             error = error.with_description(&scrubber.scrub_line(&description));
         }
-        skew::said(error, &self.dialect, answer, now, code)
+        skew::blame_clock(error, &self.dialect, answer, now, code)
     }
 
     /// Adds the wait that the server asks for, whatever is wrong with its answer: a page that says "under maintenance"

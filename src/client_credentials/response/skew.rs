@@ -1,4 +1,4 @@
-//! Says it when the clock may be why an assertion was denied.
+//! Names the clock in an error when it may be why an assertion was denied.
 
 use std::time::SystemTime;
 
@@ -15,7 +15,7 @@ const SET_CLOCK: &str =
     "Set this machine's clock: the token endpoint checks the times of the assertion";
 
 /// Adds how far the clocks are apart to a denial that may be about the times of an assertion.
-pub(super) fn said(
+pub(super) fn blame_clock(
     error: FetchError,
     dialect: &Dialect,
     answer: &Answer,

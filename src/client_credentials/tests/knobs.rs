@@ -128,7 +128,10 @@ async fn another_name_of_a_member_is_tried_after_the_first() {
         ("b", Some(Duration::from_secs(60)))
     );
     let both = answer(200, r#"{"AcessToken":"b","access_token":"a"}"#);
-    assert_eq!(ask(builder(it), both).await.unwrap().expose(), "a");
+    assert_eq!(ask(builder(it.clone()), both).await.unwrap().expose(), "a");
+    let over = answer(200, r#"{"AcessToken":"b","ExpiresIn":0}"#);
+    let error = ask(builder(it), over).await.unwrap_err().to_string();
+    assert!(error.contains("`ExpiresIn` is not above zero"), "{error}");
 }
 
 #[tokio::test]

@@ -144,8 +144,8 @@ impl Driving {
         self.fetch.beat();
     }
 
-    /// The driver is about to make its first attempt. Returns whether that is the fetch's first attempt, and how long all
-    /// further attempts may take.
+    /// The driver is about to make its first attempt. Returns whether that is the fetch's first attempt, and how long
+    /// all further attempts may take.
     pub(crate) fn start(&mut self) -> (bool, Duration) {
         let is_first = !std::mem::replace(&mut self.has_started, true);
         (is_first, self.left)

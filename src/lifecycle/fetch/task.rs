@@ -44,7 +44,7 @@ const WAITS_FOR_LIFE: [Duration; 3] = [
     Duration::from_secs(1),
 ];
 
-/// How long to wait for a fetcher that another driver is inside of.
+/// How long to wait while another driver uses the fetcher.
 const OCCUPIED: Duration = Duration::from_millis(50);
 
 /// A task that drives a fetch.
@@ -133,8 +133,8 @@ impl FetchTask {
     async fn attempts(&mut self, delay: Duration) -> Result<PreparedToken, Failure> {
         wait(delay).await;
         loop {
-            // A panic of the fetcher is caught where it happens. A panic from elsewhere that ends the task (an unwinding
-            // thread drops the runtime) is not the fetcher's fault: the fetch is lost.
+            // A panic of the fetcher is caught where it happens. A panic from elsewhere that ends the task (an
+            // unwinding thread drops the runtime) is not the fetcher's fault: the fetch is lost.
             let attempted = caught(self.attempt()).await;
             let error = match attempted.unwrap_or(Err(Failure::Panicked)) {
                 Err(Failure::Fetch(error)) => error,
@@ -239,8 +239,8 @@ impl FetchTask {
         }
     }
 
-    /// Whether what was denied has been replaced meanwhile. Once in a fetch: a credential that differs at every look must
-    /// not become a loop.
+    /// Whether what was denied has been replaced meanwhile. Once in a fetch: a credential that differs at every look
+    /// must not become a loop.
     async fn has_new_credential(&mut self, error: &FetchError) -> bool {
         if !error.is_denial() || self.progress.with_new_credential {
             return false;

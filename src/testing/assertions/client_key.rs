@@ -29,7 +29,8 @@ pub(super) struct PublicKey {
 }
 
 impl ClientKey {
-    /// Creates a new key pair: RSA of 2048 bits, or the curve of the algorithm. An RSA key takes some tenths of a second.
+    /// Creates a new key pair: RSA of 2048 bits, or the curve of the algorithm. An RSA key takes some tenths of a
+    /// second.
     ///
     /// # Panics
     ///

@@ -15,12 +15,12 @@ use std::{
 pub use self::client_key::ClientKey;
 use self::client_key::PublicKey;
 
-/// What a bank requires of a client's assertions (RFC 7523): [`BankBuilder::assertions`](super::BankBuilder::assertions)
-/// takes it. The bank then accepts no secret.
+/// What a bank requires of a client's assertions (RFC 7523):
+/// [`BankBuilder::assertions`](super::BankBuilder::assertions) takes it. The bank then accepts no secret.
 ///
 /// It verifies the signature of each assertion, `alg`, `typ`, `iss` and `sub` (the client's id), `aud`, `iat` and `nbf`
-/// (at most 60 s off), `exp` and the lifetime, and `jti`: it answers a repeated one with 403, as Open Finance Brasil does.
-/// It denies a header or a claim that is not named here.
+/// (at most 60 s off), `exp` and the lifetime, and `jti`: it answers a repeated one with 403, as Open Finance Brasil
+/// does. It denies a header or a claim that is not named here.
 ///
 /// # Examples
 ///

@@ -54,8 +54,8 @@ impl Bank {
     ///
     /// # Errors
     ///
-    /// Fails if it cannot listen on the port, if a setting about the assertion cannot be read, or if there is one and the
-    /// cargo feature `jwt` is off.
+    /// Fails if it cannot listen on the port, if a setting about the assertion cannot be read, or if there is one and
+    /// the cargo feature `jwt` is off.
     pub async fn from_exchange(exchange: Exchange, port: u16) -> io::Result<RecordedBank> {
         #[cfg(not(feature = "jwt"))]
         if exchange.setting("assertion").is_some() {
@@ -93,7 +93,8 @@ impl RecordedBank {
         format!("{}{API}", self.server.origin())
     }
 
-    /// Returns the key that the client signs its assertions with, if the exchange has one. It is made anew for each bank.
+    /// Returns the key that the client signs its assertions with, if the exchange has one. It is made anew for each
+    /// bank.
     #[cfg(feature = "jwt")]
     pub fn client_key(&self) -> Option<&crate::testing::ClientKey> {
         self.handler.signed.as_ref().map(|it| &it.key)
@@ -109,8 +110,8 @@ impl RecordedBank {
         self.handler.state().token_requests
     }
 
-    /// Returns how requests differed from the exchange, member by member. A value of the request is not shown: it may be a
-    /// secret.
+    /// Returns how requests differed from the exchange, member by member. A value of the request is not shown: it may
+    /// be a secret.
     pub fn differences(&self) -> Vec<String> {
         self.handler.state().differences.clone()
     }

@@ -8,8 +8,8 @@ use super::{Authority, Identity, serving};
 use crate::testing::{Bank, CertificateUse, acceptor::ClientCertificate};
 
 impl Bank {
-    /// Accepts the client certificates of these authorities from now on, and no others. It applies to new handshakes: open
-    /// connections stay.
+    /// Accepts the client certificates of these authorities from now on, and no others. It applies to new handshakes:
+    /// open connections stay.
     ///
     /// # Errors
     ///
@@ -18,8 +18,8 @@ impl Bank {
         self.serving()?.accept_clients_of(authorities)
     }
 
-    /// Accepts only these client certificates of its own authority from now on, as if all others were revoked. It applies to
-    /// new handshakes: open connections stay. [`accept_clients_of`](Self::accept_clients_of) ends it.
+    /// Accepts only these client certificates of its own authority from now on, as if all others were revoked. It
+    /// applies to new handshakes: open connections stay. [`accept_clients_of`](Self::accept_clients_of) ends it.
     ///
     /// # Errors
     ///

@@ -154,7 +154,8 @@ async fn an_authority_is_replaced_while_the_bank_runs() {
     assert_eq!(response.status(), StatusCode::OK);
 }
 
-/// Each handshake asks for the certificate anew. A client that keeps neither connections nor TLS sessions needs no more.
+/// Each handshake asks for the certificate anew. A client that keeps neither connections nor TLS sessions needs no
+/// more.
 #[tokio::test]
 async fn a_resolver_shows_the_certificate_in_use_at_each_handshake() {
     let authority = Authority::new().unwrap();

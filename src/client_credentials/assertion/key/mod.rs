@@ -32,8 +32,9 @@ const FIELD: &str = "signing_key";
 
 /// A private key in memory that signs assertions: RSA from 2048 to 8192 bits, ECDSA on P-256 or P-384, or Ed25519.
 ///
-/// Read it from PEM or from a JWK, and give it to `ClientCredentialsBuilder::signing_key`. For a key that must not be in
-/// memory, write a [signer](SigningRequest) instead. It is zeroized when the last clone is dropped, and never printed.
+/// Read it from PEM or from a JWK, and give it to `ClientCredentialsBuilder::signing_key`. For a key that must not be
+/// in memory, write a [signer](SigningRequest) instead. It is zeroized when the last clone is dropped, and never
+/// printed.
 ///
 /// # Examples
 ///
@@ -71,8 +72,8 @@ enum Pair {
 }
 
 impl SigningKey {
-    /// Reads a key in PEM: PKCS #8 (`PRIVATE KEY`), PKCS #1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`). The text may
-    /// have other sections as well, such as certificates.
+    /// Reads a key in PEM: PKCS #8 (`PRIVATE KEY`), PKCS #1 (`RSA PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`). The text
+    /// may have other sections as well, such as certificates.
     ///
     /// # Errors
     ///
@@ -96,8 +97,8 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// If it is not such a key, if its numbers do not belong together, or if it is for encryption. The error says what to
-    /// do, and quotes nothing.
+    /// If it is not such a key, if its numbers do not belong together, or if it is for encryption. The error says what
+    /// to do, and quotes nothing.
     ///
     /// # Examples
     ///

@@ -1,7 +1,7 @@
 //! Reads a private key from PEM.
 //!
-//! Here and not in a library, since those leave copies of the key in memory that is not zeroized, and their errors quote
-//! the text or say too little.
+//! Here and not in a library, since those leave copies of the key in memory that is not zeroized, and their errors
+//! quote the text or say too little.
 
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
 use base64::{Engine, prelude::BASE64_STANDARD};

@@ -123,6 +123,6 @@ fn claim(name: &str, value: &ClaimValue) -> Checked {
         ClaimValue::Text(literal) => text(&field, literal),
         ClaimValue::List(literals) => literals.iter().try_for_each(|it| visible(&field, it)),
         ClaimValue::Reference(place) => place.check(),
-        ClaimValue::Integer(_) | ClaimValue::Boolean(_) | ClaimValue::Secret(_) => Ok(()),
+        ClaimValue::Number(_) | ClaimValue::Bool(_) | ClaimValue::Secret(_) => Ok(()),
     }
 }

@@ -29,9 +29,9 @@ pub enum ClaimValue {
     /// A text. `{client_id}` in it becomes the client's id.
     Text(String),
     /// A whole number.
-    Integer(i64),
+    Number(i64),
     /// `true` or `false`.
-    Boolean(bool),
+    Bool(bool),
     /// A list of texts.
     List(Vec<String>),
     /// A secret that is kept elsewhere, and read again before each fetch.
@@ -63,18 +63,18 @@ impl<'de> de::Visitor<'de> for Visitor {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<ClaimValue, E> {
-        Ok(ClaimValue::Boolean(value))
+        Ok(ClaimValue::Bool(value))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<ClaimValue, E> {
-        Ok(ClaimValue::Integer(value))
+        Ok(ClaimValue::Number(value))
     }
 
     /// Without quoting it, here and below: a secret may consist of digits.
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<ClaimValue, E> {
         let too_large = |_| E::invalid_value(de::Unexpected::Other("a larger number"), &self);
         i64::try_from(value)
-            .map(ClaimValue::Integer)
+            .map(ClaimValue::Number)
             .map_err(too_large)
     }
 
@@ -112,13 +112,13 @@ impl From<String> for ClaimValue {
 
 impl From<i64> for ClaimValue {
     fn from(number: i64) -> Self {
-        Self::Integer(number)
+        Self::Number(number)
     }
 }
 
 impl From<bool> for ClaimValue {
     fn from(value: bool) -> Self {
-        Self::Boolean(value)
+        Self::Bool(value)
     }
 }
 

@@ -17,12 +17,12 @@ const CLIENT_ID: &str = "{client_id}";
 /// The field of a token request that has the id where the dialect names none.
 const ID_FIELD: &str = "client_id";
 
-/// A JWT that the client signs to prove who it is (RFC 7523). Every attempt has a new one, with its own `jti`, `iat` and
-/// `exp`.
+/// A JWT that the client signs to prove who it is (RFC 7523). Every attempt has a new one, with its own `jti`, `iat`
+/// and `exp`.
 ///
-/// Start from [`Assertion::client`] or [`Assertion::grant`] and set fields, or read it from a configuration. Give the key
-/// with `ClientCredentialsBuilder::signing_key`, or a signer with `ClientCredentialsBuilder::signer`: both need the cargo
-/// feature `jwt`.
+/// Start from [`Assertion::client`] or [`Assertion::grant`] and set fields, or read it from a configuration. Give the
+/// key with `ClientCredentialsBuilder::signing_key`, or a signer with `ClientCredentialsBuilder::signer`: both need the
+/// cargo feature `jwt`.
 ///
 /// The token request then has neither a secret nor an `Authorization` header, whatever
 /// [`Dialect::credentials`](super::Dialect::credentials) says. Only the name of the id's field is taken from there.
@@ -85,11 +85,13 @@ pub struct Assertion {
     pub issuer: String,
     /// The claim `sub`. Default: `{client_id}`.
     pub subject: String,
-    /// The time from `iat` to `exp`, in whole seconds: a fraction is cut off. Default: 60 s. At least 1 s and at most 24 h.
-    /// Keep it as short as the clocks allow: Open Finance Brasil shows 60 s, Itaú takes at most 300 s, Stone 15 minutes.
+    /// The time from `iat` to `exp`, in whole seconds: a fraction is cut off. Default: 60 s. At least 1 s and at most
+    /// 24 h. Keep it as short as the clocks allow: Open Finance Brasil shows 60 s, Itaú takes at most 300 s, Stone 15
+    /// minutes.
     pub lifetime: Duration,
-    /// How far `iat` lies before this machine's time, in whole seconds. Default: 0 s. Set a few seconds for a server that
-    /// rejects an `iat` in its future and whose clock is behind. `exp` moves with it. It must be shorter than the lifetime.
+    /// How far `iat` lies before this machine's time, in whole seconds. Default: 0 s. Set a few seconds for a server
+    /// that rejects an `iat` in its future and whose clock is behind. `exp` moves with it. It must be shorter than the
+    /// lifetime.
     pub issued_at_skew: Duration,
     /// Whether there is a claim `nbf`, equal to `iat`. Default: `false`.
     pub not_before: bool,
@@ -100,8 +102,8 @@ pub struct Assertion {
     /// The header `x5t#S256`: the SHA-256 of the certificate in DER, as base64url without padding. Default: none.
     pub x5t_s256: Option<String>,
     /// Whether the token request also names the client in a field (RFC 7521 §4.2), which is called as in
-    /// [`Dialect::credentials`](super::Dialect::credentials), else `client_id`. Default: for [`AssertionUse::Client`] yes; for [`AssertionUse::Grant`] only
-    /// if `credentials` is [`CredentialPlacement::IdOnly`].
+    /// [`Dialect::credentials`](super::Dialect::credentials), else `client_id`. Default: for [`AssertionUse::Client`]
+    /// yes; for [`AssertionUse::Grant`] only if `credentials` is [`CredentialPlacement::IdOnly`].
     pub client_id: Option<bool>,
     /// Further claims. Default: none.
     pub claims: BTreeMap<String, ClaimValue>,
@@ -112,12 +114,13 @@ pub struct Assertion {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AssertionUse {
-    /// It authenticates the client (RFC 7523 §2.2): the fields `client_assertion_type` and `client_assertion`, beside the
-    /// grant and the scopes. Open Finance Brasil, Stone and Itaú use it.
+    /// It authenticates the client (RFC 7523 §2.2): the fields `client_assertion_type` and `client_assertion`, beside
+    /// the grant and the scopes. Open Finance Brasil, Stone and Itaú use it.
     #[default]
     Client,
-    /// It is the grant itself (RFC 7523 §2.1): `grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer` and `assertion`, as
-    /// in Bradesco's older API. If [`Dialect::grant`](super::Dialect::grant) is not the default, its field is sent in place of that `grant_type`.
+    /// It is the grant itself (RFC 7523 §2.1): `grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer` and
+    /// `assertion`, as in Bradesco's older API. If [`Dialect::grant`](super::Dialect::grant) is not the default, its
+    /// field is sent in place of that `grant_type`.
     Grant,
 }
 

@@ -2,19 +2,19 @@
 
 use reqwest::ClientBuilder;
 
-use super::{build::ClientCredentialsBuilder, exchange, own_thread};
+use super::{ClientCredentialsBuilder, reqwest::one_use};
 use crate::{ConfigError, identity::Identity, lifecycle::TokenSource};
 
 impl ClientCredentialsBuilder {
-    /// Sets the certificate that the client shows to the token endpoint. Give the same identity to the API's client: see
-    /// [`Identity`].
+    /// Sets the certificate that the client shows to the token endpoint. Give the same identity to the API's client:
+    /// see [`Identity`].
     ///
-    /// When the certificate changes, the token is refreshed behind the requests, since it may be bound to the certificate
-    /// (RFC 8705). [`Status`](crate::Status) has the certificate's end, and an error that may come from an expired
-    /// certificate says so.
+    /// When the certificate changes, the token is refreshed behind the requests, since it may be bound to the
+    /// certificate (RFC 8705). [`Status`](crate::Status) has the certificate's end, and an error that may come from an
+    /// expired certificate says so.
     ///
-    /// Build the source with [`build_reqwest_with`](Self::build_reqwest_with). With [`build`](Self::build) the transport is
-    /// yours: make it a [`RenewingClient`](crate::identity::RenewingClient).
+    /// Build the source with [`build_reqwest_with`](Self::build_reqwest_with). With [`build`](Self::build) the
+    /// transport is yours: make it a [`RenewingClient`](crate::identity::RenewingClient).
     ///
     /// # Examples
     ///
@@ -50,15 +50,9 @@ impl ClientCredentialsBuilder {
             return self.build_reqwest(make());
         };
         self.settle()?;
-        // As in `build_reqwest`.
-        let make = move || make().pool_max_idle_per_host(0);
-        let transport = self
-            .dialect
-            .token_origin()
-            .and_then(|destination| identity.reqwest_service(make, &destination))
-            .map_err(|error| error.of(&self.dialect.name))?;
-        let exchange = exchange::over::<_, reqwest::Body>(transport);
-        self.source_over(own_thread::each_on_its_own(exchange))
+        self.over_reqwest(|destination| {
+            identity.reqwest_service(move || one_use(make()), destination)
+        })
     }
 
     /// One ready-made client cannot follow a certificate that changes.

@@ -1,4 +1,4 @@
-//! A client's secret, wherever it is kept.
+//! A client's secret, which may change while the source runs.
 
 use std::{fmt, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
@@ -23,8 +23,8 @@ use crate::{
 /// not hold is an error that names the position: a space at an end, a zero-width space, a no-break space.
 ///
 /// If the secret cannot be read when the source is built, that is a [`ConfigError`]. A function is called for the first
-/// time by the first fetch, which fails if the function does. If the secret cannot be read later (the file is empty, the
-/// vault is down), the last value stays in use, and one `WARN` says why. The next good read ends that.
+/// time by the first fetch, which fails if the function does. If the secret cannot be read later (the file is empty,
+/// the vault is down), the last value stays in use, and one `WARN` says why. The next good read ends that.
 ///
 /// One read takes at most three quarters of `timeouts.attempt`. Default: 6 s.
 ///
@@ -74,7 +74,8 @@ impl Secret {
     /// Reads the secret with an async function.
     ///
     /// Return a [`FetchError`] to say how the first fetch is to treat a failure. Any other error is
-    /// [`Unclear`](crate::FailureClass::Unclear). Put no secret into the error: its text is logged. A panic is a failure.
+    /// [`Unclear`](crate::FailureClass::Unclear). Put no secret into the error: its text is logged. A panic is a
+    /// failure.
     ///
     /// Do not cache in the function: it is called once for each fetch, and every 5 s during a back-off after a denial.
     ///

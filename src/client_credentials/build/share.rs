@@ -2,46 +2,42 @@
 
 use tower::Layer;
 
-use super::{
-    ClientCredentialsBuilder,
-    dialect::{Assertion, ClaimValue, Dialect, ParamValue},
-    fetcher::ClientCredentials,
-    request::Client,
-};
+use super::ClientCredentialsBuilder;
 use crate::{
-    ConfigError,
-    identity::Secret,
-    lifecycle::{Clock, TokenSource, TokenSourceBuilder},
-    policy::Policy,
+    ConfigError, Secret,
+    client_credentials::{
+        ClientCredentials,
+        dialect::{Assertion, ClaimValue, Dialect},
+        request::Client,
+    },
+    lifecycle::{TokenSource, TokenSourceBuilder},
     shared::{SharedLayer, SharedStore, StoreKey, WhenStoreIsDown},
 };
 
+/// What the user says of sharing.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sharing {
+pub(super) struct Share {
     store: Option<SharedStore>,
     when_down: Option<WhenStoreIsDown>,
     identities: Vec<String>,
 }
-
-/// What the source is built over.
-pub(super) struct Over(Option<SharedLayer>);
 
 impl ClientCredentialsBuilder {
     /// Shares the token with all replicas that use the same store, token URL, client id, grant, scopes, further fields
     /// and headers of the token request, header values, and subject of an assertion. Default: each process has its own
     /// token.
     ///
-    /// Use it where the token endpoint is scarce, or revokes the old token when it issues a new one. Do not use it for a
-    /// single process.
+    /// Use it where the token endpoint is scarce, or revokes the old token when it issues a new one. Do not use it for
+    /// a single process.
     pub fn shared(mut self, store: SharedStore) -> Self {
-        self.sharing.store = Some(store);
+        self.share.store = Some(store);
         self
     }
 
     /// Shares the token only with replicas that name the same identity. Default: none; several are all compared.
     ///
-    /// Use it where a token is good for more than the client id says: with tokens that are bound to a client certificate
-    /// (RFC 8705), name the certificate's thumbprint. What is named is hashed, and not stored.
+    /// Use it where a token is good for more than the client id says: with tokens that are bound to a client
+    /// certificate (RFC 8705), name the certificate's thumbprint. What is named is hashed, and not stored.
     ///
     /// # Examples
     ///
@@ -57,43 +53,54 @@ impl ClientCredentialsBuilder {
     /// # Ok::<(), tower_oauth::ConfigError>(())
     /// ```
     pub fn shared_identity(mut self, identity: impl Into<String>) -> Self {
-        self.sharing.identities.push(identity.into());
+        self.share.identities.push(identity.into());
         self
     }
 
     /// Sets what to do while the store is down. Default: [`WhenStoreIsDown::FetchAlone`]. There is no default for a
     /// provider that keeps one token active (`single_active`): choose there.
     pub fn when_store_is_down(mut self, choice: WhenStoreIsDown) -> Self {
-        self.sharing.when_down = Some(choice);
+        self.share.when_down = Some(choice);
         self
     }
-}
 
-impl Sharing {
-    pub(super) fn over(
+    pub(super) fn shared_source(
         &self,
-        dialect: &Dialect,
-        client: &Client,
-        secret: Option<&Secret>,
-        policy: &Policy,
-    ) -> Result<Over, ConfigError> {
-        let Some(store) = &self.store else {
-            return Ok(Over(None));
+        fetcher: ClientCredentials,
+    ) -> Result<TokenSourceBuilder, ConfigError> {
+        let layer = self.shared_layer();
+        let Some(layer) = layer.map_err(|error| error.of(&self.dialect.name))? else {
+            return Ok(TokenSource::builder(fetcher));
         };
-        if policy.refresh.single_active && self.when_down.is_none() {
+        Ok(TokenSource::builder(layer.layer(fetcher.always_ready())).sharing(layer.sharing()))
+    }
+
+    /// `None`: nothing is shared.
+    fn shared_layer(&self) -> Result<Option<SharedLayer>, ConfigError> {
+        let Some(store) = self.share.store.clone() else {
+            return Ok(None);
+        };
+        if self.policy.refresh.single_active && self.share.when_down.is_none() {
             return Err(ConfigError::new(
                 "when_store_is_down",
                 "must be chosen where one token is active at a time: FetchAlone revokes the tokens of other replicas while the store is down, Fail lets requests fail once the token has expired",
             ));
         }
-        let layer = SharedLayer::for_key(store.clone(), self.key(dialect, client)?);
-        let secret = secret.and_then(Secret::read_when_built).transpose()?;
-        let layer =
-            layer.credential(secret.map(|it| StoreKey::new("credential").with(it.expose())));
-        let choice = self.when_down.unwrap_or_default();
-        Ok(Over(Some(layer.when_store_is_down(choice))))
+        let key = self.share.key(&self.dialect, &self.client)?;
+        let secret = self.secret.as_ref().and_then(Secret::read_when_built);
+        let credential = secret
+            .transpose()?
+            .map(|it| StoreKey::new("credential").with(it.expose()));
+        let layer = SharedLayer::for_key(store, key)
+            .credential(credential)
+            .when_store_is_down(self.share.when_down.unwrap_or_default())
+            .policy(self.policy.clone())
+            .clock(self.clock.clone());
+        Ok(Some(layer))
     }
+}
 
+impl Share {
     /// Everything that decides which token the endpoint issues, but what proves it (the secret, the signing key), which
     /// may be changed under a live token.
     fn key(&self, dialect: &Dialect, client: &Client) -> Result<StoreKey, ConfigError> {
@@ -113,7 +120,7 @@ impl Sharing {
         ] {
             key = key.with(list);
             for (name, value) in values {
-                key = key.with(name).with(of(value)?.expose());
+                key = key.with(name).with(value.resolve()?.expose());
             }
         }
         key = match &dialect.assertion {
@@ -143,30 +150,11 @@ fn asserted(mut key: StoreKey, assertion: &Assertion) -> Result<StoreKey, Config
     Ok(key)
 }
 
-impl Over {
-    pub(super) fn source(
-        self,
-        fetcher: ClientCredentials,
-        policy: &Policy,
-        clock: &Clock,
-    ) -> TokenSourceBuilder {
-        let Some(layer) = self.0 else {
-            return TokenSource::builder(fetcher);
-        };
-        let layer = layer.policy(policy.clone()).clock(clock.clone());
-        TokenSource::builder(layer.layer(fetcher.always_ready())).sharing(layer.sharing())
-    }
-}
-
-fn of(value: &ParamValue) -> Result<crate::ClientSecret, ConfigError> {
-    value.resolve()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        ClientId, ClientSecret, SigningAlgorithm,
+        ClientId, ClientSecret, Clock, SigningAlgorithm,
         client_credentials::{AssertionUse, Audience},
         shared::SealingKeys,
     };
@@ -179,7 +167,7 @@ mod tests {
     }
 
     fn name(builder: &ClientCredentialsBuilder) -> String {
-        let key = builder.sharing.key(&builder.dialect, &builder.client);
+        let key = builder.share.key(&builder.dialect, &builder.client);
         key.unwrap().finish()
     }
 
@@ -252,8 +240,7 @@ mod tests {
         let store = SharedStore::in_memory(Clock::system(), SealingKeys::new(&[7; 32]));
         let over = |builder: ClientCredentialsBuilder| {
             let builder = builder.policy(|policy| policy.refresh.single_active = true);
-            let sharing = builder.sharing.clone();
-            sharing.over(&builder.dialect, &builder.client, None, &builder.policy)
+            builder.shared_layer()
         };
         let error = over(builder().shared(store.clone())).err().unwrap();
         assert_eq!(error.field(), "when_store_is_down");

@@ -1,0 +1,56 @@
+//! Where the token may go.
+
+use super::ClientCredentialsBuilder;
+use crate::{ConfigError, Origin, client_credentials::Dialect, origin::AllowedOrigins};
+
+/// The first mistake is reported by the last step.
+pub(super) type Origins = Result<Vec<Origin>, ConfigError>;
+
+impl ClientCredentialsBuilder {
+    /// Allows the token to be sent to an origin, such as `https://api.example`. The first call replaces the dialect's
+    /// origins; each further call adds one.
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.origins = with(self.origins, &origin.into());
+        self
+    }
+
+    /// Allows plain `http` for an origin: the token endpoint's, or one added with [`origin`](Self::origin). Use it only
+    /// where something else protects the connection, such as a service mesh that adds TLS: anyone on the network path
+    /// can otherwise read the secret and the token.
+    pub fn danger_allow_http(mut self, origin: impl Into<String>) -> Self {
+        self.plain_http = with(self.plain_http, &origin.into());
+        self
+    }
+
+    /// Replaces the dialect's origins, if there are others.
+    pub(super) fn put_origins(&mut self) -> Result<(), ConfigError> {
+        let origins = self.origins.clone()?;
+        if !origins.is_empty() {
+            self.dialect.origins = origins;
+        }
+        self.dialect
+            .danger_allow_http
+            .extend(self.plain_http.clone()?);
+        Ok(())
+    }
+}
+
+fn with(origins: Origins, origin: &str) -> Origins {
+    let mut origins = origins?;
+    origins.push(origin.parse()?);
+    Ok(origins)
+}
+
+/// An origin with plain `http` is permitted and not named: it may be the token endpoint's, which gets no token if the
+/// API's origins are named.
+pub(super) fn allowed_origins(dialect: &Dialect) -> AllowedOrigins {
+    let mut allowed = AllowedOrigins::default();
+    dialect
+        .origins
+        .iter()
+        .cloned()
+        .for_each(|origin| allowed.allow(origin));
+    let plain_http = dialect.danger_allow_http.iter().cloned();
+    plain_http.for_each(|origin| allowed.permit_http(origin));
+    allowed
+}
