@@ -310,7 +310,11 @@ impl Attempt {
             return Err(store_error(error, never_worked));
         }
         if parts.sharing.bypass() {
-            warn!("the shared store is down: this replica fetches by itself");
+            let cause = error.as_ref().map(StoreError::cause);
+            warn!(
+                error = cause.map(tracing::field::display),
+                "the shared store is down: this replica fetches by itself"
+            );
         }
         fetch(self.request).await
     }
