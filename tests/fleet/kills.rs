@@ -1,8 +1,8 @@
 //! Replicas that are killed while the fleet refreshes its token.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tower_oauth::testing::{Bank, Fault};
 
 use crate::{
