@@ -38,6 +38,7 @@
 //! - [`guide::any_oauth_server`]: another server, or tokens from somewhere else.
 //! - [`guide::add_a_bank`]: a bank as a TOML file, step by step.
 //! - [`guide::mtls`]: client certificates that are renewed while running.
+//! - [`guide::secrets_that_change`]: a client secret that is replaced without a restart.
 //! - [`guide::signed_assertions`]: a JWT that the client signs, in place of a secret.
 //! - [`guide::secrets_that_change`]: secrets from a file or a vault, replaced without a restart.
 //! - [`guide::share_a_token`]: one token for all replicas, through Redis.
@@ -98,7 +99,7 @@
 //! - `client-credentials` (default): the client-credentials grant, with dialects and providers as data. A fetcher of
 //!   your own does not need it.
 //! - `reqwest` (default): a `reqwest` client, configured so that it sends no secret to another origin.
-//! - `rustls` (default): TLS for that client.
+//! - `rustls` (default): TLS for that client, and client certificates that are renewed while running, see [`identity`].
 //! - `reqwest-middleware`: the token source as a `reqwest_middleware::Middleware`.
 //! - `jwt`: clients that prove themselves by a JWT they sign, see [`Assertion`](client_credentials::Assertion).
 //! - `redis`: one token for all replicas of a service, see [`shared`].

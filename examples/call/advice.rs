@@ -75,6 +75,10 @@ impl<'a> Advice<'a> {
         if let Some(tls) = cause.tls {
             return self.on_tls(tls);
         }
+        if cause.text.contains("the shared store ") {
+            return "Check --store: scheme (rediss:// for TLS), host, port, user and password."
+                .into();
+        }
         match (cause.kind, cause.status, cause.code.as_deref()) {
             (_, Some(429), _) => too_many(cause.retry_at),
             (_, Some(404 | 405 | 410), _) => format!("Check {}.", self.token_url()),

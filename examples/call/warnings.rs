@@ -1,5 +1,5 @@
-//! What the crate warns of while it reads certificates and the token endpoint's answers, on standard error: a call may
-//! succeed in spite of it.
+//! What the crate warns of while it reads certificates, the shared store and the token endpoint's answers, on standard
+//! error: a call may succeed in spite of it.
 
 use std::{
     collections::HashSet,
@@ -21,7 +21,11 @@ use tracing_subscriber::{
 use crate::terminal::say;
 
 /// Failed fetches are not among them: those are the advice's.
-const SHOWN: [&str; 2] = ["tower_oauth::client_credentials", "tower_oauth::identity"];
+const SHOWN: [&str; 3] = [
+    "tower_oauth::client_credentials",
+    "tower_oauth::identity",
+    "tower_oauth::shared",
+];
 
 /// From now on each warning is shown, once.
 pub(crate) fn show() {

@@ -96,9 +96,9 @@ fn own(
         }
     }
     Err(match damaged {
-        Some(number) => {
-            Mistake::Certificate(format!("certificate {number} of the file is damaged"))
-        }
+        Some(number) => Mistake::Certificate(format!(
+            "certificate {number} of the file is damaged, or not of X.509 version 3, which TLS needs"
+        )),
         None => Mistake::Key("the key does not belong to the certificate"),
     })
 }

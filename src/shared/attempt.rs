@@ -317,7 +317,11 @@ impl Attempt {
             return Err(down.into());
         }
         if parts.sharing.bypass() {
-            warn!("the shared store is down: this replica fetches by itself");
+            let cause = error.as_ref().map(StoreError::cause);
+            warn!(
+                error = cause.map(tracing::field::display),
+                "the shared store is down: this replica fetches by itself"
+            );
         }
         let answer = fetch(self.request).await;
         if answer.is_ok() {

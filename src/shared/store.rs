@@ -1,6 +1,12 @@
 //! The few operations that a store must have.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    fmt::{self, Display},
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{memory::MemoryStore, redis::RedisStore, sealing::SealingKeys};
 use crate::{BoxError, Clock, ConfigError};
@@ -36,6 +42,15 @@ pub(super) enum StoreError {
     /// The store rejects the password or lacks a permission.
     AccessDenied(BoxError),
     Failed(BoxError),
+}
+
+impl StoreError {
+    pub(super) fn cause(&self) -> &dyn Display {
+        match self {
+            Self::TimedOut => &"no answer within 250 ms",
+            Self::AccessDenied(cause) | Self::Failed(cause) => cause,
+        }
+    }
 }
 
 /// A lease as its holder shows it.

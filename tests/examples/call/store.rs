@@ -60,11 +60,14 @@ async fn a_store_that_is_down_is_left_out_or_fails_the_call_as_chosen() {
     let alone = call.clone().run().await;
     assert_eq!(alone.code, 0, "{}", alone.stderr);
     assert_eq!(alone.report()["token"]["from_store"], 0);
+    let warning =
+        "call: warning: the shared store is down: this replica fetches by itself; error: ";
+    assert!(alone.stderr.contains(warning), "{}", alone.stderr);
     assert_eq!(bank.counters().token_requests, 1);
     let fails = call.arg("--when-store-is-down", "fail").run().await;
     assert_eq!(fails.code, 1, "{}", fails.stderr);
     assert!(
-        fails.stderr.contains("the shared store"),
+        fails.stderr.contains("the shared store is down") && fails.stderr.contains("Check --store"),
         "{}",
         fails.stderr
     );
