@@ -40,7 +40,6 @@
 //! - [`guide::mtls`]: client certificates that are renewed while running.
 //! - [`guide::secrets_that_change`]: a client secret that is replaced without a restart.
 //! - [`guide::signed_assertions`]: a JWT that the client signs, in place of a secret.
-//! - [`guide::secrets_that_change`]: secrets from a file or a vault, replaced without a restart.
 //! - [`guide::share_a_token`]: one token for all replicas, through Redis.
 //! - [`guide::stack`]: the order of time-outs, retries, redirects, tracing and limits.
 //! - [`guide::test_your_service`]: banks on loopback, and paused clocks.

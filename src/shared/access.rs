@@ -48,6 +48,10 @@ impl Core {
 }
 
 impl Down {
+    pub(super) fn cause(&self) -> Option<&dyn std::fmt::Display> {
+        self.error.as_ref().map(StoreError::cause)
+    }
+
     /// Whether the configuration is wrong. An outage is not a mistake.
     pub(super) fn is_a_mistake(&self) -> bool {
         self.never_worked && matches!(self.error, Some(StoreError::AccessDenied(_)))
@@ -61,7 +65,7 @@ impl From<Down> for FetchError {
         match down.error {
             Some(StoreError::AccessDenied(source)) if is_a_mistake => new(
                 FailureClass::Permanent,
-                "the shared store denies access; check its user, password and permissions",
+                "the shared store denies access; check its user, password, permissions and database",
             )
             .with_source(source),
             Some(StoreError::AccessDenied(source) | StoreError::Failed(source)) => {

@@ -317,9 +317,8 @@ impl Attempt {
             return Err(down.into());
         }
         if parts.sharing.bypass() {
-            let cause = error.as_ref().map(StoreError::cause);
             warn!(
-                error = cause.map(tracing::field::display),
+                error = down.cause().map(tracing::field::display),
                 "the shared store is down: this replica fetches by itself"
             );
         }

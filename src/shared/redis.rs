@@ -149,7 +149,10 @@ fn read_error(error: RedisError) -> StoreError {
     let denied = denied || matches!(error.code(), Some("NOAUTH" | "WRONGPASS"));
     // A command that a script may not call is an error of the script: the texts of Redis 7.2, and of those before.
     let of_script = |text: &str| text.contains("ACL failure") || text.contains("can't run this");
-    let denied = denied || of_script(&error.to_string());
+    // So is a database that the URL names and the server does not have.
+    let of_database = |text: &str| text.contains("refused to switch database");
+    let text = error.to_string();
+    let denied = denied || of_script(&text) || of_database(&text);
     // The client quotes an answer that it cannot read: it may be anything, and 512 MiB long.
     if matches!(
         error.kind(),

@@ -39,7 +39,7 @@ pub(super) enum Lease {
 #[derive(Debug)]
 pub(super) enum StoreError {
     TimedOut,
-    /// The store rejects the password or lacks a permission.
+    /// The store rejects the password or the database, or a permission is missing.
     AccessDenied(BoxError),
     Failed(BoxError),
 }

@@ -98,7 +98,7 @@ async fn a_full_store_fails_no_replica() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server: run .ci/fleet"]
-async fn a_wrong_password_is_an_error_with_its_reason() {
+async fn a_wrong_password_or_database_is_an_error_with_its_reason() {
     let redis = RedisServer::start(&["--requirepass", "right"]).await;
     let bank = Bank::bankly().start().await.unwrap();
     let address = redis.url().replace("redis://", "");
@@ -108,6 +108,10 @@ async fn a_wrong_password_is_an_error_with_its_reason() {
         assert!(answer.contains("check its user, password"), "{answer}");
         assert!(!answer.contains("c4n4ry"), "{answer}");
     }
+    let no_database = Settings::new(&bank, &format!("redis://:right@{address}/99"));
+    let answer = no_database.start().ask("token").await;
+    assert!(answer.contains("permissions and database"), "{answer}");
+    assert!(answer.contains("out of range"), "{answer}");
     let mut right = with(":right").start();
     right.token().await;
     assert_eq!(bank.counters().token_requests, 1);

@@ -57,7 +57,7 @@ async fn a_missing_permission_is_an_error_with_its_reason() {
         let url = user(&redis, &format!("{ENOUGH} {missing}")).await;
         let answer = Settings::new(&bank, &url).start().ask("token").await;
         assert!(
-            answer.contains("check its user, password and permissions"),
+            answer.contains("check its user, password, permissions and database"),
             "{missing}: {answer}"
         );
         assert!(!answer.contains("c4n4ry"), "{answer}");
