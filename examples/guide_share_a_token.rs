@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower::{Layer, service_fn};
 use tower_oauth::{
-    BoxError, ClientId, ClientSecret, Clock, Token, TokenOrigin, TokenRequest, TokenSource,
+    BoxError, ClientId, ClientSecret, Clock, ObtainedFrom, Token, TokenRequest, TokenSource,
     provider::bankly,
     shared::{SealingKeys, SharedLayer, SharedStore},
 };
@@ -40,6 +40,6 @@ async fn main() -> Result<(), BoxError> {
     let (first, second) = (a_fetcher(store.clone())?, a_fetcher(store)?);
     first.token().await?;
     second.token().await?;
-    assert_eq!(second.status().origin, Some(TokenOrigin::Store));
+    assert_eq!(second.status().obtained_from, Some(ObtainedFrom::Store));
     Ok(())
 }

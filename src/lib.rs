@@ -172,7 +172,7 @@ pub use rejection::{Rejection, RejectionRule};
 pub use secret::Secret;
 pub use secret::{ClientId, ClientSecret, SecretRef};
 pub use sharing::{Sharing, SharingStatus};
-pub use token::{FetchCause, Generation, Token, TokenOrigin, TokenRequest};
+pub use token::{FetchCause, Generation, ObtainedFrom, Token, TokenRequest};
 
 /// The README's code, compiled and run.
 #[cfg(all(

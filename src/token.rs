@@ -82,14 +82,14 @@ pub struct Token {
     life: Life,
     issued_at: Option<SystemTime>,
     extras: Vec<(Box<str>, SecretString)>,
-    origin: TokenOrigin,
+    obtained_from: ObtainedFrom,
 }
 
 /// Where a fetcher got a token from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum TokenOrigin {
+pub enum ObtainedFrom {
     /// `endpoint`: the token endpoint, or whatever issues the token. The default.
     #[default]
     Endpoint,
@@ -97,7 +97,7 @@ pub enum TokenOrigin {
     Store,
 }
 
-impl TokenOrigin {
+impl ObtainedFrom {
     /// Returns the word for logs, metrics and JSON.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -123,7 +123,7 @@ impl Token {
             life: Life::Unstated,
             issued_at: None,
             extras: Vec::new(),
-            origin: TokenOrigin::Endpoint,
+            obtained_from: ObtainedFrom::Endpoint,
         }
     }
 
@@ -157,16 +157,16 @@ impl Token {
         self
     }
 
-    /// Says where the token comes from, for logs and status. Default: [`TokenOrigin::Endpoint`].
+    /// Says where the token comes from, for logs and status. Default: [`ObtainedFrom::Endpoint`].
     #[must_use]
-    pub fn with_origin(mut self, origin: TokenOrigin) -> Self {
-        self.origin = origin;
+    pub fn with_obtained_from(mut self, from: ObtainedFrom) -> Self {
+        self.obtained_from = from;
         self
     }
 
     /// Returns where the token comes from.
-    pub fn origin(&self) -> TokenOrigin {
-        self.origin
+    pub fn obtained_from(&self) -> ObtainedFrom {
+        self.obtained_from
     }
 
     /// Returns the token's text, a secret. Do not log it.
@@ -229,7 +229,7 @@ impl fmt::Debug for Token {
             .field("life", &self.life)
             .field("issued_at", &self.issued_at)
             .field("extras", &extras)
-            .field("origin", &self.origin)
+            .field("obtained_from", &self.obtained_from)
             .finish()
     }
 }

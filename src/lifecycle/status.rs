@@ -18,7 +18,7 @@ use super::{
 use crate::error::{FailureClass, OAuthError, OAuthErrorKind};
 use crate::{
     sharing::{Sharing, SharingStatus},
-    token::{FetchCause, TokenOrigin},
+    token::{FetchCause, ObtainedFrom},
 };
 
 /// A source's state at one moment, for health pages, metrics and logs. It holds no secret.
@@ -56,7 +56,7 @@ pub struct Status {
     #[serde(rename = "expires_in_s", serialize_with = "as_seconds")]
     pub expires_in: Option<Duration>,
     /// Where the current token came from: the endpoint, or a store that replicas share.
-    pub origin: Option<TokenOrigin>,
+    pub obtained_from: Option<ObtainedFrom>,
     /// What the source shares with other replicas; `None` if it shares nothing.
     pub sharing: Option<SharingStatus>,
     /// Whether a fetch is under way.
@@ -285,7 +285,7 @@ impl Status {
             issued_at: current.map(|issued| issued.issued_at),
             lifetime: current.map(|issued| issued.lifetime),
             expires_in: current.map(|issued| issued.expires_at.remaining(now)),
-            origin: current.map(|issued| issued.token.origin()),
+            obtained_from: current.map(|issued| issued.token.obtained_from()),
             sharing: core.config.sharing.as_ref().map(Sharing::status),
             fetching: seen.fetching,
             last_success: seen.last_success,

@@ -43,7 +43,7 @@ pub(crate) fn fetched(attempts: u32, installed: &Installed, lifetime: Duration, 
         generation = installed.issued.generation.get(),
         lifetime_s = lifetime.as_secs(),
         repeated,
-        origin = installed.issued.token.origin().as_str(),
+        obtained_from = installed.issued.token.obtained_from().as_str(),
         duration_ms = millis(took),
         "token fetched"
     );

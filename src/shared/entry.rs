@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::sealing::Opened;
-use crate::{FailureClass, FetchError, FetchErrorKind, Token, TokenOrigin, TokenRequest};
+use crate::{FailureClass, FetchError, FetchErrorKind, ObtainedFrom, Token, TokenRequest};
 
 /// How often a replica looks whether the pause of another one was ended early.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ impl StoredToken {
         let mut token = Token::new(std::mem::take(&mut stored.value))
             .with_lifetime(lifetime)
             .with_issued_at((request.started_at() + elapsed).checked_sub(age)?)
-            .with_origin(TokenOrigin::Store);
+            .with_obtained_from(ObtainedFrom::Store);
         for (name, value) in std::mem::take(&mut stored.extras) {
             token = token.with_extra(name, value);
         }

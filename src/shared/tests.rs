@@ -17,7 +17,7 @@ use super::{
     sealing::Label,
     store::{Holder, Lease, Operation, Snapshot, StoreError, TokenStore},
 };
-use crate::{Clock, FailureClass, FetchError, Token, TokenOrigin, TokenRequest, TokenSource};
+use crate::{Clock, FailureClass, FetchError, ObtainedFrom, Token, TokenRequest, TokenSource};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -199,7 +199,7 @@ async fn fifty_cold_replicas_make_one_token_request() {
     let tokens = futures_util::future::join_all(asked).await;
     assert!(tokens.iter().all(|it| it == "token-1"), "{tokens:?}");
     assert_eq!(fleet.requests(), 1);
-    let from_store = |it: &&TokenSource| it.status().origin == Some(TokenOrigin::Store);
+    let from_store = |it: &&TokenSource| it.status().obtained_from == Some(ObtainedFrom::Store);
     assert_eq!(replicas.iter().filter(from_store).count(), 49);
     let counted: u64 = replicas
         .iter()
@@ -366,7 +366,7 @@ async fn without_its_store_a_replica_fetches_by_itself_and_says_so() {
     let sharing = replica.status().sharing.unwrap();
     assert!(sharing.bypassed);
     assert_eq!((sharing.bypasses, sharing.store_failures), (1, 1));
-    assert_eq!(replica.status().origin, Some(TokenOrigin::Endpoint));
+    assert_eq!(replica.status().obtained_from, Some(ObtainedFrom::Endpoint));
 }
 
 #[tokio::test(start_paused = true)]

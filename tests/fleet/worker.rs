@@ -114,8 +114,8 @@ async fn worker() {
                 match source.token().await {
                     Ok(token) => {
                         let took = started.elapsed().as_micros();
-                        let origin = source.status().origin.unwrap().as_str();
-                        format!("ok {origin} {took} {}", token.expose_token())
+                        let from = source.status().obtained_from.unwrap().as_str();
+                        format!("ok {from} {took} {}", token.expose_token())
                     }
                     Err(error) => format!("error {error}"),
                 }

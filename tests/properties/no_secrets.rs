@@ -131,7 +131,7 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
         shown(&token()),
         shown(&headers()),
         shown(&TokenRequest::first(Clock::tokio().wall()).with_previous(token())),
-        shown(&token().origin()),
+        shown(&token().obtained_from()),
         shown(&Sharing::default()),
         shown(&Sharing::default().status()),
         shown(&source),

@@ -12,7 +12,7 @@ use crate::{
     lifecycle::{
         clock::Now, credential, prepared::PreparedToken, status::AtomicCounters, telemetry,
     },
-    token::TokenOrigin,
+    token::ObtainedFrom,
 };
 
 impl FetchTask {
@@ -41,7 +41,7 @@ impl FetchTask {
         };
         let attempts = self.progress.attempts;
         AtomicCounters::add(&self.core.counters.failures, attempts - 1);
-        if installed.issued.token.origin() == TokenOrigin::Store {
+        if installed.issued.token.obtained_from() == ObtainedFrom::Store {
             AtomicCounters::count(&self.core.counters.from_store);
         }
         self.tell(Outcome::Succeeded);
