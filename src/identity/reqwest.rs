@@ -15,7 +15,7 @@ impl Identity {
     /// # Errors
     ///
     /// Returns an error if `reqwest` cannot read the pair.
-    pub fn reqwest(&self) -> Result<reqwest::Identity, ConfigError> {
+    pub fn reqwest_identity(&self) -> Result<reqwest::Identity, ConfigError> {
         let pem = pem(&self.current().pair);
         reqwest::Identity::from_pem(pem.as_bytes())
             .map_err(|_| ConfigError::new("identity", "cannot be read by `reqwest`"))
@@ -46,7 +46,7 @@ impl Identity {
     ) -> Result<RenewingClient<ReqwestService>, ConfigError> {
         let destination = destination.clone();
         RenewingClient::new(self, move |identity| {
-            ReqwestService::new(make().identity(identity.reqwest()?), &destination)
+            ReqwestService::new(make().identity(identity.reqwest_identity()?), &destination)
         })
     }
 }

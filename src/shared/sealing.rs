@@ -29,7 +29,7 @@ const LARGEST: usize = 256 * 1024;
 /// ```
 /// use tower_oauth::shared::SealingKeys;
 ///
-/// let keys = SealingKeys::new(&[7; 32]).or(&[6; 32]);
+/// let keys = SealingKeys::new(&[7; 32]).also_open_with(&[6; 32]);
 /// assert_eq!(format!("{keys:?}"), "SealingKeys(2)");
 /// assert!(SealingKeys::from_base64("too short").is_err());
 /// ```
@@ -67,7 +67,7 @@ impl SealingKeys {
 
     /// Adds a key that opens what was sealed with it, and seals nothing.
     #[must_use]
-    pub fn or(self, key: &[u8; 32]) -> Self {
+    pub fn also_open_with(self, key: &[u8; 32]) -> Self {
         let added = Arc::new(Key::new(key));
         Self(self.0.iter().cloned().chain([added]).collect())
     }

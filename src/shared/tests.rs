@@ -427,7 +427,7 @@ async fn what_cannot_be_opened_is_a_miss() {
         "token-2"
     );
     let mut rotated = fleet.clone();
-    let keys = SealingKeys::new(&[8; 32]).or(&[9; 32]);
+    let keys = SealingKeys::new(&[8; 32]).also_open_with(&[9; 32]);
     rotated.store = SharedStore::over(fleet.engine.clone(), keys);
     assert_eq!(
         rotated.replica().token().await.unwrap().expose_token(),

@@ -89,7 +89,7 @@ fn each_form_of_key_is_given_to_reqwest() {
             .build()
             .unwrap(),
     ] {
-        let client = reqwest::Client::builder().identity(identity.reqwest().unwrap());
+        let client = reqwest::Client::builder().identity(identity.reqwest_identity().unwrap());
         let none: [reqwest::Certificate; 0] = [];
         client.tls_certs_only(none).build().unwrap();
     }

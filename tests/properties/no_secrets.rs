@@ -165,7 +165,7 @@ fn nothing_of_a_clients_key_or_password_is_shown() {
         shown(&client).1,
         shown(&identity.resolver()).1,
         shown(&config).1,
-        shown(&identity.reqwest().unwrap()).1,
+        shown(&identity.reqwest_identity().unwrap()).1,
         shown(
             &ClientCredentialsBuilder::new(dialect, ClientId::new("id").unwrap())
                 .identity(identity),

@@ -67,7 +67,7 @@ impl ClientCredentialsBuilder {
                 "identity",
                 "can change while running, and one `ClientBuilder` builds one client: use `build_reqwest_with`",
             ))),
-            Some(identity) => Ok(client.identity(identity.reqwest().map_err(named)?)),
+            Some(identity) => Ok(client.identity(identity.reqwest_identity().map_err(named)?)),
         }
     }
 }

@@ -41,7 +41,7 @@ struct AssertionKeys {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     x5t_s256: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    client_id: Option<bool>,
+    names_client: Option<bool>,
     #[serde(default, deserialize_with = "claims")]
     claims: BTreeMap<String, ClaimValue>,
 }

@@ -63,7 +63,7 @@ const ID_FIELD: &str = "client_id";
 ///     issued_at_skew = "5s"
 ///     not_before = true
 ///     typ = "JWT"
-///     client_id = true
+///     names_client = true
 ///
 ///     [assertion.claims]
 ///     realm = "stone_bank"
@@ -104,7 +104,7 @@ pub struct Assertion {
     /// Whether the token request also names the client in a field (RFC 7521 §4.2), which is called as in
     /// [`Dialect::credentials`](super::Dialect::credentials), else `client_id`. Default: for [`AssertionUse::Client`]
     /// yes; for [`AssertionUse::Grant`] only if `credentials` is [`CredentialPlacement::IdOnly`].
-    pub client_id: Option<bool>,
+    pub names_client: Option<bool>,
     /// Further claims. Default: none.
     pub claims: BTreeMap<String, ClaimValue>,
 }
@@ -180,7 +180,7 @@ impl Assertion {
             typ: "JWT".into(),
             kid: None,
             x5t_s256: None,
-            client_id: None,
+            names_client: None,
             claims: BTreeMap::new(),
         }
     }
@@ -197,7 +197,7 @@ impl Assertion {
             AssertionUse::Client => true,
             AssertionUse::Grant => matches!(credentials, CredentialPlacement::IdOnly { .. }),
         };
-        self.client_id.unwrap_or(by_default).then_some(name)
+        self.names_client.unwrap_or(by_default).then_some(name)
     }
 }
 
