@@ -102,7 +102,19 @@ impl Identity {
     ///
     /// Returns what is wrong with the files. The certificate in use stays.
     pub fn reload(&self) -> Result<bool, ConfigError> {
-        self.shared.apply(self.shared.look())
+        loop {
+            let before = self.version();
+            let is_changed = self.shared.apply(self.shared.look())?;
+            // The watching task was faster, and may have read what was there before.
+            if is_changed || self.version() == before {
+                return Ok(is_changed);
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
     }
 
     pub(super) fn current(&self) -> Arc<Current> {

@@ -19,6 +19,8 @@ use crate::{
 /// 1. A pair was checked before it is in `current`. It comes with its version in one step: whoever reads a version
 ///    finds that pair or a later one.
 /// 2. Sources are told after `current` has changed, never before.
+/// 3. A pair replaces only the one that was in use when the look at the files began. Of two looks at once, the one that
+///    began first would otherwise put an older pair over a newer one.
 pub(super) struct Shared {
     pub(super) material: Material,
     pub(super) interval: Duration,
@@ -49,8 +51,16 @@ struct Notes {
 /// What a look at the files found.
 pub(super) enum Found {
     Same,
-    Changed(Box<(Pair, u64)>),
+    Changed(Box<Change>),
     Broken(ConfigError),
+}
+
+/// A new pair.
+pub(super) struct Change {
+    pair: Pair,
+    fingerprint: u64,
+    /// The version in use when the look began.
+    over: u64,
 }
 
 impl Shared {
@@ -113,25 +123,33 @@ impl Shared {
                     text::moment(pair.status.not_before)
                 )))
             }
-            Ok(found) => Found::Changed(Box::new(found)),
+            Ok((pair, fingerprint)) => Found::Changed(Box::new(Change {
+                pair,
+                fingerprint,
+                over: current.version,
+            })),
             Err(error) => Found::Broken(error),
         }
     }
 
     /// Puts what was found into use; whether that changed anything.
     pub(super) fn apply(&self, found: Found) -> Result<bool, ConfigError> {
-        let (pair, fingerprint) = match found {
+        let Change {
+            pair,
+            fingerprint,
+            over,
+        } = match found {
             Found::Same => {
                 self.notes().complaint = None;
                 return Ok(false);
             }
             Found::Broken(error) => return Err(error),
-            Found::Changed(found) => *found,
+            Found::Changed(change) => *change,
         };
         {
             let mut notes = self.notes();
             let current = self.current.load();
-            if current.fingerprint == fingerprint {
+            if current.fingerprint == fingerprint || current.version != over {
                 return Ok(false);
             }
             *notes = Notes::default();
@@ -212,5 +230,32 @@ fn settled(material: &Material, now: SystemTime) -> Result<(Pair, u64), ConfigEr
     match again.fingerprint == content.fingerprint {
         true => Err(error),
         false => Ok((material.parse(&again, now)?, again.fingerprint)),
+    }
+}
+
+#[cfg(all(test, feature = "testing-tls"))]
+mod tests {
+    use std::{env, fs, process};
+
+    use crate::{identity::Identity, testing::Authority};
+
+    #[test]
+    fn a_look_that_began_before_a_change_does_not_undo_it() {
+        let authority = Authority::new().unwrap();
+        let path = env::temp_dir().join(format!("tower-oauth-{}-two-looks.pem", process::id()));
+        let write = |serial| {
+            let pair = authority.client_certificate("me").serial(serial).issue();
+            let pair = pair.unwrap();
+            fs::write(&path, [pair.certificate_pem(), pair.key_pem()].concat()).unwrap();
+        };
+        write(1);
+        let identity = Identity::pem_file(&path).build().unwrap();
+        write(2);
+        let early = identity.shared().look();
+        write(3);
+        assert!(identity.reload().unwrap());
+        assert!(!identity.shared().apply(early).unwrap());
+        assert_eq!(identity.certificate().serial, "03");
+        fs::remove_file(&path).unwrap();
     }
 }
