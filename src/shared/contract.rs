@@ -197,6 +197,7 @@ async fn server() -> (Server, ::redis::aio::MultiplexedConnection) {
         if let Ok(connection) = client.get_multiplexed_async_connection().await {
             return (server, connection);
         }
+        // A real process: nothing but a connection says that it has started.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("redis-server does not answer");

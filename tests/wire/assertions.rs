@@ -22,8 +22,12 @@ const ALGORITHMS: [SigningAlgorithm; 4] = [
     SigningAlgorithm::EdDsa,
 ];
 
+async fn bank(rules: Assertions) -> Bank {
+    Bank::bankly().assertions(rules).start().await.unwrap()
+}
+
 async fn stack(rules: Assertions, assertion: Assertion, key: &ClientKey, client: Client) -> Stack {
-    let bank = Bank::bankly().assertions(rules).start().await.unwrap();
+    let bank = bank(rules).await;
     let builder = preset(&bank)
         .assertion(assertion)
         .signing_key(SigningKey::from_pem(key.pem()).unwrap());
@@ -146,15 +150,8 @@ async fn what_a_bank_does_not_demand_is_denied() {
 async fn a_clock_that_is_wrong_is_said() {
     let key = ClientKey::generate(SigningAlgorithm::Es256);
     for client in CLIENTS {
-        let bank = Bank::bankly()
-            .assertions(Assertions::client(&key))
-            .start()
-            .await
-            .unwrap();
-        let builder = preset(&bank)
-            .assertion(Assertion::client(SigningAlgorithm::Es256))
-            .signing_key(SigningKey::from_pem(key.pem()).unwrap());
-        let stack = Stack::of(bank, client, builder);
+        let assertion = Assertion::client(SigningAlgorithm::Es256);
+        let stack = stack(Assertions::client(&key), assertion, &key, client).await;
         stack.clock.step_wall_forward(Duration::from_secs(600));
         let error = stack.source.token().await.unwrap_err().to_string();
         assert!(
@@ -169,11 +166,7 @@ async fn a_clock_that_is_wrong_is_said() {
 async fn a_signer_that_is_a_service() {
     let key = ClientKey::generate(SigningAlgorithm::Ps256);
     for client in CLIENTS {
-        let bank = Bank::bankly()
-            .assertions(Assertions::client(&key))
-            .start()
-            .await
-            .unwrap();
+        let bank = bank(Assertions::client(&key)).await;
         let own = SigningKey::from_pem(key.pem()).unwrap();
         let is_sealed = Arc::new(Mutex::new(true));
         let sealed = Arc::clone(&is_sealed);
@@ -209,11 +202,7 @@ async fn a_signer_that_is_a_service() {
 async fn a_record_shows_no_assertion() {
     let key = ClientKey::generate(SigningAlgorithm::Es256);
     for client in CLIENTS {
-        let bank = Bank::bankly()
-            .assertions(Assertions::client(&key))
-            .start()
-            .await
-            .unwrap();
+        let bank = bank(Assertions::client(&key)).await;
         let records = Arc::new(Mutex::new(String::new()));
         let into = Arc::clone(&records);
         let builder = preset(&bank)

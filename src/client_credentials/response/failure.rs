@@ -82,7 +82,7 @@ pub(super) fn denial(
     };
     let advice = match blame {
         Blame::Request if dialect.client_certificate && may_be_the_certificate(status, code) => {
-            CHECK_CERTIFICATE
+            CHECK_CERTIFICATE_FIRST
         }
         Blame::Request => what_to_check(dialect.proof(), status, code, class),
         Blame::Url => CHECK_URL,
@@ -100,7 +100,7 @@ fn is_grant(dialect: &Dialect) -> bool {
     dialect.assertion_use() == Some(AssertionUse::Grant)
 }
 
-const CHECK_CERTIFICATE: &str = "Check the client certificate first: that it is sent, is this environment's and has not \
+const CHECK_CERTIFICATE_FIRST: &str = "Check the client certificate first: that it is sent, is this environment's and has not \
      expired. This endpoint wants mTLS, and answers so without it. Then check client id, secret and environment";
 
 /// Itaú answers 401 and Bradesco 403 without a code to a missing or wrong certificate.
