@@ -12,6 +12,8 @@ mod secret;
 mod share;
 mod source;
 
+use std::sync::Arc;
+
 #[cfg(feature = "jwt")]
 use self::assertion::Signing;
 #[cfg(feature = "redis")]
@@ -19,7 +21,7 @@ use self::share::Share;
 use self::{origins::Origins, policy::policy_of};
 use super::{
     attempt_record::{AttemptRecord, Observer},
-    dialect::{Dialect, ParamValue},
+    dialect::{Dialect, ParamValue, check_name},
     request::Client,
 };
 use crate::{ClientId, ConfigError, RejectionRule, Secret, lifecycle::Clock, policy::Policy};
@@ -62,7 +64,9 @@ use crate::{ClientId, ConfigError, RejectionRule, Secret, lifecycle::Clock, poli
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ClientCredentialsBuilder {
-    dialect: Dialect,
+    /// Shared with all sources that were built from the same one. What changes it makes a copy first.
+    dialect: Arc<Dialect>,
+    name: Arc<str>,
     client: Client,
     secret: Option<Secret>,
     #[cfg(feature = "jwt")]
@@ -82,9 +86,33 @@ pub struct ClientCredentialsBuilder {
 
 impl ClientCredentialsBuilder {
     /// Creates a builder from a dialect and the client's id.
-    pub fn new(dialect: Dialect, id: ClientId) -> Self {
+    ///
+    /// With many clients at one provider, pass clones of one `Arc<Dialect>`: their sources then share it. A method that
+    /// overrides one of the dialect's settings ([`token_url`](Self::token_url), [`token_param`](Self::token_param),
+    /// [`token_header`](Self::token_header), [`header_value`](Self::header_value), [`origin`](Self::origin),
+    /// [`danger_allow_http`](Self::danger_allow_http)) makes a copy for its source. Set what is the same for all
+    /// clients in the dialect.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tower_oauth::{ClientId, ClientSecret, client_credentials::ClientCredentialsBuilder, provider};
+    ///
+    /// let dialect = Arc::new(provider::find("efi-pix")?.dialect("sandbox")?);
+    /// let customer = |number: u32, id, secret| {
+    ///     ClientCredentialsBuilder::new(Arc::clone(&dialect), id)
+    ///         .name(format!("efi/customer-{number}"))
+    ///         .secret(secret)
+    /// };
+    /// let builder = customer(17, ClientId::new("Client_Id_17")?, ClientSecret::new("Client_Secret_17"));
+    /// # Ok::<(), tower_oauth::ConfigError>(())
+    /// ```
+    pub fn new(dialect: impl Into<Arc<Dialect>>, id: ClientId) -> Self {
+        let dialect = dialect.into();
         Self {
             policy: policy_of(&dialect),
+            name: dialect.name.as_str().into(),
             dialect,
             client: Client {
                 id,
@@ -106,6 +134,12 @@ impl ClientCredentialsBuilder {
         }
     }
 
+    /// Sets the name of the source in errors, logs and status, such as `efi/customer-17`. Default: the dialect's name.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into().into();
+        self
+    }
+
     /// Adds scopes to the token request. Default: none.
     pub fn scopes<I>(mut self, scopes: I) -> Self
     where
@@ -119,20 +153,20 @@ impl ClientCredentialsBuilder {
 
     /// Replaces the dialect's token endpoint: `https`, or loopback.
     pub fn token_url(mut self, url: impl Into<String>) -> Self {
-        self.dialect.token_url = url.into();
+        self.changed().token_url = url.into();
         self
     }
 
     /// Adds a field to the token request's body, or replaces the one of the same name.
     pub fn token_param(mut self, name: impl Into<String>, value: impl Into<ParamValue>) -> Self {
-        let params = &mut self.dialect.token_params;
+        let params = &mut self.changed().token_params;
         params.insert(name.into(), value.into());
         self
     }
 
     /// Adds a header to the token request, or replaces the one of the same name.
     pub fn token_header(mut self, name: impl Into<String>, value: impl Into<ParamValue>) -> Self {
-        let (name, headers) = (name.into(), &mut self.dialect.token_headers);
+        let (name, headers) = (name.into(), &mut self.changed().token_headers);
         headers.retain(|known, _| !known.eq_ignore_ascii_case(&name));
         headers.insert(name, value.into());
         self
@@ -141,7 +175,8 @@ impl ClientCredentialsBuilder {
     /// Adds a value that the dialect's headers use by its name, such as an API key. It replaces one of the same name.
     /// See [`Dialect::header_values`].
     pub fn header_value(mut self, name: impl Into<String>, value: impl Into<ParamValue>) -> Self {
-        self.dialect.header_values.insert(name.into(), value.into());
+        let values = &mut self.changed().header_values;
+        values.insert(name.into(), value.into());
         self
     }
 
@@ -191,17 +226,21 @@ impl ClientCredentialsBuilder {
         self
     }
 
+    /// The dialect, to change a setting: a copy, if others share it.
+    fn changed(&mut self) -> &mut Dialect {
+        Arc::make_mut(&mut self.dialect)
+    }
+
     /// Puts the builder's own settings into the dialect, and checks the whole.
     fn settle(&mut self) -> Result<(), ConfigError> {
-        self.checked().map_err(|error| self.without_secret(error))
+        let checked = self.checked().map_err(|error| error.of(&self.name));
+        checked.map_err(|error| self.without_secret(error))
     }
 
     fn checked(&mut self) -> Result<(), ConfigError> {
-        self.put_origins()
-            .map_err(|error| error.of(&self.dialect.name))?;
-        self.dialect.check()?;
-        self.client
-            .check(&self.dialect)
-            .map_err(|error| error.of(&self.dialect.name))
+        check_name(&self.name)?;
+        self.put_origins()?;
+        self.dialect.check_unnamed()?;
+        self.client.check(&self.dialect)
     }
 }

@@ -1,5 +1,6 @@
-//! The token request and its secrets. They are read again for each fetch, and the request is written again when one
-//! has changed.
+//! The token request and its secrets. Secrets that can change are read again for each fetch, and the request is written
+//! again when one has changed. A request whose secrets cannot change is written for each attempt and dropped with it: an
+//! idle source keeps its secret once.
 
 mod field;
 
@@ -19,28 +20,32 @@ use super::{
     dialect::{ClaimValue, Dialect},
     exchange::ToAssert,
     request::{self, Client, Prepared},
-    response::{Lifetimes, Reader, Scrubber},
+    response::{Lifetimes, Reader, Scrubber, Warned},
 };
 use crate::{BoxError, ClientSecret, ConfigError, FetchError, Secret, TokenRequest, error::text};
 
 /// # Invariants
 ///
 /// 1. An attempt sends, records and removes from answers the secrets of one [`Written`], whatever is read meanwhile.
-/// 2. What was read once stays in use until something else can be read and written.
+/// 2. What was read once stays in use until something else can be read and written. What cannot change was written once
+///    when it was built, so that it can be written again.
 pub(super) struct Credential {
-    dialect: Dialect,
+    /// The source's name, for logs.
+    name: Arc<str>,
+    dialect: Arc<Dialect>,
     /// Without its secret.
     client: Client,
     secrets: Vec<(Field, Secret)>,
     observer: Option<Observer>,
     lifetimes: Lifetimes,
     read_timeout: Duration,
+    warned: Arc<Warned>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// `None` until the first read.
+    /// `None` until the first read, and where nothing can change.
     current: Option<Arc<Written>>,
     /// What the last attempt sent.
     sent: Option<Arc<Written>>,
@@ -62,16 +67,23 @@ pub(super) struct Written {
 }
 
 impl Credential {
-    pub(super) fn new(dialect: Dialect, client: Client, secret: Option<Secret>) -> Self {
+    pub(super) fn new(dialect: Arc<Dialect>, client: Client, secret: Option<Secret>) -> Self {
         Self {
+            name: dialect.name.as_str().into(),
             secrets: field::secrets(&dialect, secret),
             dialect,
             client,
             observer: None,
             lifetimes: Lifetimes::default(),
             read_timeout: Duration::MAX,
+            warned: Arc::default(),
             state: Mutex::default(),
         }
+    }
+
+    pub(super) fn named(mut self, name: Arc<str>) -> Self {
+        self.name = name;
+        self
     }
 
     pub(super) fn observed_by(mut self, observer: Option<Observer>) -> Self {
@@ -98,7 +110,7 @@ impl Credential {
             .into_iter()
             .map(|it| it.unwrap_or_else(|| self.stand_in()));
         let written = self.write(values.collect(), None)?;
-        if is_whole {
+        if is_whole && self.can_change() {
             self.state().current = Some(Arc::new(written));
         }
         Ok(self)
@@ -110,8 +122,8 @@ impl Credential {
         ClientSecret::new("x".repeat(shortest))
     }
 
-    pub(super) fn dialect(&self) -> &Dialect {
-        &self.dialect
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Whether there is anything to read again.
@@ -121,9 +133,12 @@ impl Credential {
 
     /// What an attempt sends. The first attempt of a fetch reads the secrets anew.
     pub(super) async fn for_attempt(&self, attempt: u32) -> Result<Arc<Written>, FetchError> {
+        if !self.can_change() {
+            return self.read().await;
+        }
         let current = self.state().current.clone();
         let written = match current {
-            Some(current) if attempt > 1 || !self.can_change() => current,
+            Some(current) if attempt > 1 => current,
             _ => self.read().await?,
         };
         self.state().sent = Some(Arc::clone(&written));
@@ -172,12 +187,12 @@ impl Credential {
 
     fn replace(&self, written: Written, is_change: bool) -> Arc<Written> {
         let written = Arc::new(written);
-        self.state().current = Some(Arc::clone(&written));
+        // What cannot change ends with its attempt, and is written again for the next.
+        if self.can_change() {
+            self.state().current = Some(Arc::clone(&written));
+        }
         if is_change {
-            tracing::info!(
-                provider = self.dialect.name,
-                "the client's secret has changed"
-            );
+            tracing::info!(provider = &*self.name, "the client's secret has changed");
         }
         written
     }
@@ -190,7 +205,7 @@ impl Credential {
         };
         let error = written.reader.scrubber().scrub(&text::chain(&*error));
         tracing::warn!(
-            provider = self.dialect.name,
+            provider = &*self.name,
             error,
             "the client's secret cannot be read, its last value stays in use"
         );
@@ -202,7 +217,7 @@ impl Credential {
         values: Vec<ClientSecret>,
         before: Option<&Written>,
     ) -> Result<Written, ConfigError> {
-        let (mut dialect, mut client) = (self.dialect.clone(), self.client.clone());
+        let (mut dialect, mut client) = (Arc::clone(&self.dialect), self.client.clone());
         for ((field, _), value) in self.secrets.iter().zip(&values) {
             field.set(value.clone(), &mut dialect, &mut client);
         }
@@ -218,11 +233,13 @@ impl Credential {
         let old = before.into_iter().flat_map(|it| &it.sent_secrets);
         let scrubber = Scrubber::new(secrets.iter().chain(old).cloned());
         let reader = Arc::new(Reader::new(
+            Arc::clone(&self.name),
             dialect,
             scrubber,
             self.lifetimes,
             header_values,
-            &client.scopes,
+            client.scopes,
+            Arc::clone(&self.warned),
         ));
         let record = |observer| Recorder::new(observer, &request, Arc::clone(&reader));
         Ok(Written {
@@ -267,4 +284,39 @@ impl Written {
 /// The first read failed: there is nothing to send.
 fn unreadable(error: BoxError) -> FetchError {
     FetchError::from_fetcher(error).during("the client's secret cannot be read")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ClientId;
+
+    fn credential(secret: impl Into<Secret>) -> Credential {
+        let dialect = Dialect::new("bank", "https://login.example/token");
+        let client = Client {
+            id: ClientId::new("me").unwrap(),
+            secret: None,
+            scopes: Vec::new(),
+        };
+        let credential = Credential::new(Arc::new(dialect), client, Some(secret.into()));
+        credential.checked().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_request_that_cannot_change_is_kept_only_by_its_attempt() {
+        let fixed = credential(ClientSecret::new("c4n4ry"));
+        let is_kept = |it: &Credential| it.state().current.is_some() || it.state().sent.is_some();
+        assert!(!is_kept(&fixed), "after the check");
+        let written = fixed.for_attempt(1).await.unwrap();
+        assert!(Arc::into_inner(written).is_some(), "by the attempt alone");
+        assert!(!is_kept(&fixed), "after an attempt");
+    }
+
+    #[tokio::test]
+    async fn one_that_can_change_is_written_once() {
+        let changing = credential(Secret::from_env("PATH"));
+        let first = changing.for_attempt(1).await.unwrap();
+        let second = changing.for_attempt(1).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &second));
+    }
 }

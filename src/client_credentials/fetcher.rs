@@ -128,7 +128,7 @@ impl Service<TokenRequest> for ClientCredentials {
 impl fmt::Debug for ClientCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCredentials")
-            .field("name", &self.credential.dialect().name)
+            .field("name", &self.credential.name())
             .field("endpoint", &self.endpoint.place)
             .finish_non_exhaustive()
     }

@@ -39,6 +39,7 @@ async fn fewer_scopes_than_asked_for_are_one_warning() {
         .builder("production", ClientId::new("me").unwrap())
         .unwrap()
         .secret(ClientSecret::new("shh"))
+        .name("sicredi/customer-17")
         .scopes(["cob.read", "cob.write"])
         .token_url(bank.token_url())
         .fetcher(client)
@@ -52,6 +53,10 @@ async fn fewer_scopes_than_asked_for_are_one_warning() {
     assert_eq!(warned.len(), 1, "{warned:?}");
     assert!(
         warned[0].contains("cob.write") && !warned[0].contains("abc"),
+        "{warned:?}"
+    );
+    assert!(
+        warned[0].contains("provider=\"sicredi/customer-17\""),
         "{warned:?}"
     );
 }

@@ -49,7 +49,7 @@ impl ClientCredentialsBuilder {
     /// # Ok::<(), tower_oauth::ConfigError>(())
     /// ```
     pub fn assertion(mut self, assertion: Assertion) -> Self {
-        self.dialect.assertion = Some(assertion);
+        self.changed().assertion = Some(assertion);
         self.secret = None;
         self
     }
@@ -105,7 +105,7 @@ impl ClientCredentialsBuilder {
         timeout: Option<Duration>,
     ) -> Result<Exchange, ConfigError> {
         self.with_assertions(exchange, timeout)
-            .map_err(|error| error.of(&self.dialect.name))
+            .map_err(|error| error.of(&self.name))
     }
 
     fn with_assertions(
@@ -159,7 +159,7 @@ impl ClientCredentialsBuilder {
             None => Ok(exchange),
             Some(_) => {
                 let error = ConfigError::new("assertion", "needs the cargo feature `jwt`");
-                Err(error.of(&self.dialect.name))
+                Err(error.of(&self.name))
             }
         }
     }

@@ -60,7 +60,7 @@ impl ClientCredentialsBuilder {
         &self,
         client: ClientBuilder,
     ) -> Result<ClientBuilder, ConfigError> {
-        let named = |error: ConfigError| error.of(&self.dialect.name);
+        let named = |error: ConfigError| error.of(&self.name);
         match &self.identity {
             None => Ok(client),
             Some(identity) if identity.can_change() => Err(named(ConfigError::new(

@@ -24,13 +24,13 @@ impl ClientCredentialsBuilder {
 
     /// Replaces the dialect's origins, if there are others.
     pub(super) fn put_origins(&mut self) -> Result<(), ConfigError> {
-        let origins = self.origins.clone()?;
+        let (origins, plain_http) = (self.origins.clone()?, self.plain_http.clone()?);
         if !origins.is_empty() {
-            self.dialect.origins = origins;
+            self.changed().origins = origins;
         }
-        self.dialect
-            .danger_allow_http
-            .extend(self.plain_http.clone()?);
+        if !plain_http.is_empty() {
+            self.changed().danger_allow_http.extend(plain_http);
+        }
         Ok(())
     }
 }

@@ -52,7 +52,7 @@ impl ClientCredentialsBuilder {
             .dialect
             .token_origin()
             .and_then(|destination| transport(&destination))
-            .map_err(|error| error.of(&self.dialect.name))?;
+            .map_err(|error| error.of(&self.name))?;
         let exchange = exchange::over(transport);
         self.source_over(own_thread::each_on_its_own(exchange))
     }

@@ -1,5 +1,7 @@
 //! The client's secret, and what is read again before a fetch.
 
+use std::sync::Arc;
+
 use super::ClientCredentialsBuilder;
 use crate::{
     ConfigError, Secret,
@@ -30,15 +32,16 @@ impl ClientCredentialsBuilder {
 
     /// What the builder says of the token request, checked.
     pub(super) fn credential(&self, lifetimes: Lifetimes) -> Result<Credential, ConfigError> {
-        let (dialect, client) = (self.dialect.clone(), self.client.clone());
+        let (dialect, client) = (Arc::clone(&self.dialect), self.client.clone());
         let credential = Credential::new(dialect, client, self.secret.clone())
+            .named(Arc::clone(&self.name))
             .observed_by(self.observer.clone())
             .with_lifetimes(lifetimes)
             // The rest is for the token endpoint.
             .with_read_timeout(self.policy.timeouts.attempt * 3 / 4);
         credential
             .checked()
-            .map_err(|error| self.without_secret(error.of(&self.dialect.name)))
+            .map_err(|error| self.without_secret(error.of(&self.name)))
     }
 
     /// The error, without what was given if that is the secret.

@@ -69,7 +69,7 @@ impl ClientCredentialsBuilder {
         fetcher: ClientCredentials,
     ) -> Result<TokenSourceBuilder, ConfigError> {
         let layer = self.shared_layer();
-        let Some(layer) = layer.map_err(|error| error.of(&self.dialect.name))? else {
+        let Some(layer) = layer.map_err(|error| error.of(&self.name))? else {
             return Ok(TokenSource::builder(fetcher));
         };
         Ok(TokenSource::builder(layer.layer(fetcher.always_ready())).sharing(layer.sharing()))
@@ -175,13 +175,13 @@ mod tests {
         let mut assertion = Assertion::client(SigningAlgorithm::Ps256);
         change(&mut assertion);
         let mut builder = builder();
-        builder.dialect.assertion = Some(assertion);
+        builder.changed().assertion = Some(assertion);
         builder
     }
 
     fn with_header_value(key: &str) -> ClientCredentialsBuilder {
         let mut builder = builder();
-        let values = &mut builder.dialect.header_values;
+        let values = &mut builder.changed().header_values;
         values.insert("application".into(), key.into());
         builder
     }

@@ -91,7 +91,7 @@ impl ClientCredentialsBuilder {
             None => self.dialect.rejection.rule()?,
         };
         source
-            .name(self.dialect.name.clone())
+            .name(&*self.name)
             .endpoint(&endpoint)
             .headers(self.dialect.headers.clone().bind(&self.client.id))
             .origins(allowed_origins(&self.dialect))
@@ -135,7 +135,7 @@ impl ClientCredentialsBuilder {
         let exchange = self.asserting(exchange, timeout)?;
         let credential = self.credential(lifetimes)?;
         let uri = self.dialect.token_uri();
-        let uri = uri.map_err(|error| error.of(&self.dialect.name))?;
+        let uri = uri.map_err(|error| error.of(&self.name))?;
         let endpoint = Endpoint::of(&self.dialect, &uri);
         #[cfg(feature = "rustls")]
         let endpoint = endpoint.showing(self.identity.clone());

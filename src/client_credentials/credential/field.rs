@@ -1,6 +1,6 @@
 //! Where the secrets of a token request belong.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     ClientSecret, Secret,
@@ -20,21 +20,24 @@ pub(super) enum Field {
 }
 
 impl Field {
-    pub(super) fn set(&self, value: ClientSecret, dialect: &mut Dialect, client: &mut Client) {
+    /// Copies the dialect if the secret belongs there: other sources may share it.
+    pub(super) fn set(&self, value: ClientSecret, dialect: &mut Arc<Dialect>, client: &mut Client) {
         match self {
             Self::ClientSecret => client.secret = Some(value),
-            Self::Param(name) => drop(dialect.token_params.insert(name.clone(), value.into())),
-            Self::Header(name) => drop(dialect.token_headers.insert(name.clone(), value.into())),
+            Self::Param(name) => put(&mut Arc::make_mut(dialect).token_params, name, value),
+            Self::Header(name) => put(&mut Arc::make_mut(dialect).token_headers, name, value),
+            Self::HeaderValue(name) => put(&mut Arc::make_mut(dialect).header_values, name, value),
             Self::Claim(name) => {
-                if let Some(assertion) = &mut dialect.assertion {
+                if let Some(assertion) = &mut Arc::make_mut(dialect).assertion {
                     assertion.claims.insert(name.clone(), value.into());
                 }
             }
-            Self::HeaderValue(name) => {
-                drop(dialect.header_values.insert(name.clone(), value.into()));
-            }
         }
     }
+}
+
+fn put(values: &mut BTreeMap<String, ParamValue>, name: &str, value: ClientSecret) {
+    values.insert(name.to_owned(), value.into());
 }
 
 /// The client's secret, and the dialect's references to secrets.

@@ -18,7 +18,6 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 #[cfg(feature = "jwt")]
 pub(super) use self::assertion::with_id;
-pub(super) use self::proof::Proof;
 pub use self::{
     assertion::{Assertion, AssertionUse, Audience, ClaimValue},
     blocked::Blocked,
@@ -30,6 +29,7 @@ pub use self::{
     response::ResponseFields,
     scope::{ScopeFormat, ScopeRule},
 };
+pub(super) use self::{proof::Proof, validate::name as check_name};
 use crate::{ConfigError, Margin, Origin, TokenHeaders, text::url_without_secrets};
 
 /// Describes a provider as data: its token request, its answer, and the headers that its API expects.
@@ -236,7 +236,12 @@ impl Dialect {
     ///
     /// Names the first invalid field, and the rule that it breaks.
     pub fn check(&self) -> Result<(), ConfigError> {
-        validate::dialect(self).map_err(|error| error.of(&self.name))
+        self.check_unnamed().map_err(|error| error.of(&self.name))
+    }
+
+    /// The same check, for an error that names a source.
+    pub(super) fn check_unnamed(&self) -> Result<(), ConfigError> {
+        validate::dialect(self)
     }
 }
 

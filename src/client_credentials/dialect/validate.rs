@@ -63,7 +63,7 @@ fn visible(field: &str, text: &str) -> Checked {
     }
 }
 
-fn name(name: &str) -> Checked {
+pub(in crate::client_credentials) fn name(name: &str) -> Checked {
     rule(!name.is_empty(), "name", "must not be empty")
         .map_err(|error| error.with_kind(ConfigErrorKind::Missing))?;
     visible("name", name)

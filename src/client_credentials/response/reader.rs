@@ -4,7 +4,10 @@ mod lifetime;
 
 use std::{
     iter,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -14,7 +17,6 @@ pub(in crate::client_credentials) use self::lifetime::Lifetimes;
 use super::{
     answer::Answer,
     failure,
-    granted::AskedScopes,
     json::Value,
     members::Members,
     retry_after::{self, Stated},
@@ -30,30 +32,44 @@ use crate::{
 const TYPES_THAT_NEED_A_PROOF: [&str; 3] = ["dpop", "mac", "pop"];
 
 pub(in crate::client_credentials) struct Reader {
-    dialect: Dialect,
+    /// The source's name, for logs.
+    pub(super) name: Arc<str>,
+    dialect: Arc<Dialect>,
     scrubber: Scrubber,
     lifetimes: Lifetimes,
-    /// Whether a warning about white space around a token was logged: one is enough.
-    has_trimmed: AtomicBool,
     header_values: Vec<(String, ClientSecret)>,
-    scopes: AskedScopes,
+    /// The scopes that were asked for.
+    pub(super) scopes: Vec<String>,
+    pub(super) warned: Arc<Warned>,
+}
+
+/// What a source has warned of: once is enough, whatever reader found it.
+#[derive(Default)]
+pub(in crate::client_credentials) struct Warned {
+    /// White space around a token.
+    pub(super) of_white_space: AtomicBool,
+    /// Scopes that were not granted.
+    pub(super) of_scopes: AtomicBool,
 }
 
 impl Reader {
     pub(in crate::client_credentials) fn new(
-        dialect: Dialect,
+        name: Arc<str>,
+        dialect: Arc<Dialect>,
         scrubber: Scrubber,
         lifetimes: Lifetimes,
         header_values: Vec<(String, ClientSecret)>,
-        scopes: &[String],
+        scopes: Vec<String>,
+        warned: Arc<Warned>,
     ) -> Self {
         Self {
+            name,
             dialect,
             scrubber,
             lifetimes,
-            has_trimmed: AtomicBool::new(false),
             header_values,
-            scopes: AskedScopes::new(scopes),
+            scopes,
+            warned,
         }
     }
 
@@ -115,7 +131,7 @@ impl Reader {
         let name = first_there(members, &fields.token, &fields.other_token);
         let value = self.header_text(members, name)?;
         check_type(members)?;
-        self.scopes.compare(&self.dialect.name, members);
+        self.warn_of_missing_scopes(members);
         let lifetime = self.lifetime(answer, members, now, &value)?;
         let mut token = Token::new(value);
         if let Some(lifetime) = lifetime {
@@ -159,9 +175,9 @@ impl Reader {
         if !trimmed.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return Err(broken("holds bytes that no header may hold"));
         }
-        if trimmed.len() < text.len() && !self.has_trimmed.swap(true, Ordering::Relaxed) {
+        if trimmed.len() < text.len() && !self.warned.of_white_space.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                provider = self.dialect.name,
+                provider = &*self.name,
                 field = name,
                 "the answer's token has white space or a line break at an end, which is cut off"
             );
@@ -225,7 +241,7 @@ impl Reader {
             Stated::Wait(wait) => Some(wait),
             Stated::Unreadable { length } => {
                 tracing::warn!(
-                    provider = self.dialect.name,
+                    provider = &*self.name,
                     status = answer.status.as_u16(),
                     length,
                     "the answer's `Retry-After` is neither a number of seconds nor an HTTP date, and is ignored"

@@ -16,6 +16,7 @@ mod knobs;
 mod last_word;
 mod messages;
 mod mistakes;
+mod one_dialect;
 #[cfg(feature = "reqwest")]
 mod over_sockets;
 mod readiness;

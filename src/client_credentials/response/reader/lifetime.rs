@@ -74,7 +74,7 @@ impl Reader {
             }
             Err(NoLifetime::Unreadable) => {
                 tracing::warn!(
-                    provider = self.dialect.name,
+                    provider = &*self.name,
                     "the token is no JWT with a claim `exp`; it is used for default_lifetime"
                 );
                 Ok(self.lifetimes.default)
@@ -95,7 +95,7 @@ impl Reader {
         };
         if expiry.is_moment() && clocks.disagree() {
             tracing::warn!(
-                provider = self.dialect.name,
+                provider = &*self.name,
                 "the clocks of this machine and of the token endpoint differ by more than 5 minutes"
             );
         }
@@ -106,7 +106,7 @@ impl Reader {
     fn warn_of_no_expiry(&self) {
         if self.dialect.default_lifetime.is_none() {
             tracing::warn!(
-                provider = self.dialect.name,
+                provider = &*self.name,
                 field = self.dialect.response.expiry,
                 set = "`response.expiry`, if another member says it; else `default_lifetime`",
                 "the answer does not say how long its token lives; the policy's default_lifetime counts"
@@ -116,7 +116,7 @@ impl Reader {
 
     fn warn_of_unreadable_expiry(&self, name: &str, stated: &Value<'_>) {
         tracing::warn!(
-            provider = self.dialect.name,
+            provider = &*self.name,
             field = name,
             shape = &*stated.shape(),
             set = expiry::remedy(stated),
