@@ -84,7 +84,9 @@ fn connect(
         (ClientKind::Reqwest, identity) => {
             let (shown, trust) = (identity.clone(), trust.clone());
             let make = move || {
-                let tls = trust.config(shown.as_ref());
+                let mut tls = trust.config(shown.as_ref());
+                // The other client's connector sets them itself.
+                tls.alpn_protocols = tls::ALPN.map(Into::into).into();
                 reqwest::Client::builder().tls_backend_preconfigured(tls)
             };
             let client = match identity {
@@ -102,6 +104,7 @@ fn hyper(trust: &Trust, identity: Option<&Identity>) -> Hyper {
         .with_tls_config(trust.config(identity))
         .https_or_http()
         .enable_http1()
+        .enable_http2()
         .build();
     legacy::Client::builder(TokioExecutor::new()).build(connector)
 }

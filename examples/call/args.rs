@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) load: LoadArgs,
 
-    /// The HTTP client, for the token endpoint and the API
+    /// The HTTP client, for the token endpoint and the API; both speak HTTP/2 where the server offers it
     #[arg(long, value_enum, default_value_t = ClientKind::Hyper)]
     pub(crate) client: ClientKind,
     /// List the providers on standard output, as one JSON array, and exit

@@ -105,20 +105,22 @@ fn text(error: &(dyn Error + 'static)) -> String {
 }
 
 fn words(cause: &(dyn Error + 'static)) -> String {
-    match (cause.downcast_ref(), tls(cause)) {
-        (Some(TlsError::AlertReceived(alert)), Some(Tls::ClientRejected)) => {
+    match (alert(cause), tls(cause)) {
+        // It has the words of what it carries.
+        _ if carried(cause).is_some() => String::new(),
+        (Some(alert), Some(Tls::ClientRejected)) => {
             format!("the server rejected the client certificate ({alert:?})")
         }
         (_, Some(Tls::HungUp)) => HUNG_UP.to_owned(),
-        // It has the words of what it carries.
-        _ if carried(cause).is_some() => String::new(),
         _ => cause.to_string(),
     }
 }
 
 fn tls(cause: &(dyn Error + 'static)) -> Option<Tls> {
+    if let Some(alert) = alert(cause) {
+        return alert_of(alert);
+    }
     match cause.downcast_ref() {
-        Some(TlsError::AlertReceived(alert)) => alert_of(*alert),
         Some(TlsError::InvalidCertificate(_)) => Some(Tls::ServerRejected),
         // rustls says so in an error that is not its own.
         _ if cause
@@ -131,20 +133,35 @@ fn tls(cause: &(dyn Error + 'static)) -> Option<Tls> {
     }
 }
 
+/// Over HTTP/2 a client passes on the alert's words, and not its type.
+fn alert(cause: &(dyn Error + 'static)) -> Option<AlertDescription> {
+    if let Some(TlsError::AlertReceived(alert)) = cause.downcast_ref() {
+        return Some(*alert);
+    }
+    let words = cause.to_string();
+    let is_said =
+        |it: &AlertDescription| words.ends_with(&TlsError::AlertReceived(*it).to_string());
+    ABOUT_CERTIFICATES.into_iter().find(is_said)
+}
+
+/// The alerts that are about the client's certificate.
+const ABOUT_CERTIFICATES: [AlertDescription; 9] = [
+    AlertDescription::NoCertificate,
+    AlertDescription::BadCertificate,
+    AlertDescription::UnsupportedCertificate,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::CertificateExpired,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::CertificateRequired,
+    AlertDescription::UnknownCA,
+    AlertDescription::AccessDenied,
+];
+
 fn alert_of(alert: AlertDescription) -> Option<Tls> {
-    use AlertDescription::*;
     match alert {
-        NoCertificate
-        | BadCertificate
-        | UnsupportedCertificate
-        | CertificateRevoked
-        | CertificateExpired
-        | CertificateUnknown
-        | CertificateRequired
-        | UnknownCA
-        | AccessDenied => Some(Tls::ClientRejected),
+        _ if ABOUT_CERTIFICATES.contains(&alert) => Some(Tls::ClientRejected),
         // TLS 1.2's word for a certificate that is missing, and for much else.
-        HandshakeFailure => Some(Tls::Failed),
+        AlertDescription::HandshakeFailure => Some(Tls::Failed),
         _ => None,
     }
 }

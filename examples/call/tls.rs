@@ -16,6 +16,9 @@ use zeroize::Zeroizing;
 
 use crate::args::TlsArgs;
 
+/// The protocols that both clients offer, in the order of preference.
+pub(crate) const ALPN: [&str; 2] = ["h2", "http/1.1"];
+
 /// The variable that holds the password of the certificate's key.
 pub(crate) const PASSWORD: &str = "OAUTH_CERT_PASSWORD";
 

@@ -45,10 +45,13 @@ const HTTP_WORDS: [&str; 4] = [
 const CONNECT_WORDS: [&str; 3] = ["dns error", "tcp connect error", "failed to lookup"];
 
 /// Words in the errors of HTTP clients about a connection that ended too soon.
-const BROKEN_WORDS: [&str; 6] = [
+const BROKEN_WORDS: [&str; 9] = [
     "reading a body",
     "response body",
+    "broken pipe",
     "connection closed",
+    "connection error",
+    "connection reset",
     "end of file",
     "unexpected eof",
     "stream error",
@@ -128,13 +131,16 @@ fn is_unconnected(error: &BoxError) -> bool {
     causes(&**error).any(rejected) || mentions(error, &CONNECT_WORDS)
 }
 
-/// A connection that ends during a TLS handshake is first of all a connection that ended.
+/// A connection that ends during a TLS handshake is first of all a connection that ended. Of rustls' error for a
+/// connection without a proper end, HTTP/2 passes on the words, and not the type.
 fn is_broken_off(error: Link<'_>) -> bool {
     use io::ErrorKind::*;
     matches!(
         io_kind(error),
         Some(UnexpectedEof | ConnectionReset | ConnectionAborted | ConnectionRefused | BrokenPipe)
-    )
+    ) || error
+        .to_string()
+        .contains("without sending TLS close_notify")
 }
 
 fn io_kind(error: Link<'_>) -> Option<io::ErrorKind> {
@@ -179,6 +185,14 @@ mod tests {
             (io(Io::ConnectionReset, "reset"), broken),
             (io(Io::UnexpectedEof, "tls handshake eof"), broken),
             ("connection closed before message completed".into(), broken),
+            (
+                "peer closed connection without sending TLS close_notify".into(),
+                broken,
+            ),
+            (
+                "connection error received: not a result of an error".into(),
+                broken,
+            ),
             (io(Io::TimedOut, "timed out"), timed_out),
             (wrapped(io(Io::TimedOut, "deadline")), timed_out),
             (elapsed, timed_out),

@@ -83,6 +83,7 @@ fn hyper(
         .with_tls_config(rustls_config(trusted, None, rustls::ALL_VERSIONS))
         .https_or_http()
         .enable_http1()
+        .enable_http2()
         .build();
     // As `build` asks for it: with the default, `hyper` reads 400 KiB at once, and 128 times before it yields.
     legacy::Client::builder(TokioExecutor::new())

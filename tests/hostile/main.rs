@@ -15,5 +15,6 @@ mod connections;
 mod every_fault;
 mod floods;
 mod hold_ups;
+mod http2;
 mod late;
 mod tls;

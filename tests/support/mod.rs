@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
+pub mod http2;
 pub mod layered;
 pub mod logs;
 pub mod presets;

@@ -7,6 +7,7 @@ mod banks;
 mod catalogue;
 mod certificates;
 mod fifth_bank;
+mod http2;
 mod load;
 mod rejections;
 mod secret_file;
