@@ -4,11 +4,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Request, StatusCode, header::AUTHORIZATION};
 
 use super::{
-    credentials::Credentials,
     error_answer::{ErrorAnswer, single},
     reply::Answer,
     specification::Attachment,
-    token_store::Bad,
+    token_store::{Bad, Presented},
 };
 
 const CLIENT_ID: HeaderName = HeaderName::from_static("client_id");
@@ -16,37 +15,38 @@ const ACCESS_TOKEN: HeaderName = HeaderName::from_static("access_token");
 
 impl Attachment {
     /// The token, if it was sent in exactly this way.
-    pub(super) fn token<'a>(
-        self,
-        headers: &'a HeaderMap,
-        client: &Credentials,
-    ) -> Result<&'a [u8], ErrorAnswer> {
+    pub(super) fn presented(self, headers: &HeaderMap) -> Result<Presented<'_>, ErrorAnswer> {
         let authorization = single(headers, &AUTHORIZATION)?;
         match self {
             Self::Bearer => authorization
                 .and_then(|value| value.strip_prefix(b"Bearer "))
+                .map(|token| Presented {
+                    token,
+                    client_id: None,
+                })
                 .ok_or_else(|| self.unauthorized("authorization must be Bearer with a token")),
             Self::ClientIdAndAccessToken if authorization.is_some() => {
                 Err(self.unauthorized("authorization must not be there"))
             }
-            Self::ClientIdAndAccessToken => self.beside_client_id(headers, client),
+            Self::ClientIdAndAccessToken => self.beside_client_id(headers),
         }
     }
 
-    fn beside_client_id<'a>(
-        self,
-        headers: &'a HeaderMap,
-        client: &Credentials,
-    ) -> Result<&'a [u8], ErrorAnswer> {
-        if single(headers, &CLIENT_ID)? != Some(client.id.as_bytes()) {
-            return Err(self.unauthorized("client_id must be the client's id"));
-        }
-        single(headers, &ACCESS_TOKEN)?.ok_or_else(|| self.unauthorized("access_token is missing"))
+    fn beside_client_id(self, headers: &HeaderMap) -> Result<Presented<'_>, ErrorAnswer> {
+        let client_id = single(headers, &CLIENT_ID)?;
+        let token = single(headers, &ACCESS_TOKEN)?;
+        Ok(Presented {
+            token: token.ok_or_else(|| self.unauthorized("access_token is missing"))?,
+            client_id: Some(client_id.ok_or_else(|| self.unauthorized("client_id is missing"))?),
+        })
     }
 
     pub(super) fn reject(self, bad: Bad) -> ErrorAnswer {
         match (bad, self) {
             (Bad::Unknown, _) => self.unauthorized("the token is unknown or altered"),
+            (Bad::OfAnotherClient, _) => {
+                self.unauthorized("client_id must be the id of the token's client")
+            }
             (Bad::Expired, _) => self.unauthorized("the token has expired"),
             (Bad::BoundElsewhere, _) => {
                 self.unauthorized("the token is bound to another client certificate")
@@ -82,11 +82,12 @@ fn forbidden(reason: &'static str) -> ErrorAnswer {
     ErrorAnswer::new(StatusCode::FORBIDDEN, "forbidden", reason)
 }
 
-/// Echoes the request, so that a test can see what arrived.
-pub(super) fn echo(request: &Request<Bytes>) -> Answer {
+/// Echoes the request, so that a test can see what arrived, and with whose token.
+pub(super) fn echo(request: &Request<Bytes>, client_id: &str) -> Answer {
     Answer::new(StatusCode::OK)
         .member("method", request.method().as_str())
         .member("path", request.uri().to_string())
+        .member("client_id", client_id)
         .member("length", request.body().len())
         .member("body", String::from_utf8_lossy(request.body()))
 }

@@ -3,6 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::{
     acceptor::Acceptor,
     builder::BankBuilder,
+    clients::BankClient,
     counters::BankCounters,
     expiry::ExpiresIn,
     fault::{Fault, Faults},
@@ -117,14 +118,26 @@ impl Bank {
         self.url(self.handler.specification.routes[1].path)
     }
 
-    /// Returns the id of the client that the bank knows.
+    /// Returns the client with this id: the bank's own, or one of [`BankBuilder::clients`].
+    ///
+    /// # Panics
+    ///
+    /// Panics if the bank does not know the client.
+    pub fn client(&self, id: &str) -> BankClient<'_> {
+        match self.handler.clients.get(id) {
+            Some(client) => BankClient::new(client, &self.handler),
+            None => panic!("the bank knows no client {id:?}: add it with BankBuilder::client"),
+        }
+    }
+
+    /// Returns the id of the bank's own client.
     pub fn client_id(&self) -> &str {
-        &self.handler.client.current().id
+        &self.handler.clients.own().id
     }
 
     /// Returns the current secret of that client.
     pub fn client_secret(&self) -> &str {
-        &self.handler.client.current().secret
+        &self.handler.clients.own().current().secret
     }
 
     /// Returns what the bank has counted so far.
@@ -151,7 +164,7 @@ impl Bank {
         self.handler.state().last_error.clone()
     }
 
-    /// Replaces the client's secret. From now on the token endpoint denies the old one with `invalid_client`. Tokens
+    /// Replaces the secret of the bank's own client. From now on the token endpoint denies the old one with `invalid_client`. Tokens
     /// issued before stay valid.
     ///
     /// # Examples
@@ -171,19 +184,19 @@ impl Bank {
         self.set_secret_with_grace(secret, Duration::ZERO);
     }
 
-    /// Replaces the client's secret. The token endpoint accepts the old one, too, for the time of grace, by the bank's
+    /// Replaces the secret of the bank's own client. The token endpoint accepts the old one, too, for the time of grace, by the bank's
     /// clock.
     pub fn set_secret_with_grace(&self, secret: impl Into<String>, grace: Duration) {
         let until = self.handler.clock.now() + grace;
-        self.handler.client.set_secret(secret.into(), until);
+        self.handler.clients.own().set_secret(secret.into(), until);
     }
 
-    /// Revokes every token issued so far. The API rejects them with 401, at ANBIMA with 403.
+    /// Revokes every token issued so far, whichever the client. The API rejects them with 401, at ANBIMA with 403.
     pub fn revoke_all(&self) {
         self.handler.state().token_store.revoke_all();
     }
 
-    /// Ends the lifetime of every token issued so far. The API rejects them with 401.
+    /// Ends the lifetime of every token issued so far, whichever the client. The API rejects them with 401.
     pub fn expire_all(&self) {
         let now = self.handler.clock.now();
         self.handler.state().token_store.expire_all(now);

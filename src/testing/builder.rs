@@ -11,11 +11,12 @@ use super::tls::{Serving, Tls};
 use super::{
     acceptor::Acceptor,
     bank::Bank,
-    credentials::Client,
+    clients::Client,
     expiry::ExpiresIn,
     handler::BankHandler,
     server::Server,
     specification::{Route, Specification},
+    token_rate::TokenRate,
     unserved::{Observer, Unserved},
 };
 
@@ -57,10 +58,51 @@ impl BankBuilder {
         }
     }
 
-    /// Sets the only client that the bank knows. Default: at ANBIMA the client of the worked example in its document.
+    /// Sets the bank's own client: the one that the methods of [`Bank`] are about. Default: at ANBIMA the client of the
+    /// worked example in its document.
     #[must_use]
     pub fn credentials(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
-        self.handler.client = Client::new(id, secret);
+        self.handler.clients.replace_own(Client::new(id, secret));
+        self
+    }
+
+    /// Adds a client. It replaces one with the same id. Default: the bank knows its own client only.
+    #[must_use]
+    pub fn client(self, id: impl Into<String>, secret: impl Into<String>) -> Self {
+        self.clients([(id, secret)])
+    }
+
+    /// Adds clients, each an id and a secret. Ten thousand are cheap. [`Bank::client`] returns one of them.
+    ///
+    /// All clients have the same scopes and the same lifetimes, and the faults apply to all of them.
+    #[must_use]
+    pub fn clients(
+        mut self,
+        clients: impl IntoIterator<Item = (impl Into<String>, impl Into<String>)>,
+    ) -> Self {
+        for (id, secret) in clients {
+            self.handler.clients.insert(Client::new(id, secret));
+        }
+        self
+    }
+
+    /// Limits the rate of token requests: at most `requests` in any window of the length `per`, by the bank's clock.
+    /// The bank answers others with 429 and a `Retry-After` in whole seconds. It does not look at them: they meet no
+    /// fault, and they do not count as requests of the window. All clients and all token endpoints share the rate.
+    /// Default: no limit.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_oauth::testing::Bank;
+    ///
+    /// // As Bankly's document says: 180 requests in 10 seconds.
+    /// let bank = Bank::bankly().token_rate(180, Duration::from_secs(10));
+    /// ```
+    #[must_use]
+    pub fn token_rate(self, requests: usize, per: Duration) -> Self {
+        self.handler.state().token_rate = Some(TokenRate::new(requests, per));
         self
     }
 
@@ -78,7 +120,7 @@ impl BankBuilder {
         self
     }
 
-    /// Revokes all earlier tokens when a new one is issued. Default: they stay valid.
+    /// Revokes all earlier tokens of a client when it gets a new one. Default: they stay valid.
     #[must_use]
     pub fn single_active(mut self) -> Self {
         self.handler.custom.single_active = true;
@@ -93,7 +135,7 @@ impl BankBuilder {
         self
     }
 
-    /// Sets the scopes of the client. At Bankly they are the scopes that it may ask for (default: any), at the other
+    /// Sets the scopes of the clients. At Bankly they are the scopes that they may ask for (default: any), at the other
     /// banks those that every token holds (default: `pix:read pix:write balance:read` at Avista, none at the others).
     #[must_use]
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
@@ -190,7 +232,8 @@ impl fmt::Debug for BankBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BankBuilder")
             .field("bank", &self.handler.specification.name)
-            .field("client", self.handler.client.current())
+            .field("client", self.handler.clients.own().current())
+            .field("clients", &self.handler.clients.len())
             .field("port", &self.port)
             .finish_non_exhaustive()
     }

@@ -1,8 +1,10 @@
 //! The answer to a request that a bank does not serve.
 
+use std::time::Duration;
+
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{ALLOW, WWW_AUTHENTICATE},
+    header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
 use super::reply::Answer;
@@ -45,6 +47,15 @@ impl ErrorAnswer {
 
     pub(super) fn invalid_scope(reason: &'static str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_scope", reason)
+    }
+
+    /// `Retry-After` has whole seconds, so it is rounded up.
+    pub(super) fn too_many_requests(reason: String, wait: Duration) -> Self {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Self {
+            header: Some((RETRY_AFTER, HeaderValue::from(seconds))),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", reason)
+        }
     }
 
     pub(super) fn not_found() -> Self {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -13,15 +13,16 @@ use tokio::sync::watch;
 use super::{
     acceptor::ClientCertificate,
     api_request::echo,
+    clients::{Client, Clients},
     clock::Clock,
     counters::{BankCounters, CertificateUse},
-    credentials::Client,
     error_answer::ErrorAnswer,
     expiry::ExpiresIn,
     fault::{self, Faults},
     reply::{Answer, Reply},
     server::Handler,
     specification::{Gives, Proof, Route, Scopes, Specification, TokenEndpoint},
+    token_rate::TokenRate,
     token_request,
     token_store::{Custom, Grant, Terms, TokenStore},
     unserved::{Observer, Unserved},
@@ -33,8 +34,8 @@ pub(super) type CertificateIssuer =
 
 pub(in crate::testing) struct BankHandler {
     pub(super) specification: &'static Specification,
-    pub(super) client: Client,
-    /// The scopes that the client may have, where they differ from the specification.
+    pub(super) clients: Clients,
+    /// The scopes that a client may have, where they differ from the specification.
     pub(super) scopes: Option<Vec<String>>,
     pub(super) custom: Custom,
     pub(super) routes: Vec<Route>,
@@ -54,6 +55,7 @@ pub(super) struct BankState {
     pub(super) lifetime: Duration,
     pub(super) expires_in: ExpiresIn,
     pub(super) token_store: TokenStore,
+    pub(super) token_rate: Option<TokenRate>,
     pub(super) token_faults: Faults,
     pub(super) api_faults: Faults,
     pub(super) last_error: Option<String>,
@@ -64,7 +66,10 @@ impl BankHandler {
     pub(super) fn new(specification: &'static Specification) -> Self {
         Self {
             specification,
-            client: Client::new(specification.client_id, specification.client_secret),
+            clients: Clients::new(Client::new(
+                specification.client_id,
+                specification.client_secret,
+            )),
             scopes: None,
             custom: Custom::default(),
             routes: specification.routes.to_vec(),
@@ -78,6 +83,7 @@ impl BankHandler {
                 lifetime: specification.lifetime,
                 expires_in: ExpiresIn::default(),
                 token_store: TokenStore::default(),
+                token_rate: None,
                 token_faults: Faults::default(),
                 api_faults: Faults::default(),
                 last_error: None,
@@ -126,19 +132,49 @@ impl BankHandler {
     }
 
     fn token_reply(&self, endpoint: &TokenEndpoint, request: &Request<Bytes>) -> Reply {
-        let fault = self.state().token_faults.next();
+        let client = self.clients.named(request, endpoint);
+        if let Some(client) = client {
+            client.count(|counters| counters.token_requests += 1);
+        }
+        let within_rate = self.check_rate();
+        let fault = match within_rate {
+            Ok(()) => self.state().token_faults.next(),
+            Err(_) => None,
+        };
         self.count(|counters| {
             counters.token_requests += 1;
+            counters.token_over_rate += u64::from(within_rate.is_err());
             counters.token_faults += u64::from(fault.is_some());
         });
+        if let Err(error) = within_rate {
+            return self.fail_token(request, error).into();
+        }
         fault::reply(fault, || {
-            self.grant(endpoint, request)
-                .unwrap_or_else(|error| self.deny_token(request, error))
+            self.grant(endpoint, request, client)
+                .unwrap_or_else(|error| self.deny_token(request, error, client))
         })
     }
 
-    fn deny_token(&self, request: &Request<Bytes>, error: ErrorAnswer) -> Answer {
+    fn check_rate(&self) -> Result<(), ErrorAnswer> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        state.token_rate.as_mut().map_or(Ok(()), |it| it.check(now))
+    }
+
+    fn deny_token(
+        &self,
+        request: &Request<Bytes>,
+        error: ErrorAnswer,
+        client: Option<&Client>,
+    ) -> Answer {
+        if let Some(client) = client {
+            client.count(|counters| counters.token_denials += 1);
+        }
         self.count(|counters| counters.token_denials += 1);
+        self.fail_token(request, error)
+    }
+
+    fn fail_token(&self, request: &Request<Bytes>, error: ErrorAnswer) -> Answer {
         let reason = error.reason.clone();
         self.fail(request, error)
             .member("error_description", reason)
@@ -148,23 +184,35 @@ impl BankHandler {
         &self,
         endpoint: &TokenEndpoint,
         request: &Request<Bytes>,
+        client: Option<&Client>,
     ) -> Result<Answer, ErrorAnswer> {
-        let requested = self.requested(endpoint, request)?;
+        // If the request names no known client, the denial says how it differs from the bank's own client.
+        let client = client.unwrap_or(self.clients.own());
+        let requested = self.requested(endpoint, request, client)?;
+        if client.is_disabled() {
+            return Err(ErrorAnswer::invalid_client("the client is disabled"));
+        }
         let by_certificate = endpoint.proof == Proof::Certificate;
         let terms = Terms {
+            client: Arc::clone(&client.id),
             scopes: self.allowed(requested)?,
             bound_to: by_certificate
                 .then(|| ClientCertificate::of(request).cloned())
                 .flatten(),
         };
+        Ok(self.issue(client, &terms))
+    }
+
+    fn issue(&self, client: &Client, terms: &Terms) -> Answer {
         let (now, wall) = (self.clock.now(), self.clock.wall());
         let mut state = self.state();
         let lifetime = state.lifetime;
-        let grant = state.token_store.grant(self.custom, &terms, lifetime, now);
+        let grant = state.token_store.grant(self.custom, terms, lifetime, now);
         let expires_in = state.expires_in.json(grant.left, wall);
         drop(state);
+        client.count(|counters| counters.tokens_issued += u64::from(grant.new));
         self.count(|counters| counters.tokens_issued += u64::from(grant.new));
-        Ok(self.token_answer(grant, expires_in, &terms.scopes))
+        self.token_answer(grant, expires_in, &terms.scopes)
     }
 
     /// Returns the scopes that a good request asks for. The client may use a former secret during its time of grace.
@@ -172,14 +220,15 @@ impl BankHandler {
         &self,
         endpoint: &TokenEndpoint,
         request: &Request<Bytes>,
+        client: &Client,
     ) -> Result<Vec<String>, ErrorAnswer> {
         #[cfg(feature = "jwt")]
         if let Some(assertions) = &self.assertions {
-            return assertions.read(request, endpoint, self);
+            return assertions.read(request, endpoint, client.current(), self);
         }
-        let read = |client| token_request::read(request, endpoint, client);
-        read(self.client.current()).or_else(|error| {
-            let mut before = self.client.in_grace(self.clock.now());
+        let read = |credentials| token_request::read(request, endpoint, credentials);
+        read(client.current()).or_else(|error| {
+            let mut before = client.in_grace(self.clock.now());
             before.find_map(|it| read(it).ok()).ok_or(error)
         })
     }
@@ -218,14 +267,21 @@ impl BankHandler {
 
     fn api_reply(&self, route: &Route, request: &Request<Bytes>) -> Reply {
         let fault = self.state().api_faults.next();
+        let client = self.token_client(request);
+        if let Some(client) = client {
+            client.count(|counters| counters.api_requests += 1);
+        }
         self.count(|counters| {
             counters.api_requests += 1;
             counters.api_faults += u64::from(fault.is_some());
         });
         fault::reply(fault, || {
             let admitted = self.admit(route, request);
-            match admitted.and_then(|()| self.serve(route, request)) {
+            match admitted.and_then(|id| self.serve(route, request, &id)) {
                 Ok(answer) => {
+                    if let Some(client) = client {
+                        client.count(|counters| counters.api_ok += 1);
+                    }
                     self.count(|counters| counters.api_ok += 1);
                     answer
                 }
@@ -234,28 +290,43 @@ impl BankHandler {
         })
     }
 
-    fn serve(&self, route: &Route, request: &Request<Bytes>) -> Result<Answer, ErrorAnswer> {
+    /// The client that the request's token was issued to.
+    fn token_client(&self, request: &Request<Bytes>) -> Option<&Client> {
+        let attachment = self.specification.attachment;
+        let presented = attachment.presented(request.headers()).ok()?;
+        let state = self.state();
+        let client_id = state.token_store.client_of(presented.token)?;
+        self.clients.get(client_id)
+    }
+
+    fn serve(
+        &self,
+        route: &Route,
+        request: &Request<Bytes>,
+        client_id: &str,
+    ) -> Result<Answer, ErrorAnswer> {
         match (route.gives, &self.certificate_issuer) {
-            (Gives::Echo, _) => Ok(echo(request)),
+            (Gives::Echo, _) => Ok(echo(request, client_id)),
             (Gives::Certificate, Some(certificate_issuer)) => certificate_issuer(request),
             (Gives::Certificate, None) => Err(ErrorAnswer::not_found()),
         }
     }
 
-    fn admit(&self, route: &Route, request: &Request<Bytes>) -> Result<(), ErrorAnswer> {
+    /// Returns the id of the client that the token was issued to.
+    fn admit(&self, route: &Route, request: &Request<Bytes>) -> Result<Arc<str>, ErrorAnswer> {
         let attachment = self.specification.attachment;
-        let token = attachment.token(request.headers(), self.client.current())?;
+        let presented = attachment.presented(request.headers())?;
         let now = self.clock.now();
         let state = self.state();
-        let scopes = state
+        let terms = state
             .token_store
-            .check(token, ClientCertificate::of(request), now)
+            .check(&presented, ClientCertificate::of(request), now)
             .map_err(|bad| attachment.reject(bad))?;
         match route.needs {
-            Some(scope) if !scopes.iter().any(|held| held == scope) => {
+            Some(scope) if !terms.scopes.iter().any(|held| held == scope) => {
                 Err(attachment.not_covered())
             }
-            _ => Ok(()),
+            _ => Ok(Arc::clone(&terms.client)),
         }
     }
 

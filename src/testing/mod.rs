@@ -14,7 +14,11 @@
 //! | [Bankly](Bank::bankly) | `/connect/token`, `/oauth2/token` (mTLS) | `/accounts/…` | `/cards/…` (scope `card.read`) |
 //!
 //! Every token request must have `Accept: application/json` and a `Content-Length`. A route of the API answers any
-//! method with a JSON echo of `method`, `path`, `length` and `body`. [`BankBuilder::route`] adds a route.
+//! method with a JSON echo of `method`, `path`, `length` and `body`, and with the `client_id` that the token was issued
+//! to. [`BankBuilder::route`] adds a route.
+//!
+//! A bank knows one client. [`BankBuilder::clients`] adds thousands of them, and [`Bank::client`] looks at one.
+//! [`BankBuilder::token_rate`] limits the rate of token requests.
 //!
 //! With the feature `jwt` a bank can require a signed assertion in place of a secret (`BankBuilder::assertions`).
 //!
@@ -60,9 +64,9 @@ mod assertions;
 mod bank;
 mod broken_body;
 mod builder;
+mod clients;
 mod clock;
 mod counters;
-mod credentials;
 mod error_answer;
 mod exchange;
 mod expiry;
@@ -75,6 +79,7 @@ mod server;
 mod specification;
 #[cfg(feature = "testing-tls")]
 mod tls;
+mod token_rate;
 mod token_request;
 mod token_store;
 mod unserved;
@@ -83,7 +88,8 @@ mod unserved;
 pub use assertions::{Assertions, ClientKey};
 pub use bank::Bank;
 pub use builder::BankBuilder;
-pub use counters::{BankCounters, CertificateUse};
+pub use clients::BankClient;
+pub use counters::{BankCounters, CertificateUse, ClientCounters};
 pub use exchange::{Exchange, RecordedAnswer, RecordedBank};
 pub use expiry::ExpiresIn;
 pub use fault::Fault;

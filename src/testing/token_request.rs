@@ -8,7 +8,7 @@ use http::{
 
 use super::{
     acceptor::ClientCertificate,
-    credentials::Credentials,
+    clients::Credentials,
     error_answer::{ErrorAnswer, single},
     fields,
     specification::{Expected, Proof, TokenEndpoint},

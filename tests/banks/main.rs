@@ -6,9 +6,11 @@ mod support;
 mod wire;
 
 mod api;
+mod clients;
 mod expiry;
 mod faults;
 mod foreign;
 mod handle;
+mod rate;
 mod tls;
 mod token_requests;

@@ -13,8 +13,11 @@ use tower_oauth::{
 };
 
 use crate::{
-    support::tls::rustls_config,
-    wire::{FORM, JSON, api_request, bankly_form, json, post, token_request},
+    support::{presets::BANKS, tls::rustls_config},
+    wire::{
+        FORM, JSON, api_request, api_request_of, bankly_form, json, post, token_request,
+        token_request_of,
+    },
 };
 
 /// A client that trusts the authority, and shows a certificate or none.
@@ -93,6 +96,23 @@ async fn every_bank_accepts_a_client_with_a_valid_certificate() {
         let bank = builder.tls(tls).start().await.unwrap();
         let token = visitor.token(token_request(&bank)).await;
         assert_eq!(visitor.api_status(&bank, &token).await, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn every_bank_has_many_clients_over_tls_too() {
+    let authority = Authority::new().unwrap();
+    let visitor = Visitor::new(&authority, Some(&authority.client("me").unwrap()));
+    for builder in BANKS {
+        let bank = builder().client("ana", "secret");
+        let bank = bank.tls(Tls::new(&authority).unwrap());
+        let bank = bank.start().await.unwrap();
+        let token = visitor
+            .token(token_request_of(&bank, "ana", "secret"))
+            .await;
+        let request = api_request_of(&bank, "ana", &bank.api_url(), &token);
+        let echo = json(&visitor.send(request).await.unwrap());
+        assert_eq!(echo["client_id"], "ana", "{}", bank.name());
     }
 }
 

@@ -50,14 +50,17 @@ pub(crate) async fn all_banks() -> [Bank; 4] {
     ]
 }
 
-pub(crate) fn basic(bank: &Bank) -> String {
-    let pair = format!("{}:{}", bank.client_id(), bank.client_secret());
-    format!("Basic {}", BASE64_STANDARD.encode(pair))
+fn basic(id: &str, secret: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{id}:{secret}")))
 }
 
 /// The request for a token that the bank's document shows.
 pub(crate) fn token_request(bank: &Bank) -> Request<Full<Bytes>> {
-    let (id, secret) = (bank.client_id(), bank.client_secret());
+    token_request_of(bank, bank.client_id(), bank.client_secret())
+}
+
+/// The same of any client.
+pub(crate) fn token_request_of(bank: &Bank, id: &str, secret: &str) -> Request<Full<Bytes>> {
     let (media_type, body) = match bank.name() {
         "anbima" => (JSON, r#"{"grant_type":"client_credentials"}"#.to_owned()),
         "avista" => (
@@ -65,21 +68,28 @@ pub(crate) fn token_request(bank: &Bank) -> Request<Full<Bytes>> {
             format!(r#"{{"clientId":"{id}","clientSecret":"{secret}"}}"#),
         ),
         "conta-simples" => (FORM, "grant_type=client_credentials".to_owned()),
-        _ => (FORM, bankly_form(bank, "kyc.document.write boleto.read")),
+        _ => (
+            FORM,
+            bankly_form_of(id, secret, "kyc.document.write boleto.read"),
+        ),
     };
     let mut request = post(&bank.token_url(), media_type, &body);
     if matches!(bank.name(), "anbima" | "conta-simples") {
-        let value = basic(bank).parse().unwrap();
+        let value = basic(id, secret).parse().unwrap();
         request.headers_mut().insert(header::AUTHORIZATION, value);
     }
     request
 }
 
 pub(crate) fn bankly_form(bank: &Bank, scope: &str) -> String {
+    bankly_form_of(bank.client_id(), bank.client_secret(), scope)
+}
+
+fn bankly_form_of(id: &str, secret: &str, scope: &str) -> String {
     form_urlencoded::Serializer::new(String::new())
         .append_pair("grant_type", "client_credentials")
-        .append_pair("client_id", bank.client_id())
-        .append_pair("client_secret", bank.client_secret())
+        .append_pair("client_id", id)
+        .append_pair("client_secret", secret)
         .append_pair("scope", scope)
         .finish()
 }
@@ -100,10 +110,20 @@ pub(crate) async fn token(bank: &Bank) -> String {
 
 /// A request to the API with a token, attached as the bank wants it.
 pub(crate) fn api_request(bank: &Bank, url: &str, token: &str) -> Request<Full<Bytes>> {
+    api_request_of(bank, bank.client_id(), url, token)
+}
+
+/// The same of any client.
+pub(crate) fn api_request_of(
+    bank: &Bank,
+    id: &str,
+    url: &str,
+    token: &str,
+) -> Request<Full<Bytes>> {
     let request = Request::builder().method(Method::GET).uri(url);
     let request = match bank.name() {
         "anbima" => request
-            .header("client_id", bank.client_id())
+            .header("client_id", id)
             .header("access_token", token),
         _ => request.header(header::AUTHORIZATION, format!("Bearer {token}")),
     };

@@ -32,8 +32,13 @@ pub type Http = BoxCloneSyncService<Request<Full<Bytes>>, Response<Bytes>, BoxEr
 /// The preset of a bank, pointed at the embedded one, with waits that no test has to sit through and back-offs that
 /// none outlasts.
 pub fn preset(bank: &Bank) -> ClientCredentialsBuilder {
-    let id = ClientId::new(bank.client_id()).unwrap();
-    let secret = ClientSecret::new(bank.client_secret());
+    preset_of(bank, bank.client_id())
+}
+
+/// The same for any client of the bank.
+pub fn preset_of(bank: &Bank, client_id: &str) -> ClientCredentialsBuilder {
+    let id = ClientId::new(client_id).unwrap();
+    let secret = ClientSecret::new(bank.client(client_id).secret());
     let builder = match bank.name() {
         "anbima" => provider::anbima::sandbox(id, secret),
         "avista" => provider::avista::production(id, secret),

@@ -13,7 +13,7 @@ use tower_oauth::{
     testing::{Assertions, Bank, ClientKey, Fault},
 };
 
-use crate::stack::{CLIENTS, Client, Stack, preset};
+use crate::stack::{CLIENTS, Client, Stack, preset, preset_of};
 
 const ALGORITHMS: [SigningAlgorithm; 4] = [
     SigningAlgorithm::Ps256,
@@ -57,6 +57,31 @@ async fn four_algorithms_as_authentication_and_as_grant() {
                 }
                 assert_eq!(stack.bank.counters().token_denials, 0, "{algorithm}");
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_clients_prove_who_they_are_at_one_bank() {
+    let key = ClientKey::generate(SigningAlgorithm::Es256);
+    let client = Assertion::client as fn(_) -> _;
+    let ways = [
+        (Assertions::client as fn(&_) -> _, client),
+        (Assertions::grant, Assertion::grant),
+    ];
+    // Avista's document has no grant type. At Bankly the body has the id, at the others the assertion alone.
+    for builder in [Bank::anbima, Bank::conta_simples, Bank::bankly] {
+        for (rules, assertion) in ways {
+            let bank = builder().client("ana", "no").client("bob", "no");
+            let bank = bank.assertions(rules(&key)).start().await.unwrap();
+            let builder = preset_of(&bank, "ana")
+                .assertion(assertion(SigningAlgorithm::Es256))
+                .signing_key(SigningKey::from_pem(key.pem()).unwrap());
+            let stack = Stack::of(bank, Client::Hyper, builder);
+            let status = stack.get(&stack.bank.api_url()).await;
+            assert_eq!(status, StatusCode::OK, "{:?}", stack.bank.last_error());
+            assert_eq!(stack.bank.client("ana").counters().api_ok, 1);
+            assert_eq!(stack.bank.client("bob").counters().token_requests, 0);
         }
     }
 }

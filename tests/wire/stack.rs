@@ -19,7 +19,9 @@ use tower_oauth::{
     transport::ReqwestService,
 };
 
-pub(crate) use crate::support::presets::{BANKS, Http, PATIENCE, at, preset, read_to_end};
+pub(crate) use crate::support::presets::{
+    BANKS, Http, PATIENCE, at, preset, preset_of, read_to_end,
+};
 
 /// Long enough for every preset to refresh a token of an hour, and not long enough for any to give it up.
 pub(crate) const UNTIL_STALE: Duration = Duration::from_secs(3310);

@@ -1,6 +1,7 @@
 //! What a bank requires of the JWTs that authenticate a client.
 
 mod client_key;
+mod issuer;
 mod jwt;
 mod token_request;
 mod verify;
@@ -14,13 +15,14 @@ use std::{
 
 pub use self::client_key::ClientKey;
 use self::client_key::PublicKey;
+pub(super) use self::issuer::issuer;
 
 /// What a bank requires of a client's assertions (RFC 7523):
 /// [`BankBuilder::assertions`](super::BankBuilder::assertions) takes it. The bank then accepts no secret.
 ///
 /// It verifies the signature of each assertion, `alg`, `typ`, `iss` and `sub` (the client's id), `aud`, `iat` and `nbf`
 /// (at most 60 s off), `exp` and the lifetime, and `jti`: it answers a repeated one with 403, as Open Finance Brasil
-/// does. It denies a header or a claim that is not named here.
+/// does. It denies a header or a claim that is not named here. All clients of the bank sign with the same key.
 ///
 /// # Examples
 ///

@@ -5,6 +5,7 @@ use http::{Request, header::HOST};
 
 use super::{Assertions, Use, verify::Expected as OfRequest};
 use crate::testing::{
+    clients::Credentials,
     error_answer::ErrorAnswer,
     fields::{self, Fields},
     handler::BankHandler,
@@ -21,6 +22,7 @@ impl Assertions {
         &self,
         request: &Request<Bytes>,
         endpoint: &TokenEndpoint,
+        client: &Credentials,
         bank: &BankHandler,
     ) -> Result<Vec<String>, ErrorAnswer> {
         plain::check_head(request, endpoint)?;
@@ -28,17 +30,17 @@ impl Assertions {
             Proof::Certificate => Proof::Certificate,
             Proof::Basic | Proof::Secret => Proof::Secret,
         };
-        plain::check_proof(request, proof, bank.client.current())?;
+        plain::check_proof(request, proof, client)?;
         let mut fields = fields::parse(request.body(), endpoint.encoding)?;
         let assertion = self.take_assertion(&mut fields)?;
         let token_url = token_url(request, bank);
         let expected = OfRequest {
-            client_id: &bank.client.current().id,
+            client_id: &client.id,
             token_url: &token_url,
             now: bank.clock.wall(),
         };
         self.verify(&assertion, &expected)?;
-        self.rest(fields, endpoint, bank)
+        self.rest(fields, endpoint, client)
     }
 
     fn take_assertion(&self, fields: &mut Fields) -> Result<String, ErrorAnswer> {
@@ -59,7 +61,7 @@ impl Assertions {
         &self,
         mut fields: Fields,
         endpoint: &TokenEndpoint,
-        bank: &BankHandler,
+        client: &Credentials,
     ) -> Result<Vec<String>, ErrorAnswer> {
         let mut scopes = Vec::new();
         for (name, expected) in endpoint.fields {
@@ -70,7 +72,7 @@ impl Assertions {
                 (_, None) => return Err(plain::missing(name)),
                 (Expected::GrantType, Some(sent)) => plain::check_grant_type(&sent)?,
                 (Expected::ClientId, Some(sent)) => {
-                    plain::check_credential(name, &sent, &bank.client.current().id)?;
+                    plain::check_credential(name, &sent, &client.id)?;
                 }
                 (Expected::ClientSecret, Some(_)) => {
                     let reason = "the client's secret must not be there beside an assertion";
@@ -80,11 +82,11 @@ impl Assertions {
             }
         }
         if let Some(id) = fields.remove("client_id") {
-            plain::check_credential("client_id", &id, &bank.client.current().id)?;
+            plain::check_credential("client_id", &id, &client.id)?;
         }
         match fields.keys().next() {
             None => Ok(scopes),
-            Some(name) => Err(plain::surplus(name, bank.client.current())),
+            Some(name) => Err(plain::surplus(name, client)),
         }
     }
 }

@@ -1,12 +1,16 @@
-use std::{fmt, iter, sync::OnceLock};
+use std::{
+    fmt, iter,
+    sync::{Arc, OnceLock},
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use percent_encoding::percent_decode;
 use tokio::time::Instant;
 
-/// The client that a bank knows, and its later secrets. A chain, so that a secret can be lent out while another comes.
+/// A client's id with its first secret, and its later secrets. A chain, so that a secret can be lent out while another
+/// comes.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct Secrets {
     credentials: Credentials,
     next: OnceLock<Box<Next>>,
 }
@@ -15,16 +19,13 @@ pub(super) struct Client {
 struct Next {
     /// How long the bank also takes the secret before.
     grace_until: Instant,
-    client: Client,
+    secrets: Secrets,
 }
 
-impl Client {
-    pub(super) fn new(id: impl Into<String>, secret: impl Into<String>) -> Self {
+impl Secrets {
+    pub(super) fn new(id: Arc<str>, secret: String) -> Self {
         Self {
-            credentials: Credentials {
-                id: id.into(),
-                secret: secret.into(),
-            },
+            credentials: Credentials { id, secret },
             next: OnceLock::new(),
         }
     }
@@ -41,41 +42,41 @@ impl Client {
     }
 
     pub(super) fn set_secret(&self, secret: String, grace_until: Instant) {
-        let id = self.credentials.id.clone();
+        let id = Arc::clone(&self.credentials.id);
         let mut next = Box::new(Next {
             grace_until,
-            client: Self::new(id, secret),
+            secrets: Self::new(id, secret),
         });
         let mut last = self;
         while let Err(not_the_last) = last.next.set(next) {
             next = not_the_last;
             match last.next.get() {
-                Some(it) => last = &it.client,
+                Some(it) => last = &it.secrets,
                 None => return,
             }
         }
     }
 
     fn chain(&self) -> impl Iterator<Item = &Self> {
-        iter::successors(Some(self), |it| it.next.get().map(|next| &next.client))
+        iter::successors(Some(self), |it| it.next.get().map(|next| &next.secrets))
     }
 }
 
 /// An id and a secret.
-pub(super) struct Credentials {
-    pub(super) id: String,
-    pub(super) secret: String,
+pub(in crate::testing) struct Credentials {
+    pub(in crate::testing) id: Arc<str>,
+    pub(in crate::testing) secret: String,
 }
 
 impl Credentials {
     /// The only `Authorization` that a bank accepts: Basic over the unchanged bytes of id and secret.
-    pub(super) fn basic(&self) -> String {
+    pub(in crate::testing) fn basic(&self) -> String {
         let pair = format!("{}:{}", self.id, self.secret);
         format!("Basic {}", BASE64_STANDARD.encode(pair))
     }
 
     /// What is wrong with any other `Authorization`.
-    pub(super) fn wrong_basic(&self, sent: Option<&[u8]>) -> &'static str {
+    pub(in crate::testing) fn wrong_basic(&self, sent: Option<&[u8]>) -> &'static str {
         let Some(sent) = sent else {
             return "it is missing";
         };
