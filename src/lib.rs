@@ -153,8 +153,8 @@ pub use error::{
 };
 pub use headers::TokenHeaders;
 pub use lifecycle::{
-    CertificateStatus, Changes, Clock, Counters, IssuedToken, LastFailure, SourceState, Status,
-    TokenSource, TokenSourceBuilder,
+    CertificateStatus, Changes, Clock, Counters, Health, HealthIssue, HealthIssueKind, IssuedToken,
+    LastFailure, SourceHealth, SourceState, Status, TokenSource, TokenSourceBuilder,
 };
 #[cfg(feature = "reqwest-middleware")]
 pub use middleware::OAuthMiddleware;

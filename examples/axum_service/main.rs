@@ -24,13 +24,15 @@ use tower_oauth::BoxError;
 
 use self::environment::Environment;
 
-/// One per bank, and two for the operator.
-const ROUTES: [&str; 6] = [
+/// One per bank, and those for the operator.
+const ROUTES: [&str; 8] = [
     "/prices/debentures",
     "/cob/7978c0c97ea847e78e8849634473c1f1",
     "/statements/main",
     "/accounts/1234",
     "/health",
+    "/health/live",
+    "/health/ready",
     "/status",
 ];
 

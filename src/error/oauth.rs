@@ -210,7 +210,7 @@ impl OAuthError {
         }
     }
 
-    fn advice(&self) -> Option<&str> {
+    pub(crate) fn advice(&self) -> Option<&str> {
         match &self.inner.reason {
             Reason::Fetch { error, .. } => error.advice(),
             Reason::FetcherClosed(_) => Some("Build a new source"),

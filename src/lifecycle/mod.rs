@@ -17,6 +17,7 @@ mod core;
 mod credential;
 mod fetch;
 mod guard;
+mod health;
 mod keep_fresh;
 #[cfg(all(test, tower_oauth_loom))]
 mod models;
@@ -36,6 +37,7 @@ pub use clock::Clock;
 #[cfg(feature = "rustls")]
 pub(crate) use core::CertificateInUse;
 pub(crate) use guard::Guard;
+pub use health::{Health, HealthIssue, HealthIssueKind, SourceHealth};
 pub(crate) use requests::Rejected;
 pub use source::TokenSource;
 #[cfg(feature = "rustls")]

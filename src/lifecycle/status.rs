@@ -42,6 +42,9 @@ use crate::{
 pub struct Status {
     /// The source's name.
     pub name: String,
+    /// When this was seen, by the source's wall clock. Measure the other moments from here.
+    #[serde(serialize_with = "moment_as_timestamp")]
+    pub at: SystemTime,
     /// What a request would find.
     pub state: SourceState,
     /// The current token's generation.
@@ -75,6 +78,8 @@ pub struct Status {
     /// When the next attempt may be made, while the source backs off.
     #[serde(serialize_with = "as_timestamp")]
     pub retry_at: Option<SystemTime>,
+    /// Whether the source is closed for good: it was shut down, or its fetcher's `poll_ready` failed.
+    pub closed: bool,
     /// The client certificate that fetches show; `None` if the source was given no `Identity` (feature `rustls`).
     pub certificate: Option<CertificateStatus>,
     /// Counts since the source was built.
@@ -145,6 +150,10 @@ pub struct LastFailure {
     pub attempts: u32,
     /// How many fetches have failed since one succeeded, this one included.
     pub consecutive: u32,
+    /// What went wrong, in one line: [`OAuthError::summary`].
+    pub summary: String,
+    /// What to do about it, in one sentence without its full stop, if the failure shows it.
+    pub advice: Option<String>,
 }
 
 impl LastFailure {
@@ -156,6 +165,8 @@ impl LastFailure {
             kind: error.kind(),
             attempts: error.attempts(),
             consecutive: failed.consecutive,
+            summary: error.summary(),
+            advice: error.advice().map(str::to_owned),
         }
     }
 }
@@ -278,6 +289,7 @@ impl Status {
         let error = seen.blocked.as_ref().or(failed.map(|failed| &failed.error));
         Self {
             name: core.config.name.to_string(),
+            at: now.wall_time(),
             state: current.map_or(SourceState::Missing, |issued| {
                 state_of(issued, now, seen.waits)
             }),
@@ -293,6 +305,7 @@ impl Status {
             error: error.map(ToString::to_string),
             last_failure: failed.map(LastFailure::of),
             retry_at: seen.blocked.as_ref().and_then(OAuthError::retry_at),
+            closed: seen.blocked.as_ref().is_some_and(OAuthError::is_closed),
             certificate: core.config.certificate.as_ref().map(|it| it.status()),
             counters: core.counters.snapshot(),
         }
@@ -317,7 +330,7 @@ fn as_seconds<S: serde::Serializer>(
     duration.map(|it| it.as_secs_f64()).serialize(serializer)
 }
 
-fn as_timestamp<S: serde::Serializer>(
+pub(super) fn as_timestamp<S: serde::Serializer>(
     at: &Option<SystemTime>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

@@ -110,7 +110,8 @@ impl Service<TokenRequest> for Closing {
     }
 }
 
-fn closing(endpoint: &Endpoint) -> (TokenSource, Arc<AtomicUsize>) {
+/// A source over it, and the number of its calls, which a test may set.
+pub(crate) fn closing(endpoint: &Endpoint) -> (TokenSource, Arc<AtomicUsize>) {
     let calls = Arc::new(AtomicUsize::new(0));
     let fetcher = Closing {
         calls: calls.clone(),

@@ -13,6 +13,7 @@ mod errors;
 mod fetcher;
 mod freezes;
 mod freshness;
+mod health;
 mod keep_fresh;
 mod last_fetch;
 mod lifetimes;

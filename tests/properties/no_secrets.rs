@@ -25,8 +25,8 @@ use rustls::{
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth::{
     BackOff, BoxError, ClientId, ClientSecret, Clock, FetchCause, FetchError, FromExtension,
-    Margin, OAuthLayer, OAuthMiddleware, Origin, Policy, RejectionRule, Secret, SecretRef, Sharing,
-    Token, TokenHeaders, TokenRequest, TokenSource,
+    Health, Margin, OAuthLayer, OAuthMiddleware, Origin, Policy, RejectionRule, Secret, SecretRef,
+    Sharing, Token, TokenHeaders, TokenRequest, TokenSource,
     client_credentials::{Assertion, ClientCredentialsBuilder, CredentialPlacement, Dialect},
     identity::{Identity, RenewingClient},
     testing::Authority,
@@ -83,6 +83,7 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
     let failing = endpoint.source();
     let error = failing.token().await.unwrap_err();
     let endpoint_status = failing.status();
+    let health = Health::of([&failing]);
     let policy = Policy::default();
     vec![
         shown(&BackOff::new(secs(1), secs(2))),
@@ -98,6 +99,10 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
         shown(&denied.kind()),
         shown(&error.kind()),
         shown(&endpoint_status.last_failure.unwrap()),
+        shown(&health),
+        shown(&health.sources[0]),
+        shown(&health.sources[0].issues[0]),
+        shown(&health.sources[0].issues[0].kind),
         shown(&FetchCause::Ahead),
         shown(&denied),
         shown(&issued.generation()),

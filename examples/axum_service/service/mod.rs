@@ -1,6 +1,7 @@
-//! The service: one route per bank, and two for the operator.
+//! The service: one route per bank, and those for the operator.
 
 mod failure;
+mod health;
 mod id;
 mod upstream;
 
@@ -59,8 +60,8 @@ fn router(banks: Banks) -> Router {
         .route("/cob/{txid}", get(charge))
         .route("/statements/{account}", get(statement))
         .route("/accounts/{account}", get(account))
-        .route("/health", get(health))
         .route("/status", get(status))
+        .merge(health::routes())
         .with_state(banks)
 }
 
@@ -83,11 +84,6 @@ async fn statement(
 
 async fn account(State(banks): State<Banks>, Path(account): Path<Id>) -> Result<Response, Failure> {
     banks.bankly.get(&format!("/accounts/{account}")).await
-}
-
-/// Liveness: whether this process answers. A bank that is down is no reason to restart the service.
-async fn health() -> &'static str {
-    "alive"
 }
 
 /// The status of every token source. It holds no secret.

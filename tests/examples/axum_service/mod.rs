@@ -1,6 +1,7 @@
 //! The axum example itself, over sockets, with banks that go down and come back.
 
 mod credentials;
+mod health;
 #[path = "../../../examples/axum_service/service/mod.rs"]
 mod service;
 mod world;
