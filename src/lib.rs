@@ -101,6 +101,7 @@
 //! - `rustls` (default): TLS for that client, and client certificates that are renewed while running, see [`identity`].
 //! - `reqwest-middleware`: the token source as a `reqwest_middleware::Middleware`.
 //! - `jwt`: clients that prove themselves by a JWT they sign, see [`Assertion`](client_credentials::Assertion).
+//! - `pool`: a source for each of many customers, see [`pool`].
 //! - `redis`: one token for all replicas of a service, see [`shared`].
 //! - `testing`: the four banks as strict servers on loopback.
 //! - `testing-tls`: the same over TLS, with certificates made for the test.
@@ -117,6 +118,8 @@ pub mod client_credentials;
 pub mod guide;
 #[cfg(feature = "rustls")]
 pub mod identity;
+#[cfg(feature = "pool")]
+pub mod pool;
 #[cfg(feature = "client-credentials")]
 pub mod provider;
 #[cfg(feature = "redis")]
@@ -154,7 +157,8 @@ pub use error::{
 pub use headers::TokenHeaders;
 pub use lifecycle::{
     CertificateStatus, Changes, Clock, Counters, Health, HealthIssue, HealthIssueKind, IssuedToken,
-    LastFailure, SourceHealth, SourceState, Status, TokenSource, TokenSourceBuilder,
+    LastFailure, SourceHealth, SourceState, Status, TokenEndpoint, TokenEndpointBuilder,
+    TokenEndpointStatus, TokenSource, TokenSourceBuilder,
 };
 #[cfg(feature = "reqwest-middleware")]
 pub use middleware::OAuthMiddleware;

@@ -26,6 +26,12 @@ impl<T> Shards<T> {
         made.unwrap_or_else(|| self.make(make))
     }
 
+    /// The values that are made.
+    #[cfg(feature = "pool")]
+    pub(crate) fn made(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().filter_map(OnceLock::get)
+    }
+
     #[cold]
     fn make(&self, make: impl FnOnce() -> T) -> &T {
         self.0[assign_shard()].get_or_init(make)

@@ -24,7 +24,11 @@ use super::{
     dialect::{Dialect, ParamValue, check_name},
     request::Client,
 };
-use crate::{ClientId, ConfigError, RejectionRule, Secret, lifecycle::Clock, policy::Policy};
+use crate::{
+    ClientId, ConfigError, RejectionRule, Secret,
+    lifecycle::{Clock, TokenEndpoint},
+    policy::Policy,
+};
 
 /// Builds a token source, or a fetcher alone, from a [`Dialect`], the client's id and secret, and scopes. Methods
 /// override what the dialect says. The last step checks everything and reports the first mistake.
@@ -78,6 +82,7 @@ pub struct ClientCredentialsBuilder {
     policy: Policy,
     clock: Clock,
     observer: Option<Observer>,
+    token_endpoint: Option<TokenEndpoint>,
     #[cfg(feature = "rustls")]
     identity: Option<crate::identity::Identity>,
     #[cfg(feature = "redis")]
@@ -127,6 +132,7 @@ impl ClientCredentialsBuilder {
             rejection: None,
             clock: Clock::system(),
             observer: None,
+            token_endpoint: None,
             #[cfg(feature = "rustls")]
             identity: None,
             #[cfg(feature = "redis")]
@@ -200,6 +206,16 @@ impl ClientCredentialsBuilder {
     /// Sets the clocks. Default: [`Clock::system`]. Tests with paused time use [`Clock::tokio`].
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Shares the pauses and the rate of the token endpoint with all sources that are given the same one. Default: the
+    /// source shares nothing.
+    ///
+    /// Use it when many clients of one process call the same token endpoint. It is ignored by
+    /// [`fetcher`](Self::fetcher): set it on the source that you put the fetcher in.
+    pub fn token_endpoint(mut self, endpoint: &TokenEndpoint) -> Self {
+        self.token_endpoint = Some(endpoint.clone());
         self
     }
 

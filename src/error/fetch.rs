@@ -77,7 +77,8 @@ pub struct FetchError {
     retry_after: Option<Duration>,
     retry_within_fetch: bool,
     without_life: bool,
-    of_another_replica: bool,
+    /// The failure is another client's: this one sent nothing.
+    of_another: bool,
     source: Option<BoxError>,
 }
 
@@ -166,7 +167,7 @@ impl FetchError {
             retry_after: None,
             retry_within_fetch: true,
             without_life: false,
-            of_another_replica: false,
+            of_another: false,
             source: None,
         }
     }
@@ -225,14 +226,31 @@ impl FetchError {
     #[cfg(feature = "redis")]
     pub(crate) fn of_another_replica(mut self, code: Option<&str>, wait: Duration) -> Self {
         self.code = code.map(Into::into);
-        self.of_another_replica = true;
+        self.of_another = true;
         self.retry_after = Some(wait);
         self.retry_within_fetch = false;
         self
     }
 
+    /// No token request was sent: the endpoint told another client of this process to wait.
+    pub(crate) fn held_back(why: impl fmt::Display, wait: Duration) -> Self {
+        let message = format!("no token request was sent: {why}, and all clients wait");
+        Self {
+            of_another: true,
+            retry_after: Some(wait),
+            retry_within_fetch: false,
+            ..Self::new(
+                FailureClass::Transient,
+                FetchErrorKind::Unavailable,
+                message,
+            )
+        }
+    }
+
+    /// How long to wait after a failure that another client or another replica met. It does not count as one of this
+    /// client.
     pub(crate) fn look_again_after(&self) -> Option<Duration> {
-        self.retry_after.filter(|_| self.of_another_replica)
+        self.retry_after.filter(|_| self.of_another)
     }
 
     /// Says first what was being done. A fetcher's own error has no message of its own.

@@ -106,6 +106,8 @@ pub enum OAuthErrorKind {
     ForeignOrigin,
     /// `closed`: the source was shut down, or its fetcher's `poll_ready` failed.
     Closed,
+    /// `source_not_made`: the function that makes a pool's sources failed.
+    SourceNotMade,
     /// `no_source`: the layer takes the source from the request, whose extensions hold none.
     NoSource,
     /// `no_runtime`: called outside a Tokio runtime when a token had to be fetched.
@@ -124,6 +126,7 @@ impl OAuthErrorKind {
             Self::Fetcher => "fetcher",
             Self::ForeignOrigin => "foreign_origin",
             Self::Closed => "closed",
+            Self::SourceNotMade => "source_not_made",
             Self::NoSource => "no_source",
             Self::NoRuntime => "no_runtime",
         }
@@ -165,6 +168,7 @@ mod tests {
         for kind in [
             OAuthErrorKind::ForeignOrigin,
             OAuthErrorKind::Closed,
+            OAuthErrorKind::SourceNotMade,
             OAuthErrorKind::NoSource,
             OAuthErrorKind::NoRuntime,
         ] {

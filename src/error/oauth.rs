@@ -63,6 +63,9 @@ pub(crate) enum Reason {
     /// The fetcher panicked at this attempt.
     FetcherPanicked(u32),
     ShutDown,
+    /// The function that makes a pool's sources failed for this key.
+    #[cfg(feature = "pool")]
+    SourceNotMade(BoxError),
     /// The request's extensions hold no source.
     NoSource,
     NoRuntime,
@@ -95,6 +98,8 @@ impl OAuthError {
             Reason::ForeignOrigin(_) => OAuthErrorKind::ForeignOrigin,
             Reason::FetcherClosed(_) | Reason::ShutDown => OAuthErrorKind::Closed,
             Reason::FetcherPanicked(_) => OAuthErrorKind::Fetcher,
+            #[cfg(feature = "pool")]
+            Reason::SourceNotMade(_) => OAuthErrorKind::SourceNotMade,
             Reason::NoSource => OAuthErrorKind::NoSource,
             Reason::NoRuntime => OAuthErrorKind::NoRuntime,
         }
@@ -191,6 +196,8 @@ impl OAuthError {
         let cause = match &self.inner.reason {
             Reason::Fetch { error, .. } => error.cause(),
             Reason::FetcherClosed(source) => Some(text::chain(source.as_ref())),
+            #[cfg(feature = "pool")]
+            Reason::SourceNotMade(source) => Some(text::chain(source.as_ref())),
             _ => None,
         };
         let name = self.source_name();
@@ -208,6 +215,11 @@ impl OAuthError {
                 next,
             }),
         }
+    }
+
+    /// Whether no token request was sent, because the endpoint is paused for all its clients.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.inner.reason.look_again_after().is_some() && self.attempts() == 0
     }
 
     pub(crate) fn advice(&self) -> Option<&str> {
@@ -228,6 +240,8 @@ impl Reason {
             Self::Fetch { error, .. } => Some(error.class()),
             Self::FetcherPanicked(_) => Some(FailureClass::Unclear),
             Self::FetcherClosed(_) => Some(FailureClass::Permanent),
+            #[cfg(feature = "pool")]
+            Self::SourceNotMade(_) => Some(FailureClass::Unclear),
             Self::AcquireTimeout(_)
             | Self::ForeignOrigin(_)
             | Self::ShutDown
@@ -236,7 +250,7 @@ impl Reason {
         }
     }
 
-    /// When to look again, for a failure that another replica met.
+    /// When to look again, for a failure that another client or another replica met.
     pub(crate) fn look_again_after(&self) -> Option<Duration> {
         match self {
             Self::Fetch { error, .. } => error.look_again_after(),
@@ -273,6 +287,8 @@ impl fmt::Display for Reason {
                 f.write_str("the token fetcher is closed (its poll_ready failed)")
             }
             Self::FetcherPanicked(_) => f.write_str("the token fetcher panicked"),
+            #[cfg(feature = "pool")]
+            Self::SourceNotMade(_) => f.write_str("the source could not be made"),
             Self::ShutDown => f.write_str("the token source was shut down"),
             Self::NoSource => f.write_str("the request's extensions hold no token source"),
             Self::NoRuntime => f.write_str(

@@ -8,6 +8,7 @@ use super::{
     clock::Clock,
     core::{CertificateInUse, Config, Core},
     credential::CredentialCheck,
+    endpoint::TokenEndpoint,
     fetch::Fetcher,
     source::TokenSource,
 };
@@ -103,6 +104,15 @@ impl TokenSourceBuilder {
     /// Shows in [`TokenSource::status`] what the fetcher shares with other replicas.
     pub fn sharing(mut self, sharing: Sharing) -> Self {
         self.config.sharing = Some(sharing);
+        self
+    }
+
+    /// Shares the pauses and the rate of a token endpoint with all sources that are given the same one. Default: the
+    /// source shares nothing.
+    ///
+    /// Use it when many clients of one process call the same token endpoint.
+    pub fn token_endpoint(mut self, endpoint: &TokenEndpoint) -> Self {
+        self.config.endpoint = Some(endpoint.clone());
         self
     }
 
@@ -205,8 +215,8 @@ impl TokenSourceBuilder {
 
     /// Sets host and port of the token endpoint, for errors.
     #[cfg(feature = "client-credentials")]
-    pub(crate) fn endpoint(mut self, endpoint: &str) -> Self {
-        self.config.endpoint = Some(endpoint.into());
+    pub(crate) fn place(mut self, place: &str) -> Self {
+        self.config.place = Some(place.into());
         self
     }
 

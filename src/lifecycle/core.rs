@@ -9,6 +9,7 @@ use super::{
     cell::{Cell, Issued, Phase, TokenState},
     clock::{Clock, Now},
     credential::CredentialCheck,
+    endpoint::TokenEndpoint,
     fetch::{Driver, Fetcher, Outcome},
     prepared::PreparedToken,
     source::WeakTokenSource,
@@ -56,7 +57,9 @@ pub struct Core {
 pub(crate) struct Config {
     pub(crate) name: Arc<str>,
     /// Host and port of the token endpoint, if they are known.
-    pub(crate) endpoint: Option<Arc<str>>,
+    pub(crate) place: Option<Arc<str>>,
+    /// What the source shares with the others of its token endpoint.
+    pub(crate) endpoint: Option<TokenEndpoint>,
     pub(crate) policy: Policy,
     pub(crate) clock: Clock,
     pub(crate) headers: TokenHeaders,
@@ -107,6 +110,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             name: "oauth".into(),
+            place: None,
             endpoint: None,
             policy: Policy::default(),
             clock: Clock::system(),
@@ -209,7 +213,7 @@ impl Core {
         let error = FetchError::timed_out(format!(
             "the token endpoint did not answer within {bound}, {length:?}"
         ));
-        match &self.config.endpoint {
+        match &self.config.place {
             Some(place) => error.at(place).with_advice(CHECK_NETWORK),
             None => error,
         }
@@ -324,6 +328,16 @@ impl Core {
         let _ =
             self.accepted
                 .compare_exchange(accepted, none, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// How long requests can still use the current token without waiting.
+    pub(crate) fn usable_for(&self) -> Duration {
+        let now = self.now();
+        let left = self.cell.with(|issued| match issued.phase(now) {
+            Phase::Fresh | Phase::Stale => issued.use_until.remaining(now),
+            Phase::Suspended | Phase::Expired => Duration::ZERO,
+        });
+        left.unwrap_or_default()
     }
 
     /// The current token if it has not expired, suspended or not.

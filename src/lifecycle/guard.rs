@@ -49,6 +49,13 @@ impl Guards {
         }
     }
 
+    /// Whether a request is under way.
+    #[cfg(feature = "pool")]
+    pub(super) fn are_in_use(&self) -> bool {
+        let mut made = self.shards.made();
+        made.any(|guard| Arc::strong_count(guard) > 1)
+    }
+
     /// Returns the guard of this thread's shard.
     #[inline]
     pub(super) fn get(&self) -> Guard {

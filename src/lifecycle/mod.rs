@@ -6,7 +6,7 @@
 //!              └────> fetch     the single-flight operation: its task, its drivers, its waiters
 //! ```
 //!
-//! `requests` is what the core does for a request. `guard` keeps the source alive through one.
+//! `endpoint` is what the sources of one token endpoint share. `requests` is what the core does for a request. `guard` keeps the source alive through one.
 
 mod bound;
 mod builder;
@@ -15,6 +15,7 @@ mod changes;
 mod clock;
 mod core;
 mod credential;
+mod endpoint;
 mod fetch;
 mod guard;
 mod health;
@@ -36,10 +37,13 @@ pub use changes::Changes;
 pub use clock::Clock;
 #[cfg(feature = "rustls")]
 pub(crate) use core::CertificateInUse;
+pub use endpoint::{TokenEndpoint, TokenEndpointBuilder, TokenEndpointStatus};
 pub(crate) use guard::Guard;
 pub use health::{Health, HealthIssue, HealthIssueKind, SourceHealth};
 pub(crate) use requests::Rejected;
 pub use source::TokenSource;
 #[cfg(feature = "rustls")]
 pub(crate) use source::WeakTokenSource;
+#[cfg(feature = "pool")]
+pub(crate) use status::Summary;
 pub use status::{CertificateStatus, Counters, LastFailure, SourceState, Status};

@@ -9,6 +9,8 @@ use http::Uri;
 use tokio::time;
 use tower::Service;
 
+#[cfg(feature = "pool")]
+use super::status::Summary;
 use super::{
     builder::TokenSourceBuilder,
     cell::IssuedToken,
@@ -310,6 +312,20 @@ impl TokenSource {
     /// A handle that does not keep the source alive.
     pub(crate) fn downgrade(&self) -> WeakTokenSource {
         WeakTokenSource(Arc::downgrade(&self.guards.source))
+    }
+
+    /// Whether somebody else has a handle, a request is under way, or a fetch.
+    #[cfg(feature = "pool")]
+    pub(crate) fn is_in_use(&self) -> bool {
+        Arc::strong_count(&self.guards) > 1
+            || self.guards.are_in_use()
+            || self.core().step(|state| state.is_fetching())
+    }
+
+    /// What a pool shows of it.
+    #[cfg(feature = "pool")]
+    pub(crate) fn summary(&self) -> Summary {
+        Summary::of(self.core())
     }
 
     fn core(&self) -> &Arc<Core> {

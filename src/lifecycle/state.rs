@@ -354,7 +354,7 @@ impl State {
     pub(crate) fn failed(&mut self, reason: &Reason, policy: &Policy) -> Duration {
         self.lost();
         if let Some(wait) = reason.look_again_after() {
-            return wait; // another replica's failure: it counts there
+            return wait; // another client's or replica's failure: it counts there
         }
         let class = reason.class().unwrap_or(FailureClass::Unclear);
         self.failures = self.failures.saturating_add(1);

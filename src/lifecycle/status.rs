@@ -312,6 +312,35 @@ impl Status {
     }
 }
 
+/// A source among many, without its texts.
+#[cfg(feature = "pool")]
+pub(crate) struct Summary {
+    pub(crate) state: SourceState,
+    pub(crate) fetching: bool,
+    /// The class of the last fetch's failure, and how many have failed in a row.
+    pub(crate) failing: Option<(FailureClass, u32)>,
+}
+
+#[cfg(feature = "pool")]
+impl Summary {
+    pub(super) fn of(core: &Core) -> Self {
+        let now = core.now();
+        core.step(|state| {
+            let waits = !state.suspension_left(now).is_zero();
+            let current = core.cell.get();
+            let failing = state.last_failure().map(|failed| {
+                let class = failed.error.class().unwrap_or(FailureClass::Unclear);
+                (class, failed.consecutive)
+            });
+            Self {
+                state: current.map_or(SourceState::Missing, |issued| state_of(&issued, now, waits)),
+                fetching: state.is_fetching(),
+                failing,
+            }
+        })
+    }
+}
+
 /// `waits`: a request would still wait for a suspended token's replacement.
 fn state_of(issued: &Issued, now: super::clock::Now, waits: bool) -> SourceState {
     match issued.phase(now) {

@@ -1,7 +1,7 @@
 //! The events of the lifecycle for `tracing`. Levels: `INFO` for a new token (about two lines per lifetime), `WARN` for
 //! a failed fetch and for one that outlasts a suspension (bounded by the back-off), `DEBUG` for everything else.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use tracing::{Span, debug, field, info, info_span, warn};
 
@@ -46,6 +46,22 @@ pub(crate) fn fetched(attempts: u32, installed: &Installed, lifetime: Duration, 
         obtained_from = installed.issued.token.obtained_from().as_str(),
         duration_ms = millis(took),
         "token fetched"
+    );
+}
+
+/// A fetch that was held back by its endpoint's pause is one of many, and the pause has its own `WARN`.
+pub(crate) fn held_back(error: &OAuthError) {
+    Span::current().record("outcome", "held_back");
+    debug!(error = %error, "token fetch held back, backing off");
+}
+
+/// At most once for each pause.
+pub(crate) fn endpoint_paused(endpoint: &str, why: &dyn fmt::Display, wait: Duration) {
+    warn!(
+        endpoint,
+        wait_ms = millis(wait),
+        reason = %why,
+        "the token endpoint is paused for all its clients"
     );
 }
 

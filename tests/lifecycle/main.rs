@@ -31,5 +31,6 @@ mod status;
 mod stopped;
 mod taken_over;
 mod time_outs;
+mod token_endpoint;
 mod token_request_interval;
 mod tracing;

@@ -7,8 +7,9 @@ use std::{
 
 /// The rooms, each with those it may import from, which stand above it: so there is no circle. Every room may import
 /// from the base, which is the rest. A file belongs to the innermost room that holds it.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("lifecycle", &[]),
+    ("pool", &["lifecycle"]),
     ("middleware", &["lifecycle"]),
     ("transport", &[]),
     ("identity", &["lifecycle", "transport"]),

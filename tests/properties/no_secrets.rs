@@ -85,6 +85,7 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
     let endpoint_status = failing.status();
     let health = Health::of([&failing]);
     let policy = Policy::default();
+    let token_endpoint = tower_oauth::TokenEndpoint::builder("bank").build().unwrap();
     vec![
         shown(&BackOff::new(secs(1), secs(2))),
         shown(&source.changes()),
@@ -139,6 +140,9 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
         shown(&token().obtained_from()),
         shown(&Sharing::default()),
         shown(&Sharing::default().status()),
+        shown(&tower_oauth::TokenEndpoint::builder("bank")),
+        shown(&token_endpoint),
+        shown(&token_endpoint.status()),
         shown(&source),
         shown(&endpoint.builder().headers(headers())),
     ]

@@ -73,7 +73,7 @@ impl ClientCredentialsBuilder {
         // The policy decides: it holds the dialect's lifetimes and the user's changes.
         let timeout = Some(self.policy.timeouts.attempt);
         let fetcher = self.fetcher_over(exchange, timeout, Lifetimes::default())?;
-        let endpoint = fetcher.place().to_owned();
+        let place = fetcher.place().to_owned();
         let changed = fetcher.can_change().then(|| fetcher.credential_changed());
         #[cfg(feature = "redis")]
         let mut source = self.shared_source(fetcher)?;
@@ -86,13 +86,16 @@ impl ClientCredentialsBuilder {
         if let Some(identity) = &self.identity {
             source = source.identity(identity);
         }
+        if let Some(endpoint) = &self.token_endpoint {
+            source = source.token_endpoint(endpoint);
+        }
         let rejection = match self.rejection {
             Some(rule) => rule,
             None => self.dialect.rejection.rule()?,
         };
         source
             .name(&*self.name)
-            .endpoint(&endpoint)
+            .place(&place)
             .headers(self.dialect.headers.clone().bind(&self.client.id))
             .origins(allowed_origins(&self.dialect))
             .rejection(rejection)

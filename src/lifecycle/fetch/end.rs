@@ -61,7 +61,10 @@ impl FetchTask {
         // Including an attempt that the fetch's bound cut short, or that panicked.
         AtomicCounters::add(&self.core.counters.failures, attempts);
         self.tell(Outcome::Failed(error.clone()));
-        telemetry::fetch_failed(&error, self.took(started));
+        match error.is_held_back() {
+            true => telemetry::held_back(&error),
+            false => telemetry::fetch_failed(&error, self.took(started)),
+        }
     }
 
     fn close(&self, driver: &Driver, source: BoxError) -> Option<OAuthError> {

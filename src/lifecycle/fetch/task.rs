@@ -20,6 +20,7 @@ use crate::{
         bound::{ATTEMPT_GRACE, Bound, FETCH_GRACE, TICK},
         clock::Now,
         core::Core,
+        endpoint::Permit,
         prepared::PreparedToken,
         status::AtomicCounters,
         sync::time,
@@ -64,6 +65,8 @@ pub(super) struct FetchTask {
     pub(super) progress: Progress,
     /// [`Core::basis`] before the last attempt.
     basis: u64,
+    /// The token endpoint's leave for the next attempt.
+    permit: Option<Permit>,
     last_failure: Option<FetchError>,
     rng: fastrand::Rng,
 }
@@ -86,6 +89,7 @@ impl FetchTask {
             driver: None,
             progress: Progress::default(),
             basis: 0,
+            permit: None,
             last_failure: None,
             rng,
         }
@@ -107,9 +111,13 @@ impl FetchTask {
         self.progress = begun.progress;
         let mut delay = begun.start.saturating_sub(core.now().monotonic);
         if !begun.has_started {
-            let first = wait(std::mem::take(&mut delay));
-            if beating(&core, &driver, Duration::MAX, first).await.is_err() {
-                return;
+            let first = self.first_turn(std::mem::take(&mut delay));
+            match beating(&core, &driver, Duration::MAX, first).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    return self.finish(&driver, Err(Failure::Fetch(error)), core.now());
+                }
+                Err(_) => return,
             }
         }
         let Some((is_first, bound)) = core.step(|state| Some(state.driven_by(&driver)?.start()))
@@ -126,6 +134,22 @@ impl FetchTask {
             Err(Stopped::Replaced) => return,
         };
         self.finish(&driver, result, started);
+    }
+
+    /// Waits until the first attempt may be made. It is not bounded: the queue of the token endpoint may be long.
+    async fn first_turn(&mut self, delay: Duration) -> Result<(), FetchError> {
+        wait(delay).await;
+        self.admit().await
+    }
+
+    /// Gets the token endpoint's leave for an attempt.
+    async fn admit(&mut self) -> Result<(), FetchError> {
+        let core = &self.core;
+        if let (Some(endpoint), None) = (&core.config.endpoint, &self.permit) {
+            let admitted = endpoint.admit(&core.config.policy, || core.usable_for());
+            self.permit = Some(admitted.await?);
+        }
+        Ok(())
     }
 
     /// Makes attempts until one succeeds, one fails for a reason that a further attempt cannot fix, or none is left.
@@ -151,6 +175,7 @@ impl FetchTask {
     }
 
     async fn attempt(&mut self) -> Result<PreparedToken, Failure> {
+        self.admit().await.map_err(Failure::Fetch)?;
         // Not bounded by the attempt's time-out: a rate limit around the fetcher may take longer.
         let (anchor, call) = self.call().await?;
         let timeout = self.core.config.policy.timeouts.attempt;
@@ -159,6 +184,10 @@ impl FetchTask {
             Ok(answer) => answer.map_err(FetchError::from_fetcher),
             Err(_) => Err(self.core.timed_out("timeouts.attempt", timeout)),
         };
+        if let Some(permit) = self.permit.take() {
+            let source = Arc::as_ptr(&self.core).addr();
+            permit.ended(source, &token, &self.core.config.policy);
+        }
         token
             .and_then(|token| self.core.prepare(token, anchor, self.basis, &mut self.rng))
             .map_err(Failure::Fetch)

@@ -1,0 +1,8 @@
+//! A source for each of many customers, made on demand.
+
+mod bank;
+mod eviction;
+mod failures;
+mod keys;
+mod lives;
+mod status;
