@@ -1,4 +1,4 @@
-//! How much memory a token takes, and how little another thread adds.
+//! How much memory a source and a token take, and how little another thread adds.
 //!
 //! The allocator counts what all threads of the process do. So this is a binary of its own, without the test harness
 //! and its thread.
@@ -6,15 +6,20 @@
 use std::{
     alloc::System,
     borrow::Cow,
-    sync::{Barrier, mpsc},
+    sync::{Arc, Barrier, mpsc},
     thread::{self, available_parallelism},
 };
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
+use http_body_util::Full;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tower::{Layer, Service, service_fn};
-use tower_oauth::{BoxError, OAuthLayer, Token, TokenHeaders, TokenRequest, TokenSource};
+use tower_oauth::{
+    BoxError, ClientId, ClientSecret, OAuthLayer, Token, TokenHeaders, TokenRequest, TokenSource,
+    client_credentials::{ClientCredentialsBuilder, Dialect},
+};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -33,6 +38,8 @@ async fn main() {
     pin_to_one_core();
     other.ready().await.unwrap();
     let other = OAuthLayer::new(other).layer(service_fn(answer));
+
+    clients_of_one_bank();
 
     let names = ["client_id", "access_token"];
     for (headers, most) in [
@@ -66,6 +73,27 @@ async fn main() {
             "on {cores} cores, further threads take {by_thread:?} bytes"
         );
     }
+}
+
+/// They share the bank's dialect, and what follows from it.
+fn clients_of_one_bank() {
+    let dialect = Arc::new(Dialect::new("bank", "https://login.example/token"));
+    let client = || {
+        let transport = service_fn(async |_: Request<Full<Bytes>>| {
+            Ok::<_, BoxError>(Response::new(Full::<Bytes>::default()))
+        });
+        ClientCredentialsBuilder::new(Arc::clone(&dialect), ClientId::new("0123456789").unwrap())
+            .name("bank/customer-017")
+            .secret(ClientSecret::new("0123456789abcdef0123456789abcdef"))
+            .build(transport)
+            .unwrap()
+    };
+    let first = client();
+    let region = Region::new(ALLOCATOR);
+    let second = client();
+    let idle = kept(&region);
+    assert!(idle <= 1100, "a client without a token takes {idle} bytes");
+    drop((first, second));
 }
 
 /// This thread, and those that it starts.

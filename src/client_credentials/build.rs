@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 #[cfg(feature = "jwt")]
 use self::assertion::Signing;
+use self::origins::Origins;
 #[cfg(feature = "redis")]
 use self::share::Share;
-use self::{origins::Origins, policy::policy_of};
 use super::{
     attempt_record::{AttemptRecord, Observer},
     dialect::{Dialect, ParamValue, check_name},
@@ -79,7 +79,7 @@ pub struct ClientCredentialsBuilder {
     origins: Origins,
     plain_http: Origins,
     rejection: Option<RejectionRule>,
-    policy: Policy,
+    policy: Arc<Policy>,
     clock: Clock,
     observer: Option<Observer>,
     token_endpoint: Option<TokenEndpoint>,
@@ -95,8 +95,8 @@ impl ClientCredentialsBuilder {
     /// With many clients at one provider, pass clones of one `Arc<Dialect>`: their sources then share it. A method that
     /// overrides one of the dialect's settings ([`token_url`](Self::token_url), [`token_param`](Self::token_param),
     /// [`token_header`](Self::token_header), [`header_value`](Self::header_value), [`origin`](Self::origin),
-    /// [`danger_allow_http`](Self::danger_allow_http)) makes a copy for its source. Set what is the same for all
-    /// clients in the dialect.
+    /// [`danger_allow_http`](Self::danger_allow_http)) makes a copy for its source, and so does a
+    /// [`policy`](Self::policy) that differs from the dialect's. Set what is the same for all clients in the dialect.
     ///
     /// # Examples
     ///
@@ -116,7 +116,7 @@ impl ClientCredentialsBuilder {
     pub fn new(dialect: impl Into<Arc<Dialect>>, id: ClientId) -> Self {
         let dialect = dialect.into();
         Self {
-            policy: policy_of(&dialect),
+            policy: Arc::clone(&dialect.derived().policy),
             name: dialect.name.as_str().into(),
             dialect,
             client: Client {
@@ -197,12 +197,6 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// Changes the policy. The change runs on a policy that already holds the dialect's numbers.
-    pub fn policy(mut self, change: impl FnOnce(&mut Policy)) -> Self {
-        change(&mut self.policy);
-        self
-    }
-
     /// Sets the clocks. Default: [`Clock::system`]. Tests with paused time use [`Clock::tokio`].
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
@@ -256,7 +250,7 @@ impl ClientCredentialsBuilder {
     fn checked(&mut self) -> Result<(), ConfigError> {
         check_name(&self.name)?;
         self.put_origins()?;
-        self.dialect.check_unnamed()?;
+        self.dialect.derived().checked()?;
         self.client.check(&self.dialect)
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct Credential {
     observer: Option<Observer>,
     lifetimes: Lifetimes,
     read_timeout: Duration,
-    warned: Arc<Warned>,
+    pub(super) warned: Warned,
     state: Mutex<State>,
 }
 
@@ -76,7 +76,7 @@ impl Credential {
             observer: None,
             lifetimes: Lifetimes::default(),
             read_timeout: Duration::MAX,
-            warned: Arc::default(),
+            warned: Warned::default(),
             state: Mutex::default(),
         }
     }
@@ -239,7 +239,6 @@ impl Credential {
             self.lifetimes,
             header_values,
             client.scopes,
-            Arc::clone(&self.warned),
         ));
         let record = |observer| Recorder::new(observer, &request, Arc::clone(&reader));
         Ok(Written {

@@ -1,36 +1,29 @@
 //! What errors say of the token endpoint.
 
-use http::Uri;
+use std::sync::Arc;
 
 #[cfg(feature = "rustls")]
 use super::response::may_be_the_certificate;
 use super::{
-    dialect::{Dialect, Proof},
+    dialect::Place,
     response::CHECK_URL,
     transport_error::{BROKE, CHECK_CERTIFICATE},
 };
 use crate::{FetchError, FetchErrorKind};
 
-/// Its place, and the facts that explain a failure there.
+/// Its place, and what explains a failure there.
 pub(super) struct Endpoint {
-    /// Host and port.
-    pub(super) place: String,
-    is_tls: bool,
-    /// Whether the client's TLS certificate is its credential, or is wanted beside it.
-    by_certificate: bool,
+    /// All sources of a dialect share it.
+    place: Arc<Place>,
     /// What the transport shows, so that an error can say that it has expired.
     #[cfg(feature = "rustls")]
     identity: Option<crate::identity::Identity>,
 }
 
 impl Endpoint {
-    pub(super) fn of(dialect: &Dialect, uri: &Uri) -> Self {
-        let is_tls = uri.scheme_str() == Some("https");
-        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+    pub(super) fn at(place: Arc<Place>) -> Self {
         Self {
-            place: format!("{}:{port}", uri.host().unwrap_or_default()),
-            is_tls,
-            by_certificate: dialect.client_certificate || dialect.proof() == Proof::Certificate,
+            place,
             #[cfg(feature = "rustls")]
             identity: None,
         }
@@ -39,6 +32,11 @@ impl Endpoint {
     #[cfg(feature = "rustls")]
     pub(super) fn showing(self, identity: Option<crate::identity::Identity>) -> Self {
         Self { identity, ..self }
+    }
+
+    /// Host and port.
+    pub(super) fn address(&self) -> &Arc<str> {
+        &self.place.address
     }
 
     /// Adds the place, and the advice.
@@ -61,7 +59,9 @@ impl Endpoint {
         let denied = error
             .status()
             .is_some_and(|status| may_be_the_certificate(status, error.code()));
-        error.is_certificate_rejected() || (self.is_tls && broke) || (self.by_certificate && denied)
+        error.is_certificate_rejected()
+            || (self.place.is_tls && broke)
+            || (self.place.by_certificate && denied)
     }
 
     /// If there was an answer, the place matters only if it may be the wrong one.
@@ -74,11 +74,11 @@ impl Endpoint {
         let broke_before_an_answer = error.status().is_none() && error.message() == BROKE;
         let error = match error.status() {
             Some(_) if !blames_url => error,
-            _ => error.at(&self.place),
+            _ => error.at(self.address()),
         };
-        match broke_before_an_answer && self.is_tls {
+        match broke_before_an_answer && self.place.is_tls {
             false => error,
-            true if self.by_certificate => error.with_advice(CHECK_CERTIFICATE),
+            true if self.place.by_certificate => error.with_advice(CHECK_CERTIFICATE),
             true => error.with_advice(
                 "If it stays, check the client certificate: a server that rejects it may close the connection",
             ),
@@ -90,11 +90,20 @@ impl Endpoint {
 mod tests {
     use std::io;
 
+    use http::Uri;
+
     use super::{
-        super::{dialect::CredentialPlacement, transport_error::classify},
+        super::{
+            dialect::{CredentialPlacement, Dialect},
+            transport_error::classify,
+        },
         *,
     };
     use crate::{BoxError, error::CHECK_NETWORK};
+
+    fn of(dialect: &Dialect, uri: &Uri) -> Endpoint {
+        Endpoint::at(Arc::new(Place::of(dialect, uri)))
+    }
 
     /// Some servers close the connection in place of an alert, and some clients see only that.
     #[test]
@@ -106,7 +115,7 @@ mod tests {
         };
         let id_only = CredentialPlacement::IdOnly { id: "id".into() };
         let advice = |credentials, url: &'static str, error: BoxError| {
-            let endpoint = Endpoint::of(&dialect(credentials), &Uri::from_static(url));
+            let endpoint = of(&dialect(credentials), &Uri::from_static(url));
             let error = endpoint.locate(classify(error));
             error.advice().map(str::to_owned)
         };
@@ -120,7 +129,7 @@ mod tests {
         assert_eq!(advice(basic(), http, reset()), None);
         let mut beside_a_secret = dialect(basic());
         beside_a_secret.client_certificate = true;
-        let endpoint = Endpoint::of(&beside_a_secret, &Uri::from_static(https));
+        let endpoint = of(&beside_a_secret, &Uri::from_static(https));
         let error = endpoint.locate(classify(reset()));
         assert_eq!(error.advice(), Some(CHECK_CERTIFICATE));
         let dns = advice(basic(), https, "dns error".into());
@@ -144,7 +153,7 @@ mod tests {
             (false, denied(401), false),
         ] {
             dialect.client_certificate = wants_one;
-            let endpoint = Endpoint::of(&dialect, &uri);
+            let endpoint = of(&dialect, &uri);
             assert_eq!(endpoint.blames_certificate(&error), expected, "{error}");
         }
     }
@@ -157,8 +166,8 @@ mod tests {
             ("https://[::1]:8443/", "[::1]:8443"),
         ] {
             let dialect = Dialect::new("bank", url);
-            let endpoint = Endpoint::of(&dialect, &Uri::from_static(url));
-            assert_eq!(endpoint.place, place);
+            let endpoint = of(&dialect, &Uri::from_static(url));
+            assert_eq!(&**endpoint.address(), place);
         }
     }
 }

@@ -13,7 +13,10 @@ use http::Request;
 use tower::Service;
 
 use super::{
-    credential::Credential, endpoint::Endpoint, exchange::Exchange, response::Answer,
+    credential::Credential,
+    endpoint::Endpoint,
+    exchange::Exchange,
+    response::{Answer, Asked},
     shared_service::SharedService,
 };
 use crate::{FetchError, Token, TokenRequest};
@@ -28,20 +31,27 @@ use crate::{FetchError, Token, TokenRequest};
 ///
 /// Dropping the future drops the transport's future, and changes nothing else.
 pub struct ClientCredentials {
-    credential: Arc<Credential>,
-    endpoint: Arc<Endpoint>,
-    transport: Arc<SharedService<Request<Bytes>, Answer, FetchError>>,
+    shared: Arc<Shared>,
     /// Whether a call may do something else before it needs the transport.
     is_always_ready: bool,
+}
+
+/// What the calls share.
+struct Shared {
+    credential: Credential,
+    endpoint: Endpoint,
+    transport: SharedService<Request<Bytes>, Answer, FetchError>,
 }
 
 impl ClientCredentials {
     pub(super) fn new(credential: Credential, endpoint: Endpoint, exchange: Exchange) -> Self {
         Self {
             is_always_ready: credential.can_change(),
-            credential: Arc::new(credential),
-            endpoint: Arc::new(endpoint),
-            transport: Arc::new(SharedService::new(exchange)),
+            shared: Arc::new(Shared {
+                credential,
+                endpoint,
+                transport: SharedService::new(exchange),
+            }),
         }
     }
 
@@ -62,10 +72,13 @@ impl ClientCredentials {
         &self,
     ) -> impl Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync + 'static + use<>
     {
-        let credential = Arc::clone(&self.credential);
+        let shared = Arc::clone(&self.shared);
         move || {
-            let credential = Arc::clone(&credential);
-            Box::pin(async move { credential.can_change() && credential.has_changed().await })
+            let shared = Arc::clone(&shared);
+            Box::pin(async move {
+                let credential = &shared.credential;
+                credential.can_change() && credential.has_changed().await
+            })
         }
     }
 
@@ -79,13 +92,13 @@ impl ClientCredentials {
     }
 
     /// Host and port of the token endpoint.
-    pub(super) fn place(&self) -> &str {
-        &self.endpoint.place
+    pub(super) fn place(&self) -> Arc<str> {
+        Arc::clone(self.shared.endpoint.address())
     }
 
     /// Whether there is anything to read again.
     pub(super) fn can_change(&self) -> bool {
-        self.credential.can_change()
+        self.shared.credential.can_change()
     }
 }
 
@@ -98,29 +111,32 @@ impl Service<TokenRequest> for ClientCredentials {
         match self.is_always_ready {
             // A permit of the transport that is held while the secrets are read may be the one that the vault needs.
             true => Poll::Ready(Ok(())),
-            false => self.transport.poll_ready(cx),
+            false => self.shared.transport.poll_ready(cx),
         }
     }
 
     fn call(&mut self, attempt: TokenRequest) -> Self::Future {
-        let (credential, endpoint) = (Arc::clone(&self.credential), Arc::clone(&self.endpoint));
-        let transport = Arc::clone(&self.transport);
-        Box::pin(async move {
-            let written = credential.for_attempt(attempt.attempt()).await?;
-            let recording = written.begin_record(attempt.attempt());
-            let answer = transport.call(written.request_of(&attempt)).await;
-            if let Some(recording) = recording {
-                recording.end(&answer);
-            }
-            let read = |answer| {
-                written
-                    .reader
-                    .read(answer, attempt.started_at(), attempt.attempt())
-            };
-            answer
-                .and_then(read)
-                .map_err(|error| endpoint.explain(error))
-        })
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move { shared.fetch(attempt).await })
+    }
+}
+
+impl Shared {
+    async fn fetch(&self, attempt: TokenRequest) -> Result<Token, FetchError> {
+        let written = self.credential.for_attempt(attempt.attempt()).await?;
+        let recording = written.begin_record(attempt.attempt());
+        let answer = self.transport.call(written.request_of(&attempt)).await;
+        if let Some(recording) = recording {
+            recording.end(&answer);
+        }
+        let asked = Asked {
+            at: attempt.started_at(),
+            attempt: attempt.attempt(),
+            warned: &self.credential.warned,
+        };
+        answer
+            .and_then(|answer| written.reader.read(answer, asked))
+            .map_err(|error| self.endpoint.explain(error))
     }
 }
 
@@ -128,8 +144,8 @@ impl Service<TokenRequest> for ClientCredentials {
 impl fmt::Debug for ClientCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCredentials")
-            .field("name", &self.credential.name())
-            .field("endpoint", &self.endpoint.place)
+            .field("name", &self.shared.credential.name())
+            .field("endpoint", self.shared.endpoint.address())
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,12 @@ mod name;
 mod rendered;
 mod template;
 
-use std::{borrow::Cow, collections::BTreeMap, str::FromStr};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    str::FromStr,
+    sync::{Arc, LazyLock},
+};
 
 use http::{HeaderName, header::AUTHORIZATION};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -45,17 +50,21 @@ use template::{Placeholder, Template};
 /// # Ok::<(), tower_oauth::ConfigError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenHeaders(Vec<(Name, Template)>);
+pub struct TokenHeaders(Arc<Vec<(Name, Template)>>);
 
 impl TokenHeaders {
     /// Returns `Authorization: Bearer {token}` (RFC 6750 §2.1), the default.
     pub fn bearer() -> Self {
-        Self(vec![(Name::Static(AUTHORIZATION), Template::bearer())])
+        static BEARER: LazyLock<TokenHeaders> = LazyLock::new(|| {
+            let bearer = (Name::Static(AUTHORIZATION), Template::bearer());
+            TokenHeaders(Arc::new(vec![bearer]))
+        });
+        BEARER.clone()
     }
 
     /// Returns an empty list. Add headers with [`with`](Self::with).
     pub fn none() -> Self {
-        Self(Vec::new())
+        Self(Arc::default())
     }
 
     /// Adds a header.
@@ -84,22 +93,28 @@ impl TokenHeaders {
         // The error leaves out the template, since its literal text may be a secret.
         let template: Template = template.parse().map_err(broken)?;
         template.check_names()?;
-        self.0.push((Name::new(header, name), template));
+        Arc::make_mut(&mut self.0).push((Name::new(header, name), template));
         Ok(self)
     }
 
-    /// Puts a client id in the place of `{client_id}`.
+    /// Puts a client id in the place of `{client_id}`. Without that place, all clients share the headers.
     #[cfg(feature = "client-credentials")]
     pub(crate) fn bind(mut self, id: &crate::ClientId) -> Self {
-        for (_, template) in &mut self.0 {
-            template.bind(id);
+        if self.needs_client_id() {
+            for (_, template) in Arc::make_mut(&mut self.0) {
+                template.bind(id);
+            }
         }
         self
     }
 
+    fn needs_client_id(&self) -> bool {
+        self.values().any(|it| *it == Placeholder::ClientId)
+    }
+
     /// A header must carry the token, a token must fill every placeholder, and literal text must be valid in a header.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        if self.values().any(|it| *it == Placeholder::ClientId) {
+        if self.needs_client_id() {
             return Err(ConfigError::new(
                 "headers",
                 "`{client_id}` needs a client id; with a fetcher of your own, write the id itself",

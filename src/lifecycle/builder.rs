@@ -97,7 +97,7 @@ impl TokenSourceBuilder {
 
     /// Changes the policy. Default: [`Policy::default`].
     pub fn policy(mut self, change: impl FnOnce(&mut Policy)) -> Self {
-        change(&mut self.config.policy);
+        change(Arc::make_mut(&mut self.config.policy));
         self
     }
 
@@ -215,8 +215,22 @@ impl TokenSourceBuilder {
 
     /// Sets host and port of the token endpoint, for errors.
     #[cfg(feature = "client-credentials")]
-    pub(crate) fn place(mut self, place: &str) -> Self {
-        self.config.place = Some(place.into());
+    pub(crate) fn place(mut self, place: Arc<str>) -> Self {
+        self.config.place = Some(place);
+        self
+    }
+
+    /// Sets a name that others share.
+    #[cfg(feature = "client-credentials")]
+    pub(crate) fn shared_name(mut self, name: Arc<str>) -> Self {
+        self.config.name = name;
+        self
+    }
+
+    /// Replaces the policy with one that others share.
+    #[cfg(feature = "client-credentials")]
+    pub(crate) fn shared_policy(mut self, policy: Arc<Policy>) -> Self {
+        self.config.policy = policy;
         self
     }
 

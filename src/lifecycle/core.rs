@@ -15,7 +15,7 @@ use super::{
     source::WeakTokenSource,
     state::{FetchGrant, RejectedResponse, Remedy, State, Stopped},
     status::{AtomicCounters, CertificateStatus},
-    sync::{AtomicU64, Mutex, Ordering},
+    sync::{AtomicU64, Mutex, OnceLock, Ordering},
 };
 use crate::{
     error::{CHECK_NETWORK, FetchError, NextAttempt, OAuthError, Reason},
@@ -36,7 +36,8 @@ pub struct Core {
     pub(crate) config: Config,
     pub(crate) cell: Cell,
     pub(crate) counters: AtomicCounters,
-    pub(crate) changes: watch::Sender<()>,
+    /// Made when somebody first subscribes: it takes 350 bytes, and most of many sources have no subscriber.
+    changes: OnceLock<watch::Sender<()>>,
     /// `None` after it closed. It stays here, and the driver of a fetch calls it.
     pub(super) fetcher: Mutex<Option<Fetcher>>,
     state: Mutex<State>,
@@ -60,7 +61,8 @@ pub(crate) struct Config {
     pub(crate) place: Option<Arc<str>>,
     /// What the source shares with the others of its token endpoint.
     pub(crate) endpoint: Option<TokenEndpoint>,
-    pub(crate) policy: Policy,
+    /// Shared by all sources with the same numbers that were built from the same dialect.
+    pub(crate) policy: Arc<Policy>,
     pub(crate) clock: Clock,
     pub(crate) headers: TokenHeaders,
     pub(crate) origins: AllowedOrigins,
@@ -112,7 +114,7 @@ impl Default for Config {
             name: "oauth".into(),
             place: None,
             endpoint: None,
-            policy: Policy::default(),
+            policy: Policy::shared_default(),
             clock: Clock::system(),
             headers: TokenHeaders::bearer(),
             origins: AllowedOrigins::default(),
@@ -128,11 +130,11 @@ impl Core {
     pub(crate) fn new(config: Config, fetcher: Fetcher, rng: fastrand::Rng) -> Self {
         Self {
             fetcher: Mutex::new(Some(fetcher)),
-            state: Mutex::new(State::new(&config.policy, rng)),
+            state: Mutex::new(State::new(rng)),
             config,
             cell: Cell::default(),
             counters: AtomicCounters::default(),
-            changes: watch::Sender::new(()),
+            changes: OnceLock::default(),
             refresh_closed_until: AtomicU64::new(0),
             suspect: AtomicU64::new(0),
             last_success: AtomicU64::new(0),
@@ -179,7 +181,7 @@ impl Core {
         });
         if is_due.is_some() {
             self.refresh_behind();
-            self.changes.send_replace(());
+            self.announce();
         }
     }
 
@@ -394,7 +396,28 @@ impl Core {
             fetch.finish(Outcome::Lost);
             tasks.iter().for_each(|task| task.abort());
         }
-        self.changes.send_replace(());
+        self.announce();
+    }
+
+    /// Reports a change to who has subscribed. Call it after the [`step`](Self::step) that made the change.
+    pub(crate) fn announce(&self) {
+        if let Some(changes) = self.changes.get() {
+            changes.send_replace(());
+        }
+    }
+
+    /// Receives the changes from now on.
+    ///
+    /// # Why no change is missed
+    ///
+    /// The sender is made before a step, and a change is announced after its step. If the change's step is the later
+    /// one, its announcement finds the sender. If it is the earlier one, the caller sees the change itself, whatever it
+    /// reads from now on. Without the step here, a caller that reads without the lock could miss both.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
+        let changes = self.changes.get_or_init(|| watch::Sender::new(()));
+        let receiver = changes.subscribe();
+        self.step(|_| ());
+        receiver
     }
 }
 

@@ -89,7 +89,7 @@ async fn end_back_off_early(core: Arc<Core>, until: Duration) {
         lasts
     });
     if ended {
-        core.changes.send_replace(());
+        core.announce();
         telemetry::credential_changed(&core);
     }
 }
@@ -106,7 +106,7 @@ async fn changes_before_end(core: &Core, until: Duration) -> bool {
 }
 
 async fn back_off_ended(core: &Core, until: Duration) {
-    let mut changed = core.changes.subscribe();
+    let mut changed = core.subscribe();
     loop {
         let now = core.now();
         if !core.step(|state| state.backs_off_until(until, now)) {

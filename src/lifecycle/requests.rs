@@ -194,7 +194,7 @@ impl Core {
                 TokenOrFetch::Token(issued) => return Ok(issued),
                 TokenOrFetch::Restored(issued) => {
                     telemetry::restored(self, issued.generation);
-                    self.changes.send_replace(());
+                    self.announce();
                     return Ok(issued);
                 }
                 TokenOrFetch::Fetch { grant, wait } => (grant, wait),
@@ -270,7 +270,7 @@ impl Core {
             Some(_) => "fetch",
         };
         telemetry::rejected(self, generation, rejection, remedy);
-        self.changes.send_replace(());
+        self.announce();
         rejected
     }
 

@@ -139,7 +139,7 @@ impl TokenSource {
     ///
     /// Cancel safe, as [`token`](Self::token) is.
     pub async fn ready(&self) -> Result<(), OAuthError> {
-        let mut changed = self.core().changes.subscribe();
+        let mut subscribed = None;
         loop {
             let error = match self.token().await {
                 Ok(_) => return Ok(()),
@@ -149,6 +149,11 @@ impl TokenSource {
             if !passes || error.class() == Some(FailureClass::Permanent) {
                 return Err(error);
             }
+            let Some(changed) = &mut subscribed else {
+                // Then ask again: what changed in between is not announced any more.
+                subscribed = Some(self.core().subscribe());
+                continue;
+            };
             // A change may be the end of the back-off, or of the source.
             let wait = self.core().back_off_left().unwrap_or_default();
             let _ = time::timeout(wait, changed.changed()).await;
@@ -172,7 +177,7 @@ impl TokenSource {
     /// The next request may start a fetch. Do not call it in a loop: banks lock out clients that ask too often.
     pub fn retry_now(&self) {
         self.core().step(|state| state.end_back_off());
-        self.core().changes.send_replace(());
+        self.core().announce();
     }
 
     /// Starts a refresh behind the requests, as if it were due now. Requests use the current token until the new one is
@@ -245,10 +250,7 @@ impl TokenSource {
     /// # }
     /// ```
     pub fn changes(&self) -> Changes {
-        Changes::new(
-            Arc::downgrade(&self.guards.source),
-            self.core().changes.subscribe(),
-        )
+        Changes::new(Arc::downgrade(&self.guards.source), self.core().subscribe())
     }
 
     /// Returns a task that refreshes the token before it expires, even without traffic.
@@ -273,10 +275,7 @@ impl TokenSource {
     /// # }
     /// ```
     pub fn keep_fresh(&self) -> impl Future<Output = ()> + Send + 'static + use<> {
-        super::keep_fresh::run(
-            Arc::downgrade(&self.guards.source),
-            self.core().changes.subscribe(),
-        )
+        super::keep_fresh::run(Arc::downgrade(&self.guards.source), self.core().subscribe())
     }
 
     /// Checks whether the token may be sent to this address.

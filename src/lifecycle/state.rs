@@ -24,6 +24,8 @@ use crate::{
     token::{FetchCause, Generation},
 };
 
+/// What an idle source does not need is in a box of its own: there may be many sources.
+///
 /// # Invariants
 ///
 /// 1. At most one fetch is under way, and at most one driver's work on it counts: a driver writes only in a step that
@@ -33,9 +35,9 @@ use crate::{
 pub(crate) struct State {
     slot: Slot,
     /// The last fetch's failure, until a fetch succeeds.
-    failed: Option<FailedFetch>,
+    failed: Option<Box<FailedFetch>>,
     /// Values that a step has removed, to be dropped without the lock.
-    ended: Option<FailedFetch>,
+    ended: Option<Box<FailedFetch>>,
     last_success: Option<SystemTime>,
     last_duration: Option<Duration>,
     /// Failed fetches in a row since the last `retry_now`. The back-off grows with it.
@@ -43,10 +45,11 @@ pub(crate) struct State {
     /// The start of the last fetch, on the monotonic clock; it may lie a little ahead.
     last_start: Option<Duration>,
     last_generation: u64,
-    bucket: Bucket,
+    /// `None` before the first draw.
+    bucket: Option<Box<Bucket>>,
     /// Whether the fetch under way was drawn from the bucket.
     drew: bool,
-    suspicion: Option<Suspicion>,
+    suspicion: Option<Box<Suspicion>>,
     /// The last token, if it was fetched because of a definite rejection.
     replacement: Option<Generation>,
     /// Until when, on the monotonic clock, requests wait for the replacement of the token that was suspended last.
@@ -59,7 +62,7 @@ pub(crate) struct State {
 
 enum Slot {
     Idle,
-    Fetching(Driving),
+    Fetching(Box<Driving>),
     Closed(OAuthError),
 }
 
@@ -112,7 +115,7 @@ pub(crate) enum Remedy {
 }
 
 impl State {
-    pub(crate) fn new(policy: &Policy, rng: fastrand::Rng) -> Self {
+    pub(crate) fn new(rng: fastrand::Rng) -> Self {
         Self {
             slot: Slot::Idle,
             failed: None,
@@ -122,7 +125,7 @@ impl State {
             failures: 0,
             last_start: None,
             last_generation: 0,
-            bucket: Bucket::new(policy),
+            bucket: None,
             drew: false,
             suspicion: None,
             replacement: None,
@@ -149,8 +152,8 @@ impl State {
             Slot::Idle => {
                 let fetch = Arc::new(Fetch::new(cause));
                 let start = self.take_start(now.monotonic, policy);
-                self.slot =
-                    Slot::Fetching(Driving::new(fetch.clone(), start, policy.timeouts.fetch));
+                let driving = Driving::new(fetch.clone(), start, policy.timeouts.fetch);
+                self.slot = Slot::Fetching(Box::new(driving));
                 FetchGrant::Granted(fetch)
             }
         }
@@ -182,9 +185,8 @@ impl State {
     }
 
     pub(crate) fn backing_off(&self, now: Now) -> Option<&FailedFetch> {
-        self.failed
-            .as_ref()
-            .filter(|failed| now.monotonic < failed.until)
+        let failed = self.failed.as_deref();
+        failed.filter(|failed| now.monotonic < failed.until)
     }
 
     /// Whether the source still backs off until then, and is to.
@@ -207,7 +209,7 @@ impl State {
     }
 
     pub(crate) fn last_failure(&self) -> Option<&FailedFetch> {
-        self.failed.as_ref()
+        self.failed.as_deref()
     }
 
     pub(crate) fn last_success(&self) -> Option<SystemTime> {
@@ -220,7 +222,7 @@ impl State {
     }
 
     /// The values that the last step has removed, to be dropped without the lock.
-    pub(crate) fn take_ended(&mut self) -> Option<FailedFetch> {
+    pub(crate) fn take_ended(&mut self) -> Option<Box<FailedFetch>> {
         self.ended.take()
     }
 
@@ -287,7 +289,9 @@ impl State {
             }
             None if ambiguous => true,
             _ => {
-                self.drew = self.bucket.draw(now.monotonic);
+                let full = || Box::new(Bucket::new(policy));
+                let bucket = self.bucket.get_or_insert_with(full);
+                self.drew = bucket.draw(now.monotonic);
                 self.drew
             }
         }
@@ -336,8 +340,8 @@ impl State {
         let suspicion = self.suspicion.take();
         let wait = suspicion
             .as_ref()
-            .map_or(policy.rejection.suspicion.first, Suspicion::wait);
-        self.suspicion = match (cause, installed.repeated) {
+            .map_or(policy.rejection.suspicion.first, |it| it.wait());
+        let suspicion = match (cause, installed.repeated) {
             (FetchCause::Rejected | FetchCause::MaybeRejected, true) => {
                 Some(Suspicion::confirmed(generation, wait, now.monotonic))
             }
@@ -345,9 +349,10 @@ impl State {
             (FetchCause::Rejected, false) => None,
             // A doubt that was not confirmed in a token's whole life ends with it.
             _ => suspicion
-                .filter(Suspicion::is_confirmed)
+                .filter(|it| it.is_confirmed())
                 .map(|it| it.inherited_by(generation)),
         };
+        self.suspicion = suspicion.map(Box::new);
     }
 
     /// Ends a fetch that failed. Returns the length of the back-off.
@@ -370,12 +375,12 @@ impl State {
         let consecutive = self.failed.as_ref().map_or(0, |failed| failed.consecutive);
         self.last_duration = self.duration(now);
         let until = now.monotonic.saturating_add(wait);
-        self.ended = self.failed.replace(FailedFetch {
+        self.ended = self.failed.replace(Box::new(FailedFetch {
             at: now.wall_time(),
             error,
             consecutive: consecutive.saturating_add(1),
             until,
-        });
+        }));
         until
     }
 
@@ -387,8 +392,10 @@ impl State {
     /// Ends a fetch without an outcome. The next one may start.
     pub(crate) fn lost(&mut self) {
         self.slot = Slot::Idle;
-        if std::mem::take(&mut self.drew) {
-            self.bucket.give_back();
+        if std::mem::take(&mut self.drew)
+            && let Some(bucket) = &mut self.bucket
+        {
+            bucket.give_back();
         }
     }
 

@@ -1,37 +1,40 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use http::Uri;
 
 use super::{Origin, Target, has_path_of_its_own, target::is_surely_secure};
 use crate::error::{ConfigError, ConfigErrorKind};
 
-/// The origins that a token may be sent to. An empty list allows every secure origin.
+/// The origins that a token may be sent to. An empty list allows every secure origin. Clones share their lists.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AllowedOrigins {
-    named: Vec<Origin>,
-    plain_http: Vec<Origin>,
+    named: Arc<[Origin]>,
+    plain_http: Arc<[Origin]>,
 }
 
 impl AllowedOrigins {
+    /// `plain_http`: the origins whose `http` is allowed, if they are named or no origin is.
+    #[cfg(feature = "client-credentials")]
+    pub(crate) fn new(named: &[Origin], plain_http: &[Origin]) -> Self {
+        Self {
+            named: named.into(),
+            plain_http: plain_http.into(),
+        }
+    }
+
     pub(crate) fn allow(&mut self, origin: Origin) {
-        self.named.push(origin);
+        push(&mut self.named, origin);
     }
 
     /// Allows plain `http` for an origin that is safe for a reason this crate cannot see, such as a mesh that adds TLS.
     pub(crate) fn danger_allow_http(&mut self, origin: Origin) {
-        self.plain_http.push(origin.clone());
-        self.named.push(origin);
-    }
-
-    /// Allows an origin's `http`, if the origin is in the list or the list is empty.
-    #[cfg(feature = "client-credentials")]
-    pub(crate) fn permit_http(&mut self, origin: Origin) {
-        self.plain_http.push(origin);
+        push(&mut self.plain_http, origin.clone());
+        push(&mut self.named, origin);
     }
 
     /// Every origin in the list must be secure, or allowed with `danger_allow_http`.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        for origin in &self.named {
+        for origin in &*self.named {
             if !origin.is_secure() && !self.plain_http.contains(origin) {
                 return Err(ConfigError::new(
                     "origin",
@@ -82,6 +85,10 @@ impl AllowedOrigins {
             (false, _) => Err(ForeignOrigin::NotListed(target.into())),
         }
     }
+}
+
+fn push(list: &mut Arc<[Origin]>, origin: Origin) {
+    *list = list.iter().cloned().chain([origin]).collect();
 }
 
 /// Why a request's URI may not have the token.

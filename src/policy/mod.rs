@@ -1,6 +1,9 @@
 //! The numbers of a token source, and the arithmetic on them.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use crate::error::FailureClass;
 
@@ -69,6 +72,12 @@ pub(crate) struct Window {
 }
 
 impl Policy {
+    /// The defaults. All sources that change none of them share them.
+    pub(crate) fn shared_default() -> Arc<Self> {
+        static DEFAULT: LazyLock<Arc<Policy>> = LazyLock::new(Arc::default);
+        Arc::clone(&DEFAULT)
+    }
+
     /// Divides a lifetime. `draw` is the token's own random number, from 0 to 1.
     pub(crate) fn window(&self, lifetime: Duration, draw: f64) -> Window {
         let leeway = self.leeway(lifetime);

@@ -78,11 +78,10 @@ pub fn mtls(id: ClientId, token_url: impl Into<String>) -> ClientCredentialsBuil
 }
 
 fn mtls_dialect() -> Dialect {
-    Dialect {
-        credentials: CredentialPlacement::IdOnly {
-            id: "client_id".into(),
-        },
-        client_certificate: true,
-        ..dialect()
-    }
+    let mut mtls = dialect();
+    mtls.credentials = CredentialPlacement::IdOnly {
+        id: "client_id".into(),
+    };
+    mtls.client_certificate = true;
+    mtls
 }

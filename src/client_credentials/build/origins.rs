@@ -1,7 +1,7 @@
 //! Where the token may go.
 
 use super::ClientCredentialsBuilder;
-use crate::{ConfigError, Origin, client_credentials::Dialect, origin::AllowedOrigins};
+use crate::{ConfigError, Origin};
 
 /// The first mistake is reported by the last step.
 pub(super) type Origins = Result<Vec<Origin>, ConfigError>;
@@ -39,18 +39,4 @@ fn with(origins: Origins, origin: &str) -> Origins {
     let mut origins = origins?;
     origins.push(origin.parse()?);
     Ok(origins)
-}
-
-/// An origin with plain `http` is permitted and not named: it may be the token endpoint's, which gets no token if the
-/// API's origins are named.
-pub(super) fn allowed_origins(dialect: &Dialect) -> AllowedOrigins {
-    let mut allowed = AllowedOrigins::default();
-    dialect
-        .origins
-        .iter()
-        .cloned()
-        .for_each(|origin| allowed.allow(origin));
-    let plain_http = dialect.danger_allow_http.iter().cloned();
-    plain_http.for_each(|origin| allowed.permit_http(origin));
-    allowed
 }

@@ -1,58 +1,26 @@
-//! The numbers that a dialect sets.
+//! The builder's policy: the dialect's numbers, and the user's changes.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::ClientCredentialsBuilder;
-use crate::{
-    BackOff,
-    client_credentials::{Dialect, response::Lifetimes},
-    policy::Policy,
-};
-
-/// The defaults, with what the dialect sets.
-pub(super) fn policy_of(dialect: &Dialect) -> Policy {
-    let mut policy = Policy::default();
-    policy.refresh.single_active = dialect.single_active;
-    set(&mut policy.refresh.margin, dialect.refresh_margin);
-    set(&mut policy.lifetime.default, dialect.default_lifetime);
-    set(&mut policy.lifetime.max, dialect.max_lifetime);
-    // A wait that the dialect names is honoured in full.
-    let longest = &mut policy.retry.max_retry_after;
-    let blocked = dialect.blocked.as_ref().map(|it| it.wait);
-    *longest = (*longest).max(dialect.wait_after_429.max(blocked).unwrap_or_default());
-    if let Some(interval) = dialect.min_fetch_interval {
-        space(&mut policy, interval);
-    }
-    policy
-}
-
-/// Keeps an interval between any two token requests: one attempt a fetch, and no back-off that is shorter.
-fn space(policy: &mut Policy, interval: Duration) {
-    let back_off = &mut policy.back_off;
-    back_off.min_fetch_interval = back_off.min_fetch_interval.max(interval);
-    for pause in [
-        &mut back_off.transient,
-        &mut back_off.unclear,
-        &mut back_off.permanent,
-    ] {
-        *pause = BackOff::new(pause.first.max(interval), pause.max.max(interval));
-    }
-    policy.retry.attempts = 1;
-    // A request waits until the interval is over, and for the fetch.
-    policy.timeouts.acquire += interval;
-}
-
-fn set<T>(number: &mut T, stated: Option<T>) {
-    if let Some(stated) = stated {
-        *number = stated;
-    }
-}
+use crate::{client_credentials::response::Lifetimes, policy::Policy};
 
 impl ClientCredentialsBuilder {
+    /// Changes the policy. The change runs on a policy that already holds the dialect's numbers.
+    pub fn policy(mut self, change: impl FnOnce(&mut Policy)) -> Self {
+        let mut policy = (*self.policy).clone();
+        change(&mut policy);
+        // What changes nothing leaves the policy shared.
+        if policy != *self.policy {
+            self.policy = Arc::new(policy);
+        }
+        self
+    }
+
     /// The lifetimes that the user set, else the dialect's. What neither sets is left to the source that the fetcher
     /// will be in.
     pub(super) fn stated_lifetimes(&self) -> Lifetimes {
-        let untouched = policy_of(&self.dialect);
+        let untouched = &self.dialect.derived().policy;
         let last = |own: Duration, untouched, dialect| match own == untouched {
             true => dialect,
             false => Some(own),

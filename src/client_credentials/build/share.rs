@@ -94,7 +94,7 @@ impl ClientCredentialsBuilder {
         let layer = SharedLayer::for_key(store, key)
             .credential(credential)
             .when_store_is_down(self.share.when_down.unwrap_or_default())
-            .policy(self.policy.clone())
+            .policy((*self.policy).clone())
             .clock(self.clock.clone());
         Ok(Some(layer))
     }

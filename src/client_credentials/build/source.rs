@@ -1,10 +1,10 @@
 //! The last step: a token source, or a fetcher alone.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{ClientCredentialsBuilder, origins::allowed_origins};
+use super::ClientCredentialsBuilder;
 use crate::{
     ConfigError,
     client_credentials::{
@@ -73,7 +73,7 @@ impl ClientCredentialsBuilder {
         // The policy decides: it holds the dialect's lifetimes and the user's changes.
         let timeout = Some(self.policy.timeouts.attempt);
         let fetcher = self.fetcher_over(exchange, timeout, Lifetimes::default())?;
-        let place = fetcher.place().to_owned();
+        let place = fetcher.place();
         let changed = fetcher.can_change().then(|| fetcher.credential_changed());
         #[cfg(feature = "redis")]
         let mut source = self.shared_source(fetcher)?;
@@ -89,17 +89,19 @@ impl ClientCredentialsBuilder {
         if let Some(endpoint) = &self.token_endpoint {
             source = source.token_endpoint(endpoint);
         }
+        let derived = self.dialect.derived();
+        let dialect = derived.checked()?;
         let rejection = match self.rejection {
             Some(rule) => rule,
-            None => self.dialect.rejection.rule()?,
+            None => dialect.rejection.clone(),
         };
         source
-            .name(&*self.name)
-            .place(&place)
+            .shared_name(self.name)
+            .place(place)
             .headers(self.dialect.headers.clone().bind(&self.client.id))
-            .origins(allowed_origins(&self.dialect))
+            .origins(dialect.origins.clone())
             .rejection(rejection)
-            .policy(|policy| *policy = self.policy)
+            .shared_policy(self.policy)
             .clock(self.clock)
             .build()
     }
@@ -137,9 +139,8 @@ impl ClientCredentialsBuilder {
     ) -> Result<ClientCredentials, ConfigError> {
         let exchange = self.asserting(exchange, timeout)?;
         let credential = self.credential(lifetimes)?;
-        let uri = self.dialect.token_uri();
-        let uri = uri.map_err(|error| error.of(&self.name))?;
-        let endpoint = Endpoint::of(&self.dialect, &uri);
+        let derived = self.dialect.derived();
+        let endpoint = Endpoint::at(Arc::clone(&derived.checked()?.place));
         #[cfg(feature = "rustls")]
         let endpoint = endpoint.showing(self.identity.clone());
         Ok(ClientCredentials::new(credential, endpoint, exchange))

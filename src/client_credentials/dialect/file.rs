@@ -8,11 +8,11 @@ use serde::{
     de::{self, Unexpected, Visitor},
 };
 
-use super::params::HeaderValue;
 use super::{
     Assertion, Blocked, BodyEncoding, CredentialPlacement, Dialect, ExpiryFormat, FailureRow,
     Grant, ParamValue, RejectionStatuses, ResponseFields, ScopeFormat, ScopeRule, SecretLength,
 };
+use super::{derived::Memo, params::HeaderValue};
 use crate::{
     FailureClass, Margin, Origin, TokenHeaders, duration,
     table::{Table, as_table},
@@ -95,6 +95,8 @@ struct DialectKeys {
     client_certificate: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     assertion: Option<Assertion>,
+    #[serde(skip)]
+    derived: Memo,
 }
 
 type Params = BTreeMap<String, ParamValue>;

@@ -3,10 +3,12 @@
 mod assertion;
 mod blocked;
 mod credentials;
+mod derived;
 mod expiry;
 mod failure;
 mod file;
 mod params;
+mod policy;
 mod proof;
 mod rejection;
 mod response;
@@ -29,7 +31,7 @@ pub use self::{
     response::ResponseFields,
     scope::{ScopeFormat, ScopeRule},
 };
-pub(super) use self::{proof::Proof, validate::name as check_name};
+pub(super) use self::{derived::Place, proof::Proof, validate::name as check_name};
 use crate::{ConfigError, Margin, Origin, TokenHeaders, text::url_without_secrets};
 
 /// Describes a provider as data: its token request, its answer, and the headers that its API expects.
@@ -183,6 +185,7 @@ pub struct Dialect {
     /// A JWT that the client signs to prove who it is, in place of a secret. Default: none. It needs the cargo feature
     /// `jwt`.
     pub assertion: Option<Assertion>,
+    pub(super) derived: derived::Memo,
 }
 
 impl Dialect {
@@ -227,6 +230,7 @@ impl Dialect {
             blocked: None,
             client_certificate: false,
             assertion: None,
+            derived: derived::Memo::default(),
         }
     }
 
@@ -236,12 +240,7 @@ impl Dialect {
     ///
     /// Names the first invalid field, and the rule that it breaks.
     pub fn check(&self) -> Result<(), ConfigError> {
-        self.check_unnamed().map_err(|error| error.of(&self.name))
-    }
-
-    /// The same check, for an error that names a source.
-    pub(super) fn check_unnamed(&self) -> Result<(), ConfigError> {
-        validate::dialect(self)
+        validate::dialect(self).map_err(|error| error.of(&self.name))
     }
 }
 
@@ -277,6 +276,7 @@ impl fmt::Debug for Dialect {
             blocked,
             client_certificate,
             assertion,
+            derived: _,
         } = self;
         f.debug_struct("Dialect")
             .field("name", name)

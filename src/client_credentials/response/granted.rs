@@ -2,14 +2,17 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{members::Members, reader::Reader};
+use super::{
+    members::Members,
+    reader::{Reader, Warned},
+};
 
 impl Reader {
     /// Warns, once, of scopes that the answer does not grant. Names only what the user asked for.
     ///
     /// RFC 6749 §5.1: an answer names its scopes if they differ. Sicredi grants fewer, and the lack shows only at the
     /// API.
-    pub(super) fn warn_of_missing_scopes(&self, members: &Members) {
+    pub(super) fn warn_of_missing_scopes(&self, members: &Members, warned: &Warned) {
         let Some(granted) = members.text("scope").filter(|it| !it.trim().is_empty()) else {
             return;
         };
@@ -18,7 +21,7 @@ impl Reader {
             !granted.any(|it| it == scope.as_str())
         };
         let missing: Vec<_> = self.scopes.iter().filter(has).cloned().collect();
-        if !missing.is_empty() && !self.warned.of_scopes.swap(true, Ordering::Relaxed) {
+        if !missing.is_empty() && !warned.of_scopes.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 provider = &*self.name,
                 missing = missing.join(" "),

@@ -16,6 +16,6 @@ pub(super) use self::failure::may_be_the_certificate;
 pub(super) use self::{
     answer::{Answer, Body, End},
     failure::CHECK_URL,
-    reader::{Lifetimes, Reader, Warned},
+    reader::{Asked, Lifetimes, Reader, Warned},
     scrub::Scrubber,
 };

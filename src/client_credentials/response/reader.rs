@@ -40,7 +40,16 @@ pub(in crate::client_credentials) struct Reader {
     header_values: Vec<(String, ClientSecret)>,
     /// The scopes that were asked for.
     pub(super) scopes: Vec<String>,
-    pub(super) warned: Arc<Warned>,
+}
+
+/// The attempt whose answer is read.
+#[derive(Clone, Copy)]
+pub(in crate::client_credentials) struct Asked<'a> {
+    /// The wall clock just before the request was sent.
+    pub(in crate::client_credentials) at: SystemTime,
+    /// Its number within the fetch.
+    pub(in crate::client_credentials) attempt: u32,
+    pub(in crate::client_credentials) warned: &'a Warned,
 }
 
 /// What a source has warned of: once is enough, whatever reader found it.
@@ -60,7 +69,6 @@ impl Reader {
         lifetimes: Lifetimes,
         header_values: Vec<(String, ClientSecret)>,
         scopes: Vec<String>,
-        warned: Arc<Warned>,
     ) -> Self {
         Self {
             name,
@@ -69,7 +77,6 @@ impl Reader {
             lifetimes,
             header_values,
             scopes,
-            warned,
         }
     }
 
@@ -81,25 +88,18 @@ impl Reader {
         &self.scrubber
     }
 
-    /// `now` is the wall clock just before the request was sent.
     pub(in crate::client_credentials) fn read(
         &self,
         mut answer: Answer,
-        now: SystemTime,
-        attempt: u32,
+        asked: Asked<'_>,
     ) -> Result<Token, FetchError> {
-        self.token(&mut answer, now, attempt).map_err(|error| {
-            self.with_wait(error, &answer, now)
+        self.token(&mut answer, asked).map_err(|error| {
+            self.with_wait(error, &answer, asked.at)
                 .with_status(answer.status)
         })
     }
 
-    fn token(
-        &self,
-        answer: &mut Answer,
-        now: SystemTime,
-        attempt: u32,
-    ) -> Result<Token, FetchError> {
+    fn token(&self, answer: &mut Answer, asked: Asked<'_>) -> Result<Token, FetchError> {
         if let Some(error) = self.block(answer) {
             return Err(error);
         }
@@ -108,37 +108,38 @@ impl Reader {
         }
         if answer.status.is_success() && self.dialect.response.in_headers {
             let members = Members::of_headers(&answer.headers);
-            return self.issued(answer, &members, now);
+            return self.issued(answer, &members, asked);
         }
         let members = Members::of(answer);
         if !answer.status.is_success() {
-            return Err(self.denial(answer, &members.unwrap_or_default(), now, attempt));
+            return Err(self.denial(answer, &members.unwrap_or_default(), asked));
         }
         let members = members?;
         if members.says(&self.dialect.response.error) {
-            return Err(self.denial(answer, &members, now, attempt));
+            return Err(self.denial(answer, &members, asked));
         }
-        self.issued(answer, &members, now)
+        self.issued(answer, &members, asked)
     }
 
     fn issued(
         &self,
         answer: &Answer,
         members: &Members,
-        now: SystemTime,
+        asked: Asked<'_>,
     ) -> Result<Token, FetchError> {
         let fields = &self.dialect.response;
         let name = first_there(members, &fields.token, &fields.other_token);
-        let value = self.header_text(members, name)?;
+        let text = |name| self.header_text(members, name, asked.warned);
+        let value = text(name)?;
         check_type(members)?;
-        self.warn_of_missing_scopes(members);
-        let lifetime = self.lifetime(answer, members, now, &value)?;
+        self.warn_of_missing_scopes(members, asked.warned);
+        let lifetime = self.lifetime(answer, members, asked.at, &value)?;
         let mut token = Token::new(value);
         if let Some(lifetime) = lifetime {
             token = token.with_lifetime(lifetime);
         }
         for name in &fields.extras {
-            token = token.with_extra(name, self.header_text(members, name)?);
+            token = token.with_extra(name, text(name)?);
         }
         for (name, value) in &self.header_values {
             token = token.with_extra(name, value.expose());
@@ -161,7 +162,12 @@ impl Reader {
     }
 
     /// A string that a header can carry.
-    fn header_text(&self, members: &Members, name: &str) -> Result<String, FetchError> {
+    fn header_text(
+        &self,
+        members: &Members,
+        name: &str,
+        warned: &Warned,
+    ) -> Result<String, FetchError> {
         let broken = |rule| FetchError::malformed(format!("the answer's `{name}` {rule}"));
         let text = match members.any(name) {
             Some(Value::Text(text)) => text,
@@ -175,7 +181,7 @@ impl Reader {
         if !trimmed.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return Err(broken("holds bytes that no header may hold"));
         }
-        if trimmed.len() < text.len() && !self.warned.of_white_space.swap(true, Ordering::Relaxed) {
+        if trimmed.len() < text.len() && !warned.of_white_space.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 provider = &*self.name,
                 field = name,
@@ -185,25 +191,19 @@ impl Reader {
         Ok(trimmed.to_owned())
     }
 
-    fn denial(
-        &self,
-        answer: &Answer,
-        members: &Members,
-        now: SystemTime,
-        attempt: u32,
-    ) -> FetchError {
+    fn denial(&self, answer: &Answer, members: &Members, asked: Asked<'_>) -> FetchError {
         let fields = &self.dialect.response;
         let scrubber = self.scrubber.with(answer.assertion.clone());
         let code = members.code(&fields.error);
         let code = code.as_deref().map(|code| code.trim());
-        let mut error = failure::denial(&self.dialect, answer.status, code, attempt);
+        let mut error = failure::denial(&self.dialect, answer.status, code, asked.attempt);
         if let Some(code) = code {
             error = error.with_code(&scrubber.scrub_code(code));
         }
         if let Some(description) = members.text(&fields.error_description) {
             error = error.with_description(&scrubber.scrub_line(&description));
         }
-        skew::blame_clock(error, &self.dialect, answer, now, code)
+        skew::blame_clock(error, &self.dialect, answer, asked.at, code)
     }
 
     /// Adds the wait that the server asks for, whatever is wrong with its answer: a page that says "under maintenance"

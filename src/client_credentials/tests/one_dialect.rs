@@ -31,6 +31,18 @@ async fn sources_share_their_dialect_also_while_and_after_they_fetch() {
     for source in &sources {
         source.ready().await.unwrap();
     }
+    let seen = Arc::clone(&dialect);
+    let during = service_fn(move |_: Request<Full<Bytes>>| {
+        // The source, its request, those above, and this function.
+        assert_eq!(Arc::strong_count(&seen), 2 + 4 + 1);
+        async { Ok::<_, Infallible>(answer(200, r#"{"access_token":"a"}"#)) }
+    });
+    client(&dialect)
+        .build(during)
+        .unwrap()
+        .ready()
+        .await
+        .unwrap();
     assert_eq!(
         Arc::strong_count(&dialect),
         4,

@@ -31,7 +31,7 @@ impl FetchTask {
     /// Waiters are notified before the user's subscriber, which may panic.
     pub(super) fn tell(&self, outcome: Outcome) {
         self.fetch.finish(outcome);
-        self.core.changes.send_replace(());
+        self.core.announce();
     }
 
     fn succeed(&self, driver: &Driver, prepared: PreparedToken, started: Now) {

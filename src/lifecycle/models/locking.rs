@@ -22,7 +22,7 @@ impl Wake for Returning {
 fn wakers_may_come_back(script: impl IntoIterator<Item = Answer>, end: fn(&World)) {
     let world = World::new(script);
     let fetch = world.new_fetch();
-    let mut changes = world.changes.subscribe();
+    let mut changes = world.subscribe();
     let mut outcome = pin!(fetch.outcome());
     let mut changed = pin!(changes.changed());
     let waker = Waker::from(Arc::new(Returning(Arc::clone(&world))));

@@ -9,6 +9,7 @@ mod locking;
 mod publishing;
 mod rejections;
 mod single_flight;
+mod subscribing;
 mod taking_over;
 
 use std::{
@@ -202,7 +203,7 @@ impl World {
 
     /// Waits until no fetch is under way.
     fn settle(&self) {
-        let mut changed = self.changes.subscribe();
+        let mut changed = self.subscribe();
         while self.is_fetching() {
             block_on(changed.changed()).unwrap();
         }
@@ -231,7 +232,7 @@ impl Deref for World {
 
 fn core_over(policy: Policy, fetcher: Fetcher) -> Core {
     let config = Config {
-        policy,
+        policy: policy.into(),
         ..Config::default()
     };
     Core::new(config, fetcher, fastrand::Rng::with_seed(7))

@@ -64,6 +64,12 @@ impl<T> OnceLock<T> {
         self.value.get().filter(|_| is_set)
     }
 
+    pub(crate) fn get_or_init(&self, init: impl FnOnce() -> T) -> &T {
+        let value = self.value.get_or_init(init);
+        self.is_set.store(true, Ordering::Release);
+        value
+    }
+
     pub(crate) fn set(&self, value: T) -> Result<(), T> {
         self.value.set(value)?;
         self.is_set.store(true, Ordering::Release);
