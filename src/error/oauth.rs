@@ -54,8 +54,11 @@ pub(crate) enum Reason {
         error: FetchError,
         attempts: u32,
     },
-    /// The request waited too long. The fetch goes on.
-    AcquireTimeout(Duration),
+    /// The request waited too long. The fetch goes on, or has not begun, because the token endpoint has a queue.
+    AcquireTimeout {
+        bound: Duration,
+        queued: bool,
+    },
     /// The token may not be sent to the request's origin. The text names the broken rule.
     ForeignOrigin(String),
     /// The fetcher's `poll_ready` failed: a Tower service must not be called after that.
@@ -94,7 +97,7 @@ impl OAuthError {
     pub fn kind(&self) -> OAuthErrorKind {
         match &self.inner.reason {
             Reason::Fetch { error, .. } => error.kind().into(),
-            Reason::AcquireTimeout(_) => OAuthErrorKind::TimedOut,
+            Reason::AcquireTimeout { .. } => OAuthErrorKind::TimedOut,
             Reason::ForeignOrigin(_) => OAuthErrorKind::ForeignOrigin,
             Reason::FetcherClosed(_) | Reason::ShutDown => OAuthErrorKind::Closed,
             Reason::FetcherPanicked(_) => OAuthErrorKind::Fetcher,
@@ -242,7 +245,7 @@ impl Reason {
             Self::FetcherClosed(_) => Some(FailureClass::Permanent),
             #[cfg(feature = "pool")]
             Self::SourceNotMade(_) => Some(FailureClass::Unclear),
-            Self::AcquireTimeout(_)
+            Self::AcquireTimeout { .. }
             | Self::ForeignOrigin(_)
             | Self::ShutDown
             | Self::NoSource
@@ -276,11 +279,12 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fetch { error, .. } => error.fmt(f),
-            Self::AcquireTimeout(bound) => {
-                write!(
-                    f,
-                    "no token within timeouts.acquire ({bound:?}); the fetch goes on"
-                )
+            Self::AcquireTimeout { bound, queued } => {
+                let goes_on = match queued {
+                    false => "the fetch goes on",
+                    true => "the fetch waits for its turn at the token endpoint, and keeps it",
+                };
+                write!(f, "no token within timeouts.acquire ({bound:?}); {goes_on}")
             }
             Self::ForeignOrigin(rule) => write!(f, "token not sent: {rule}"),
             Self::FetcherClosed(_) => {

@@ -219,11 +219,17 @@ impl Core {
                 Ok(Some(Outcome::Failed(error))) => return self.or_serviceable(|| error),
                 Ok(None) => {
                     let bound = self.config.policy.timeouts.acquire;
-                    let reason = Reason::AcquireTimeout(bound);
+                    let queued = self.is_queued();
+                    let reason = Reason::AcquireTimeout { bound, queued };
                     return self.or_serviceable(|| self.error(reason));
                 }
             }
         }
+    }
+
+    /// Whether the fetch under way waits for its turn at the token endpoint.
+    fn is_queued(&self) -> bool {
+        self.config.endpoint.is_some() && self.step(|state| state.waits_to_start())
     }
 
     /// A request does not fail while there is a token that may be good, even a suspended one.

@@ -431,6 +431,11 @@ impl State {
         self.shut_down.is_some()
     }
 
+    /// Whether the fetch under way has not begun its attempts.
+    pub(crate) fn waits_to_start(&self) -> bool {
+        matches!(&self.slot, Slot::Fetching(driving) if !driving.has_started())
+    }
+
     pub(crate) fn is_fetching(&self) -> bool {
         matches!(self.slot, Slot::Fetching(_))
     }

@@ -204,6 +204,14 @@ async fn two_thousand_customers_keep_the_rate_and_are_served_in_order() {
     let served = ask_all(&sources).await;
     // The others wait longer than `timeouts.acquire`. Their fetches keep their place.
     assert!((360..=540).contains(&served), "{served}");
+    let last = tokio::spawn({
+        let source = sources[1999].clone();
+        async move { source.token().await.unwrap_err().to_string() }
+    });
+    assert_eq!(
+        last.await.unwrap(),
+        "bank/1999: no token within timeouts.acquire (25s); the fetch waits for its turn at the token endpoint, and keeps it"
+    );
     tokio::time::sleep(secs(120)).await;
     let starts: Vec<_> = bank.seen().iter().map(|(.., at)| *at).collect();
     assert_eq!(starts.len(), 2000);

@@ -5,4 +5,5 @@ mod eviction;
 mod failures;
 mod keys;
 mod lives;
+mod shared;
 mod status;

@@ -105,6 +105,11 @@ impl Driving {
         &self.fetch
     }
 
+    /// Whether its first attempt has begun.
+    pub(crate) fn has_started(&self) -> bool {
+        self.has_started
+    }
+
     /// Whether this driver drives the fetch now.
     pub(crate) fn is_driven_by(&self, driver: &Driver) -> bool {
         self.has_driver && self.drivers == driver.number && Arc::ptr_eq(&self.fetch, &driver.fetch)
