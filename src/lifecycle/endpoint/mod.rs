@@ -70,7 +70,7 @@ pub struct TokenEndpoint(Arc<Shared>);
 
 /// # Lock order
 ///
-/// `state` is held for one step, and no other lock is taken meanwhile.
+/// `state` is held for one step, in which waiting fetches may be woken. No lock of this crate is taken meanwhile.
 struct Shared {
     name: String,
     clock: Clock,
