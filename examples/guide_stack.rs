@@ -14,12 +14,16 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
 use tower::{
     Service, ServiceBuilder, ServiceExt, retry::Policy, service_fn, timeout::TimeoutLayer,
 };
 use tower_http::{follow_redirect::FollowRedirectLayer, trace::TraceLayer};
-use tower_oauth::{BoxError, OAuthError, OAuthLayer, Token, TokenRequest, TokenSource};
+use tower_oauth::{
+    BoxError, OAuthError, OAuthLayer, ResendableBody, ResendableBodyLayer, Token, TokenRequest,
+    TokenSource,
+};
 
 /// Sends a request once more if that is safe and may help.
 #[derive(Clone)]
@@ -85,6 +89,37 @@ async fn main() -> Result<(), BoxError> {
             .is_foreign_origin()
     );
     assert_eq!(requests.load(Ordering::Relaxed), 4);
+    upload().await
+}
+
+/// A body that can be read once, under retry: the API rejects the first token.
+async fn upload() -> Result<(), BoxError> {
+    let fetcher = service_fn(async |request: TokenRequest| {
+        let is_first = request.previous().is_none();
+        Ok::<_, BoxError>(Token::new(if is_first { "revoked" } else { "good" }))
+    });
+    let source = TokenSource::builder(fetcher).build()?;
+    let client = service_fn(async |request: Request<ResendableBody>| {
+        let rejects = request.headers()["authorization"] == "Bearer revoked";
+        let mut response = Response::new(request.into_body().collect().await?.to_bytes());
+        if rejects {
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+        }
+        Ok::<_, BoxError>(response)
+    });
+
+    let api = ServiceBuilder::new()
+        .layer(ResendableBodyLayer::new().limit(16 * 1024)) // default: 64 KiB
+        .layer(OAuthLayer::new(source).retry_rejected())
+        .service(client); // takes `Request<ResendableBody>`
+
+    let chunks = ["an ", "upload"].map(Ok::<_, Infallible>);
+    let body = axum::body::Body::from_stream(futures_util::stream::iter(chunks));
+    let response = api
+        .oneshot(Request::post("https://api.example/files").body(body)?)
+        .await?;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.body(), "an upload");
     Ok(())
 }
 

@@ -163,8 +163,8 @@ pub use lifecycle::{
 #[cfg(feature = "reqwest-middleware")]
 pub use middleware::OAuthMiddleware;
 pub use middleware::{
-    FromExtension, InnerService, NoRetry, OAuth, OAuthLayer, PickSource, ResponseFuture, RetryMode,
-    RetryRejected,
+    FromExtension, InnerService, NoRetry, OAuth, OAuthLayer, PickSource, ResendableBody,
+    ResendableBodyLayer, ResendableBodyService, ResponseFuture, RetryMode, RetryRejected,
 };
 pub use origin::Origin;
 pub use policy::{

@@ -68,7 +68,7 @@ fn a_mistake_is_named_with_its_fix() {
         (
             "unclonable_body",
             "error[E0277]: `retry_rejected()` needs a request body that is `Clone`, which `reqwest::Body` is not",
-            "buffer the body into `http_body_util::Full<bytes::Bytes>`, or leave `retry_rejected()` out",
+            "put a `tower_oauth::ResendableBodyLayer` outside, buffer the body into `http_body_util::Full<bytes::Bytes>`, or",
         ),
     ] {
         let errors = errors(mistake);

@@ -171,8 +171,12 @@ impl<C: Send + 'static> Again<C> {
         if carried.source.replacement(self.rejected).await.is_none() {
             return Ok(response);
         }
+        // Asked last: while this request waited, the first sending went on.
+        let Some(second) = (self.resend)(carried.source.clone()) else {
+            return Ok(response);
+        };
         drop(response);
-        let (generation, mut second) = (self.resend)(carried.source.clone()).await?;
+        let (generation, mut second) = second.await?;
         carried.generation = generation;
         carried.settle(&mut second);
         Ok(second)

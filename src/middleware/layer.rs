@@ -20,7 +20,7 @@ use crate::{error::ConfigError, lifecycle::TokenSource, origin::Origin};
 /// |---|---|
 /// | a `tower::util::BoxService` inside, which is not `Clone` | `tower::util::BoxCloneSyncService` |
 /// | a bare `reqwest::Client` inside, which takes no `http::Request` | `transport::ReqwestService`, or `OAuthMiddleware` with `reqwest-middleware` |
-/// | a body that is not `Clone` under `retry_rejected()`, such as axum's and reqwest's | `Full<Bytes>`, or leave `retry_rejected()` out |
+/// | a body that is not `Clone` under `retry_rejected()`, such as axum's, reqwest's and tonic's | a [`ResendableBodyLayer`](super::ResendableBodyLayer) outside, or `Full<Bytes>` |
 ///
 /// Such a mistake often shows at a method call, as "the method `ready` exists … but its trait bounds were not
 /// satisfied". `tower::util::BoxCloneSyncService::<http::Request<B>, _, _>::new(service)` then names the cause.
@@ -128,8 +128,9 @@ impl<P> OAuthLayer<NoRetry, P> {
 
     /// Sends a rejected request once more, with a newer token.
     ///
-    /// It clones each request, so the body must be `Clone` (`Full<Bytes>` is cheap to clone). The bodies of axum and
-    /// reqwest are not, so they do not compile:
+    /// It clones each request, so the body must be `Clone` (`Full<Bytes>` is cheap to clone). The bodies of axum,
+    /// reqwest and tonic are not. Put a [`ResendableBodyLayer`](super::ResendableBodyLayer) outside for them. Without it
+    /// they do not compile:
     ///
     /// ```compile_fail
     /// # use tower::{Layer, ServiceExt, service_fn};
@@ -145,8 +146,7 @@ impl<P> OAuthLayer<NoRetry, P> {
     /// api.oneshot(http::Request::new(Stream)); // `Stream: Clone` is not satisfied
     /// ```
     ///
-    /// Buffer such a body into `Full<Bytes>` if it is small, or do not retry: the caller gets the rejected response,
-    /// and the next request has a new token.
+    /// Or do not retry: the caller gets the rejected response, and the next request has a new token.
     pub fn retry_rejected(self) -> OAuthLayer<RetryRejected, P> {
         OAuthLayer {
             source: self.source,

@@ -1,6 +1,7 @@
 //! The Tower middleware and, beside it, the one for `reqwest-middleware`: each checks where a request goes, attaches
 //! the token, and reports rejections.
 
+mod body;
 mod carried;
 mod future;
 mod inner;
@@ -15,6 +16,7 @@ mod service;
 #[cfg(feature = "reqwest-middleware")]
 pub use self::reqwest::OAuthMiddleware;
 pub use self::{
+    body::{ResendableBody, ResendableBodyLayer, ResendableBodyService},
     future::ResponseFuture,
     inner::InnerService,
     layer::OAuthLayer,

@@ -4,11 +4,11 @@ use std::{error::Error, fmt};
 
 use async_trait::async_trait;
 use http::{Extensions, HeaderMap, StatusCode};
-use reqwest::{Request, Response};
+use reqwest::{Body, Request, Response};
 use reqwest_middleware::{Middleware, Next, Result};
 
 use super::{
-    FromExtension, PickSource, RetryRejected,
+    FromExtension, PickSource, ResendableBody, RetryRejected, body,
     carried::{Carried, Head},
 };
 use crate::{
@@ -72,6 +72,8 @@ pub struct OAuthMiddleware<P = TokenSource> {
     source: P,
     expose_generation: bool,
     retry: Option<RetryRejected>,
+    /// How much is kept of a stream, if anything is.
+    stream_limit: Option<usize>,
 }
 
 impl OAuthMiddleware {
@@ -102,13 +104,15 @@ impl<P> OAuthMiddleware<P> {
             source,
             expose_generation: false,
             retry: None,
+            stream_limit: None,
         }
     }
 
     /// Sends a rejected request once more, with a newer token, where its body can be cloned.
     ///
     /// A stream as the body cannot be cloned: the rejected response passes through, and the next request has a new
-    /// token. After an *ambiguous* rejection (ANBIMA's 403) only GET, HEAD and OPTIONS are sent again.
+    /// token, unless you call [`resend_streams`](Self::resend_streams). After an *ambiguous* rejection (ANBIMA's 403)
+    /// only GET, HEAD and OPTIONS are sent again.
     #[must_use]
     pub fn retry_rejected(mut self) -> Self {
         let unsafe_methods = false;
@@ -122,6 +126,18 @@ impl<P> OAuthMiddleware<P> {
     pub fn danger_retry_any_method(mut self) -> Self {
         let unsafe_methods = true;
         self.retry = Some(RetryRejected { unsafe_methods });
+        self
+    }
+
+    /// Lets [`retry_rejected`](Self::retry_rejected) retry requests whose body is a stream, up to a limit in bytes.
+    /// Default: none.
+    ///
+    /// Each chunk is sent as soon as it arrives, and a copy is kept in memory. A retry sends the copy, and then the rest
+    /// of the stream. A request that has sent more than the limit is not retried. 64 KiB suit most APIs; see
+    /// [`ResendableBodyLayer`](crate::ResendableBodyLayer) for the details, and for when not to use it.
+    #[must_use]
+    pub fn resend_streams(mut self, limit: usize) -> Self {
+        self.stream_limit = Some(limit);
         self
     }
 
@@ -149,22 +165,70 @@ impl<P> OAuthMiddleware<P> {
         })
     }
 
+    /// Keeps a request to send it again, if its body allows it.
+    fn keep(&self, request: &mut Request) -> Option<Kept> {
+        self.retry?;
+        let body = request.body_mut();
+        let stream = match self.stream_limit {
+            Some(limit) => body
+                .take_if(|body| body.as_bytes().is_none())
+                .map(|body| ResendableBody::new(body, limit)),
+            None => None,
+        };
+        let kept = Kept {
+            request: request.try_clone()?,
+            stream: stream.clone(),
+        };
+        if let Some(stream) = stream {
+            *request.body_mut() = Some(Body::wrap(stream));
+        }
+        Some(kept)
+    }
+
     /// The kept request with a newer token, if the response rejects the one that it carried.
     async fn refreshed(
         &self,
-        kept: Option<Request>,
+        kept: Option<Kept>,
         carried: &mut Carried,
         response: &mut Response,
     ) -> Option<Request> {
         // Report every rejection to the source first, and decide about a retry after that.
         let rejected = carried.settle(response)?;
-        let mut request = kept?;
-        if !self.retry?.covers(rejected.rejection(), request.method()) {
+        let kept = kept?;
+        let covered = self
+            .retry?
+            .covers(rejected.rejection(), kept.request.method());
+        if !covered
+            || !kept
+                .stream
+                .as_ref()
+                .is_none_or(ResendableBody::can_be_resent)
+        {
             return None;
         }
         let token = carried.source.replacement(rejected).await?;
+        let mut request = kept.begin_again()?;
         carried.generation = token.0.attach(request.headers_mut());
         Some(request)
+    }
+}
+
+/// A request without its token. A stream that is its body is beside it.
+struct Kept {
+    request: Request,
+    stream: Option<ResendableBody>,
+}
+
+impl Kept {
+    /// `None`: while the request waited for a token, the first sending went on past the limit.
+    fn begin_again(mut self) -> Option<Request> {
+        if let Some(mut stream) = self.stream {
+            if !body::begin_again(&mut stream) {
+                return None;
+            }
+            *self.request.body_mut() = Some(Body::wrap(stream));
+        }
+        Some(self.request)
     }
 }
 
@@ -178,7 +242,7 @@ impl<P: PickSource + Send + Sync + 'static> Middleware for OAuthMiddleware<P> {
     ) -> Result<Response> {
         let source = self.source.pick(extensions).map_err(not_sent)?;
         source.permits_url(request.url()).map_err(not_sent)?;
-        let kept = self.retry.and_then(|_| request.try_clone());
+        let kept = self.keep(&mut request);
         let mut carried = self.attach(source, request.headers_mut()).await?;
         let mut response = next.clone().run(request, extensions).await?;
         let Some(request) = self.refreshed(kept, &mut carried, &mut response).await else {

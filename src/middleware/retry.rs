@@ -2,7 +2,7 @@ use std::pin::Pin;
 
 use http::{Method, Request, Response};
 
-use super::{InnerService, send::send};
+use super::{InnerService, body, send::send};
 use crate::{error::BoxError, lifecycle::Guard, rejection::Rejection, token::Generation};
 
 /// Rejected responses pass through unchanged. The default.
@@ -51,7 +51,8 @@ fn is_safe(method: &Method) -> bool {
 #[diagnostic::on_unimplemented(
     message = "`retry_rejected()` needs a request body that is `Clone`, which `{B}` is not",
     label = "cannot send a request with this body again",
-    note = "buffer the body into `http_body_util::Full<bytes::Bytes>`, or leave `retry_rejected()` out"
+    note = "put a `tower_oauth::ResendableBodyLayer` outside, buffer the body into `http_body_util::Full<bytes::Bytes>`, \
+            or leave `retry_rejected()` out"
 )]
 pub trait RetryMode<S: InnerService<B>, B> {
     /// The copy of the request while it is under way.
@@ -69,8 +70,10 @@ pub trait Keep<C> {
 
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
-/// Sends a request again with the token it is given. Boxed: this is the slow path.
-pub(super) type Resend<C> = Box<dyn FnOnce(Guard) -> BoxFuture<(Generation, Response<C>)> + Send>;
+/// Sends a request again with the token it is given, unless its body can no longer be sent. Boxed: this is the slow
+/// path.
+pub(super) type Resend<C> =
+    Box<dyn FnOnce(Guard) -> Option<BoxFuture<(Generation, Response<C>)>> + Send>;
 
 impl<S: InnerService<B>, B> RetryMode<S, B> for NoRetry {
     type Kept = ();
@@ -109,16 +112,28 @@ pub struct Kept<S, B> {
     retry: RetryRejected,
 }
 
+impl<S, B> Kept<S, B>
+where
+    S: InnerService<B>,
+    B: Send + 'static,
+{
+    fn send(self, source: Guard) -> BoxFuture<(Generation, Response<S::ResBody>)> {
+        Box::pin(async move { send(&source, self.service, self.request).await })
+    }
+}
+
 impl<S, B> Keep<S::ResBody> for Kept<S, B>
 where
     S: InnerService<B>,
     B: Send + 'static,
 {
-    fn resend(self, rejection: Rejection) -> Option<Resend<S::ResBody>> {
+    fn resend(mut self, rejection: Rejection) -> Option<Resend<S::ResBody>> {
         let covered = self.retry.covers(rejection, self.request.method());
-        covered.then(|| -> Resend<S::ResBody> {
+        let again = covered && body::can_be_resent(self.request.body());
+        again.then(|| -> Resend<S::ResBody> {
             Box::new(move |source| {
-                Box::pin(async move { send(&source, self.service, self.request).await })
+                let begun = body::begin_again(self.request.body_mut());
+                begun.then(|| self.send(source))
             })
         })
     }

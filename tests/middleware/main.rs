@@ -11,6 +11,7 @@ mod permits;
 mod redirects;
 mod relative_uris;
 mod reqwest_middleware;
+mod resendable_body;
 mod tower_contract;
 mod tower_stack;
 mod type_promises;

@@ -25,8 +25,9 @@ use rustls::{
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth::{
     BackOff, BoxError, ClientId, ClientSecret, Clock, FetchCause, FetchError, FromExtension,
-    Health, Margin, OAuthLayer, OAuthMiddleware, Origin, Policy, RejectionRule, Secret, SecretRef,
-    Sharing, Token, TokenHeaders, TokenRequest, TokenSource,
+    Health, Margin, OAuthLayer, OAuthMiddleware, Origin, Policy, RejectionRule, ResendableBody,
+    ResendableBodyLayer, Secret, SecretRef, Sharing, Token, TokenHeaders, TokenRequest,
+    TokenSource,
     client_credentials::{Assertion, ClientCredentialsBuilder, CredentialPlacement, Dialect},
     identity::{Identity, RenewingClient},
     testing::Authority,
@@ -113,6 +114,9 @@ async fn every_public_type() -> Vec<(&'static str, String)> {
         shown(&FromExtension::default()),
         shown(&OAuthMiddleware::new(source.clone())),
         shown(&service),
+        shown(&ResendableBody::new(String::from("canary"), 64)),
+        shown(&ResendableBodyLayer::new()),
+        shown(&ResendableBodyLayer::new().layer("a service")),
         shown(&error),
         shown(&"https://api.example".parse::<Origin>().unwrap()),
         shown(&policy),

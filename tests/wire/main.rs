@@ -23,5 +23,6 @@ mod no_key_shown;
 mod nothing_shown;
 mod proxy;
 mod redirects;
+mod resendable_bodies;
 mod secrets;
 mod slow_answers;

@@ -76,6 +76,29 @@ async fn a_body_that_is_a_stream_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_stream_is_sent_again_up_to_the_limit_for_streams() {
+    for (limit, expected) in [(9, StatusCode::OK), (8, StatusCode::UNAUTHORIZED)] {
+        let bank = Bank::avista().start().await.unwrap();
+        let middleware = middleware(&bank).retry_rejected().resend_streams(limit);
+        let client = recommended(&bank).with(middleware).build();
+        let stream = || Body::wrap(Full::new(Bytes::from_static(b"a payment")));
+        assert_eq!(
+            post(&client, &bank, stream()).await.status(),
+            StatusCode::OK
+        );
+        bank.revoke_all();
+        let response = post(&client, &bank, stream()).await;
+        assert_eq!(response.status(), expected);
+        let text = response.text().await.unwrap();
+        assert_eq!(text.contains("a payment"), expected == StatusCode::OK);
+        // A body that can be cloned needs no limit.
+        bank.revoke_all();
+        let next = post(&client, &bank, "a payment").await;
+        assert_eq!(next.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn after_an_ambiguous_rejection_a_post_is_retried_only_on_demand() {
     for (danger_retry_any_method, expected) in
         [(false, StatusCode::FORBIDDEN), (true, StatusCode::OK)]
