@@ -5,8 +5,8 @@
 //!
 //! The invariants, each with a test:
 //!
-//! 1. One clone reads the original: the one that began last. Every earlier one gets an error from then on, and never an
-//!    end. So no server takes a part of a body for the whole.
+//! 1. One clone reads the original: the one that began last. Every earlier one gets an error from then on, and reports an
+//!    end only if it has sent everything. So no server takes a part of a body for the whole.
 //! 2. A clone gets the body from its first byte, or an error in place of the first byte. It begins only if everything
 //!    that was read is kept.
 //! 3. A frame is kept before it is passed on, under the same lock. So nothing is lost between two clones.

@@ -208,13 +208,14 @@ impl State {
         }
     }
 
+    /// Whether a clone has sent everything.
     pub(super) fn is_end(&self, reader: &Reader) -> bool {
         let original_ended = match &self.original {
             Original::Open(original) => original.is_end_stream(),
             Original::Ended => true,
             Original::Failed => false,
         };
-        original_ended && reader.position == self.read && self.admits(reader)
+        original_ended && reader.position == self.read
     }
 
     /// What is left for a clone, by the hint of the whole: a retry must have the framing of the first sending. HTTP/1

@@ -252,6 +252,21 @@ fn what_is_kept_pins_no_buffer_of_the_original() {
 
 /// Invariant 5.
 #[test]
+fn trailers_count() {
+    for (value, fits) in [("x".repeat(10), true), ("x".repeat(40), false)] {
+        let (sender, receiver) = unbounded_channel();
+        let mut first = ResendableBody::new(Live(receiver), 160);
+        let second = first.clone();
+        let trailers =
+            HeaderMap::from_iter([(http::header::ETAG, HeaderValue::from_str(&value).unwrap())]);
+        sender.send(Some(Ok(Frame::trailers(trailers)))).unwrap();
+        now(&mut first);
+        assert_eq!(second.can_be_resent(), fits);
+    }
+}
+
+/// Invariant 5.
+#[test]
 fn nothing_is_kept_once_there_is_no_other_clone() {
     let (sender, mut first) = live();
     let second = first.clone();
@@ -460,7 +475,7 @@ impl Received {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 512,
+        cases: 256,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
