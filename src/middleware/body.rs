@@ -55,12 +55,13 @@ use crate::error::BoxError;
 /// # Examples
 ///
 /// ```
+/// use bytes::Bytes;
 /// use http_body_util::{BodyExt, Full};
 /// use tower_oauth::ResendableBody;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tower_oauth::BoxError> {
-/// let first = ResendableBody::new(Full::from("a payment"), 64 * 1024);
+/// let first = ResendableBody::new(Full::<Bytes>::from("a payment"), 64 * 1024);
 /// let second = first.clone();
 /// assert_eq!(first.collect().await?.to_bytes(), "a payment");
 /// assert!(second.can_be_resent());
