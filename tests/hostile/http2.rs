@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
+    net::{Shutdown, SocketAddr},
     sync::{Arc, Mutex},
 };
 
@@ -87,6 +87,9 @@ async fn endpoint(authority: &Authority, answers: impl IntoIterator<Item = Answe
 }
 
 async fn serve(stream: TcpStream, acceptor: TlsAcceptor, answers: Answers) {
+    let stream = stream.into_std().unwrap();
+    let socket = stream.try_clone().unwrap();
+    let stream = TcpStream::from_std(stream).unwrap();
     let stream = acceptor.accept(stream).await.unwrap();
     let mut connection = h2::server::handshake(stream).await.unwrap();
     while let Some(Ok((request, mut respond))) = connection.accept().await {
@@ -106,7 +109,8 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, answers: Answers) {
         match answer.end {
             End::Stream => {}
             End::Reset(reason) => stream.send_reset(reason),
-            End::Connection => return,
+            // What the client still sends is read: a reset would take the answer with it.
+            End::Connection => socket.shutdown(Shutdown::Write).unwrap(),
         }
     }
 }
