@@ -218,6 +218,8 @@ fn an_attempt_that_is_never_reported_stops_counting() {
     let waits = enter(&mut state, secs(1));
     assert!(matches!(state.turn(waits, secs(2), BOUNDS), Turn::Later(left) if left == secs(8)));
     assert!(matches!(state.turn(waits, secs(10), BOUNDS), Turn::Now(_)));
+    let next = enter(&mut state, secs(10));
+    assert!(matches!(state.turn(next, secs(10), BOUNDS), Turn::Later(left) if left == secs(9)));
 }
 
 #[test]
