@@ -5,6 +5,8 @@
 //! cargo run --example axum_service -- --demo   # serves, calls every route once, stops
 //! ```
 //!
+//! Its page `/` shows every token source while it runs.
+//!
 //! It needs no accounts: a bank without settings in the environment runs on loopback in this process. To call a real
 //! one, set its `…_CLIENT_ID` and `…_CLIENT_SECRET`, such as `AVISTA_CLIENT_ID`. For a secret that changes while the
 //! service runs, set `…_CLIENT_SECRET_FILE` in place of `…_CLIENT_SECRET`. `LISTEN` is the address of the service.
@@ -25,7 +27,7 @@ use tower_oauth::BoxError;
 use self::environment::Environment;
 
 /// One per bank, and those for the operator.
-const ROUTES: [&str; 8] = [
+const ROUTES: [&str; 9] = [
     "/prices/debentures",
     "/cob/7978c0c97ea847e78e8849634473c1f1",
     "/statements/main",
@@ -34,6 +36,7 @@ const ROUTES: [&str; 8] = [
     "/health/live",
     "/health/ready",
     "/status",
+    "/",
 ];
 
 #[tokio::main]

@@ -49,7 +49,7 @@ const LONGEST_NOTICE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 ///
 /// Readiness takes the whole service out of traffic. Require only a source without which no request can be answered,
 /// and add the others with [`with_optional`](Self::with_optional). A source that you shut down while the service runs
-/// belongs to the optional ones too.
+/// belongs to the optional ones too. Of a pool, add the worst: `with_optional(pool.status().worst)`.
 ///
 /// # JSON
 ///

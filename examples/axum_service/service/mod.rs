@@ -3,6 +3,7 @@
 mod failure;
 mod health;
 mod id;
+mod page;
 mod upstream;
 
 use std::io;
@@ -16,7 +17,7 @@ use axum::{
 use tokio::net::TcpListener;
 use tower_oauth::Status;
 
-use self::{failure::Failure, id::Id};
+use self::{failure::Failure, id::Id, page::Board};
 
 pub(crate) use self::upstream::Upstream;
 
@@ -46,7 +47,12 @@ pub(crate) async fn serve(
     banks: Banks,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let served = axum::serve(listener, router(banks.clone())).with_graceful_shutdown(stop);
+    let board = Board::watch(banks.all().map(|bank| bank.source().clone()));
+    let router = router(banks.clone()).merge(page::routes(board.clone()));
+    let served = axum::serve(listener, router).with_graceful_shutdown(async move {
+        stop.await;
+        board.close();
+    });
     let result = served.await;
     for bank in banks.all() {
         bank.source().shutdown();

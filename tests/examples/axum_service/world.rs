@@ -36,11 +36,22 @@ impl World {
     }
 
     pub(crate) async fn with(patience: Duration, policy: fn(&mut Policy)) -> Self {
+        Self::custom(patience, |client, _| client.policy(policy)).await
+    }
+
+    /// With clients of each bank's own.
+    pub(crate) async fn custom(
+        patience: Duration,
+        change: impl Fn(ClientCredentialsBuilder, &Bank) -> ClientCredentialsBuilder,
+    ) -> Self {
         let anbima = Bank::anbima().start().await.unwrap();
         let avista = Bank::avista().start().await.unwrap();
         let conta_simples = Bank::conta_simples().start().await.unwrap();
         let bankly = Bank::bankly().start().await.unwrap();
-        let open = |dialect, bank| upstream(dialect, bank, patience, policy);
+        let open = |dialect, bank| {
+            let client = change(client(dialect, bank), bank);
+            Upstream::open(client, bank.api_origin().parse().unwrap(), patience).unwrap()
+        };
         let upstreams = Banks {
             anbima: open(provider::anbima::dialect(), &anbima),
             avista: open(provider::avista::dialect(), &avista),
@@ -94,27 +105,20 @@ impl World {
     }
 }
 
-fn caller(base: &str) -> reqwest::Client {
+pub(crate) fn caller(base: &str) -> reqwest::Client {
     let origin = base.parse().unwrap();
     let service = ReqwestService::new(reqwest::Client::builder(), &origin).unwrap();
     service.client().clone()
 }
 
-fn upstream(
-    dialect: Dialect,
-    bank: &Bank,
-    patience: Duration,
-    policy: fn(&mut Policy),
-) -> Upstream {
+fn client(dialect: Dialect, bank: &Bank) -> ClientCredentialsBuilder {
     let client = ClientCredentialsBuilder::new(dialect, ClientId::new(bank.client_id()).unwrap())
         .secret(ClientSecret::new(bank.client_secret()))
-        .token_url(bank.token_url())
-        .policy(policy);
-    let client = match bank.name() {
+        .token_url(bank.token_url());
+    match bank.name() {
         "bankly" => client.scopes(["account.read"]),
         _ => client,
-    };
-    Upstream::open(client, bank.api_origin().parse().unwrap(), patience).unwrap()
+    }
 }
 
 pub(crate) async fn json(response: Response) -> Value {
