@@ -7,6 +7,8 @@
 mod reqwest;
 #[cfg(all(test, feature = "reqwest"))]
 pub(crate) mod tests;
+#[cfg(feature = "reqwest")]
+mod thread;
 
 #[cfg(feature = "reqwest")]
-pub use reqwest::ReqwestService;
+pub use self::{reqwest::ReqwestService, thread::ReqwestThread};

@@ -11,6 +11,7 @@ use tower_oauth::{
     BackOff, ClientId, ClientSecret, OAuthError, Policy, TokenSource,
     client_credentials::{ClientCredentialsBuilder, Dialect},
     testing::Authority,
+    transport::ReqwestThread,
 };
 
 use crate::support::tls::rustls_config;
@@ -19,9 +20,11 @@ use crate::support::tls::rustls_config;
 pub(crate) enum Client {
     Hyper,
     Reqwest,
+    /// The client that many sources share.
+    Thread,
 }
 
-pub(crate) const CLIENTS: [Client; 2] = [Client::Hyper, Client::Reqwest];
+pub(crate) const CLIENTS: [Client; 3] = [Client::Hyper, Client::Reqwest, Client::Thread];
 
 /// The bound of an attempt against a peer that would take for ever.
 pub(crate) const SHORT: Duration = Duration::from_millis(500);
@@ -57,7 +60,9 @@ impl Client {
     ) -> TokenSource {
         let soon = Duration::from_millis(20);
         let id = ClientId::new(ID).unwrap();
-        let builder = ClientCredentialsBuilder::new(Dialect::new("hostile", token_url), id)
+        let dialect = Dialect::new("hostile", token_url);
+        let origin = dialect.token_origin().unwrap();
+        let builder = ClientCredentialsBuilder::new(dialect, id)
             .secret(ClientSecret::new(SECRET))
             .policy(|policy| {
                 policy.retry.first_wait = Duration::from_millis(1);
@@ -71,6 +76,11 @@ impl Client {
         match self {
             Self::Hyper => builder.build(hyper(trusted)),
             Self::Reqwest => builder.build_reqwest(reqwest(trusted)),
+            Self::Thread => {
+                // It keeps the connection of an attempt that ended before its request was sent.
+                let client = reqwest(trusted).pool_idle_timeout(SHORT);
+                builder.build(ReqwestThread::new(client, &origin).unwrap())
+            }
         }
         .unwrap()
     }

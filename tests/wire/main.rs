@@ -21,6 +21,7 @@ mod custom_dialect;
 mod messages;
 mod no_key_shown;
 mod nothing_shown;
+mod one_transport;
 mod proxy;
 mod redirects;
 mod resendable_bodies;

@@ -17,7 +17,8 @@ impl ClientCredentialsBuilder {
     /// proxy for loopback (see [`ReqwestService::new`](crate::transport::ReqwestService::new)).
     ///
     /// Each token request runs on its own thread, with its own connection: a token endpoint that keeps the client
-    /// parsing holds up no task of yours, and the time-outs hold.
+    /// parsing holds up no task of yours, and the time-outs hold. With many clients at one provider, share a
+    /// [`ReqwestThread`](crate::transport::ReqwestThread) instead: it keeps its connections.
     ///
     /// # Errors
     ///
@@ -50,7 +51,7 @@ impl ClientCredentialsBuilder {
     {
         let transport = self
             .dialect
-            .token_origin()
+            .unnamed_origin()
             .and_then(|destination| transport(&destination))
             .map_err(|error| error.of(&self.name))?;
         let exchange = exchange::over(transport);

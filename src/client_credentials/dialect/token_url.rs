@@ -25,7 +25,27 @@ impl Dialect {
         }
     }
 
-    pub(in crate::client_credentials) fn token_origin(&self) -> Result<Origin, ConfigError> {
+    /// Returns the origin of the token endpoint, for a client that is built for it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if [`token_url`](Self::token_url) is missing or is no URL.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth::provider::bankly;
+    ///
+    /// let origin = bankly::dialect().token_origin()?;
+    /// assert_eq!(origin.to_string(), "https://login.bankly.com.br");
+    /// # Ok::<(), tower_oauth::ConfigError>(())
+    /// ```
+    pub fn token_origin(&self) -> Result<Origin, ConfigError> {
+        self.unnamed_origin().map_err(|error| error.of(&self.name))
+    }
+
+    /// The same, for an error that names a source.
+    pub(in crate::client_credentials) fn unnamed_origin(&self) -> Result<Origin, ConfigError> {
         Origin::of(&self.token_uri()?).map_err(|error| self.broken_url(error.rule().to_owned()))
     }
 

@@ -78,7 +78,7 @@ fn urls(dialect: &Dialect) -> Checked {
     if let Some(hidden) = hidden(&dialect.token_url) {
         return Err(broken(hidden.rule(false)));
     }
-    if !is_safe(dialect, &dialect.token_origin()?) {
+    if !is_safe(dialect, &dialect.unnamed_origin()?) {
         return Err(broken(SAFE.to_owned()).with_kind(ConfigErrorKind::Insecure));
     }
     match dialect.origins.iter().find(|it| !is_safe(dialect, it)) {
