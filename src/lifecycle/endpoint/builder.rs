@@ -16,7 +16,7 @@ use crate::{
 /// As long as [`Policy`](crate::Policy) lets a server make a client wait.
 const LONGEST_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The start of each attempt within a period is remembered.
+/// The end of each attempt within a period is remembered.
 const MOST_IN_A_PERIOD: u32 = 100_000;
 
 /// Builds a [`TokenEndpoint`]. [`TokenEndpoint::builder`] returns it.
@@ -51,10 +51,10 @@ impl TokenEndpointBuilder {
         }
     }
 
-    /// Sets how many attempts may start in any period of this length. Default: no limit.
+    /// Sets how many attempts the endpoint gets in any period of this length. Default: no limit.
     ///
-    /// The period is lengthened by 2 %, at least 100 ms, since requests do not take the same time to arrive. An attempt
-    /// that a store answered (feature `redis`) does not count.
+    /// An attempt counts from its start until a period after its end, because it may reach the endpoint at any moment
+    /// between the two. One that a store answered (feature `redis`) does not count.
     pub fn rate(mut self, attempts: u32, period: Duration) -> Self {
         self.rate = Some((attempts, period));
         self
@@ -124,9 +124,8 @@ fn checked((attempts, period): (u32, Duration)) -> Result<Rate, ConfigError> {
             ConfigError::new("rate", rule).given_value(&format_args!("{attempts} in {period:?}"))
         );
     }
-    let margin = (period / 50).max(Duration::from_millis(100));
     Ok(Rate {
         attempts: attempts as usize,
-        period: period + margin,
+        period,
     })
 }

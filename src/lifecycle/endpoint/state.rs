@@ -22,8 +22,8 @@ const STORM: usize = 3;
 /// # Invariants
 ///
 /// 1. While the endpoint is paused no attempt starts.
-/// 2. In any period, at most as many attempts start as the rate says. An attempt that did not reach the endpoint gives
-///    its start back.
+/// 2. In any period the endpoint gets at most as many attempts as the rate says. One counts from its start until a period
+///    after its end: it may reach the endpoint at any moment between the two. One that did not reach it does not count.
 /// 3. At most `trust` attempts are under way. One that is never reported ends by itself when its bound passes: the
 ///    runtime of its source may be frozen.
 /// 4. An open turn is used: whoever makes a turn possible wakes the first in the queue, who takes it or leaves the
@@ -34,8 +34,8 @@ pub(super) struct State {
     last_place: u64,
     under_way: Vec<UnderWay>,
     last_attempt: u64,
-    /// When the attempts of the last period started.
-    starts: VecDeque<Duration>,
+    /// When the attempts of the last period ended, in order. Those under way are not among them.
+    ends: VecDeque<Duration>,
     /// How many attempts may be under way. 1 after a pause, and one more with each answer.
     trust: usize,
     /// When an attempt ended last.
@@ -56,7 +56,7 @@ pub(super) struct Limits {
     pub(super) rate: Option<Rate>,
 }
 
-/// At most so many starts in any period.
+/// At most so many attempts in any period.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rate {
     pub(super) attempts: usize,
@@ -77,7 +77,6 @@ pub(super) struct Place {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct UnderWay {
     number: u64,
-    started: Duration,
     /// When it no longer counts.
     until: Duration,
 }
@@ -122,7 +121,7 @@ impl State {
             last_place: 0,
             under_way: Vec::new(),
             last_attempt: 0,
-            starts: VecDeque::new(),
+            ends: VecDeque::new(),
             free_since: Duration::ZERO,
             pause: None,
             pauses: 0,
@@ -189,18 +188,15 @@ impl State {
         self.count.attempts += 1;
         let attempt = UnderWay {
             number: self.last_attempt,
-            started: now,
             until: now.saturating_add(bound),
         };
         self.under_way.push(attempt);
-        if self.limits.rate.is_some() {
-            self.starts.push_back(now);
-        }
         attempt
     }
 
     /// When the next attempt may start. In the past if it may start now.
     fn opens_at(&mut self, now: Duration) -> Duration {
+        self.end_overdue(now);
         let pause = self.pause.map_or(Duration::ZERO, |pause| pause.until);
         pause
             .max(self.rate_opens_at(now))
@@ -211,24 +207,56 @@ impl State {
         let Some(rate) = self.limits.rate else {
             return Duration::ZERO;
         };
-        while let Some(start) = self.starts.front()
-            && self.starts.len() > rate.attempts
-            && *start + rate.period <= now
+        while let Some(end) = self.ends.front()
+            && self.ends.len() > rate.attempts
+            && *end + rate.period <= now
         {
-            self.starts.pop_front();
+            self.ends.pop_front();
         }
-        let last = self.starts.len().checked_sub(rate.attempts);
-        last.map_or(Duration::ZERO, |at| self.starts[at] + rate.period)
+        let free = rate.attempts.saturating_sub(self.under_way.len());
+        if free == 0 {
+            return self.next_bound(now);
+        }
+        let last = self.ends.len().checked_sub(free);
+        last.map_or(Duration::ZERO, |at| self.ends[at] + rate.period)
     }
 
-    fn trust_opens_at(&mut self, now: Duration) -> Duration {
-        self.under_way.retain(|attempt| attempt.until > now);
+    fn trust_opens_at(&self, now: Duration) -> Duration {
         match self.under_way.len() < self.trust {
             true => self.free_since,
-            false => {
-                let ends = self.under_way.iter().map(|attempt| attempt.until);
-                ends.min().unwrap_or(now)
-            }
+            false => self.next_bound(now),
+        }
+    }
+
+    /// When the next attempt that is never reported ends.
+    fn next_bound(&self, now: Duration) -> Duration {
+        let bounds = self.under_way.iter().map(|attempt| attempt.until);
+        bounds.min().unwrap_or(now)
+    }
+
+    /// Ends the attempts whose bound has passed.
+    fn end_overdue(&mut self, now: Duration) {
+        let is_over = |it: &mut UnderWay| it.until <= now;
+        let over: Vec<_> = self.under_way.extract_if(.., is_over).collect();
+        for attempt in over {
+            self.note_end(attempt.until);
+        }
+    }
+
+    /// From now on an attempt is no longer under way. `is_sent`: it may have reached the endpoint.
+    fn end(&mut self, attempt: UnderWay, is_sent: bool, now: Duration) {
+        let before = self.under_way.len();
+        self.under_way.retain(|it| it.number != attempt.number);
+        if is_sent && self.under_way.len() < before {
+            self.note_end(now);
+        }
+        self.free_since = now;
+    }
+
+    fn note_end(&mut self, at: Duration) {
+        if self.limits.rate.is_some() {
+            let place = self.ends.partition_point(|end| *end <= at);
+            self.ends.insert(place, at);
         }
     }
 
@@ -240,11 +268,10 @@ impl State {
         said: Said,
         now: Duration,
     ) -> Option<Pause> {
-        self.under_way.retain(|it| it.number != attempt.number);
-        self.free_since = now;
+        self.end(attempt, said != Said::NotAsked, now);
         let begins = match said {
             Said::NotAsked => {
-                self.give_back(attempt.started);
+                self.count.attempts -= 1;
                 None
             }
             Said::Answered => {
@@ -267,8 +294,7 @@ impl State {
 
     /// An attempt has ended, and nobody says how. It may have reached the endpoint.
     pub(super) fn dropped(&mut self, attempt: UnderWay, now: Duration) {
-        self.under_way.retain(|it| it.number != attempt.number);
-        self.free_since = now;
+        self.end(attempt, true, now);
         self.wake_first();
     }
 
@@ -318,13 +344,6 @@ impl State {
 
     pub(super) fn draw(&mut self) -> f64 {
         self.rng.f64()
-    }
-
-    fn give_back(&mut self, started: Duration) {
-        self.count.attempts -= 1;
-        if let Some(at) = self.starts.iter().rposition(|start| *start == started) {
-            self.starts.remove(at);
-        }
     }
 
     fn wake_first(&self) {

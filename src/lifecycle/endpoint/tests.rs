@@ -74,6 +74,40 @@ fn in_no_period_more_attempts_start_than_the_rate_allows() {
     }
 }
 
+/// A request may wait in a queue on its way, and those that follow may overtake it.
+#[test]
+fn in_no_period_more_attempts_arrive_than_the_rate_allows() {
+    let mut rng = fastrand::Rng::with_seed(7);
+    for (most, period) in [(1, secs(3)), (5, secs(60)), (180, secs(10))] {
+        let mut state = state(16, Some((most, period)));
+        let (mut arrivals, mut running) = (Vec::new(), Vec::<(Duration, UnderWay)>::new());
+        let mut now = Duration::ZERO;
+        for _ in 0..5000 {
+            now += period.mul_f64(rng.f64() * 0.5 / most as f64);
+            for (end, attempt) in running.extract_if(.., |(end, _)| *end <= now) {
+                match rng.bool() {
+                    true => drop(state.ended(attempt, 1, Said::Answered, end)),
+                    false => state.dropped(attempt, end),
+                }
+            }
+            if let Some(attempt) = attempt(&mut state, now) {
+                // Some take longer than their bound.
+                let took = secs(12).mul_f64(rng.f64().powi(4));
+                let bound = took.min(BOUNDS.attempt);
+                arrivals.push(now + bound.mul_f64(rng.f64()));
+                running.push((now + took, attempt));
+            }
+        }
+        arrivals.sort();
+        let in_a_period = |from: &Duration| {
+            let within = arrivals.iter().filter(|at| *at >= from);
+            within.take_while(|at| **at < *from + period).count()
+        };
+        let highest = arrivals.iter().map(in_a_period).max();
+        assert!(highest <= Some(most), "{highest:?} of {most}");
+    }
+}
+
 #[test]
 fn those_without_a_token_go_first_and_then_the_token_that_expires_first() {
     let mut state = state(1, None);
