@@ -8,3 +8,4 @@ mod call;
 mod guides;
 mod rotate_certificates;
 mod soak;
+mod tenants;
