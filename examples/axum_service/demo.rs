@@ -1,9 +1,12 @@
 //! Serves, calls every route once, and stops. For a first look, and for CI.
 
+use http::header::CONTENT_TYPE;
 use tokio::{net::TcpListener, sync::oneshot};
 use tower_oauth::{BoxError, transport::ReqwestService};
 
 use crate::{ROUTES, environment::Environment, service};
+
+const HTML: &str = "text/html; charset=utf-8";
 
 pub(crate) async fn run() -> Result<(), BoxError> {
     let environment = Environment::open().await?;
@@ -31,7 +34,13 @@ async fn call_all(base: &str) -> Result<(), BoxError> {
             .send()
             .await?;
         let status = response.status();
-        println!("GET {route}\n  {status}\n  {}\n", response.text().await?);
+        let media_type = response.headers().get(CONTENT_TYPE);
+        let is_page = media_type.is_some_and(|it| it == HTML);
+        let text = match response.text().await? {
+            page if is_page => format!("a page of {} bytes: open it in a browser", page.len()),
+            text => text,
+        };
+        println!("GET {route}\n  {status}\n  {text}\n");
         if !status.is_success() {
             return Err(format!("{route} answered {status}").into());
         }

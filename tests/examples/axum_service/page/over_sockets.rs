@@ -150,6 +150,7 @@ async fn a_viewer_does_not_keep_the_service_from_stopping() {
     let mut stream = world.get("/events").await;
     event(&mut stream, |_| true).await;
     world.stop.send(()).unwrap();
-    world.serving.await.unwrap().unwrap();
+    let stopped = tokio::time::timeout(LONG / 2, world.serving).await;
+    stopped.expect("it stops").unwrap().unwrap();
     while stream.chunk().await.unwrap().is_some() {}
 }
