@@ -8,6 +8,7 @@ macro_rules! guide {
         #[doc = "[add]: crate::guide::add_a_bank"]
         #[doc = "[call]: crate::guide::call_a_bank"]
         #[doc = "[fetcher]: crate::guide::any_oauth_server#tokens-from-somewhere-else"]
+        #[doc = "[grpc]: crate::guide::grpc"]
         #[doc = "[guarantees]: crate::guide::guarantees"]
         #[doc = "[mtls]: crate::guide::mtls"]
         #[doc = "[server]: crate::guide::any_oauth_server#tokens-from-somewhere-else"]
@@ -22,6 +23,7 @@ macro_rules! guide {
 guide!(add_a_bank, "../docs/add_a_bank.md");
 guide!(any_oauth_server, "../docs/any_oauth_server.md");
 guide!(call_a_bank, "../docs/call_a_bank.md");
+guide!(grpc, "../docs/grpc.md");
 guide!(guarantees, "../docs/guarantees.md");
 guide!(mtls, "../docs/mtls.md");
 guide!(moving_over, "../docs/moving_over.md");

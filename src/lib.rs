@@ -42,6 +42,7 @@
 //! - [`guide::signed_assertions`]: a JWT that the client signs, in place of a secret.
 //! - [`guide::share_a_token`]: one token for all replicas, through Redis.
 //! - [`guide::stack`]: the order of time-outs, retries, redirects, tracing and limits.
+//! - [`guide::grpc`]: a tonic client, unary and streaming calls.
 //! - [`guide::test_your_service`]: banks on loopback, and paused clocks.
 //! - [`guide::guarantees`]: the promises in numbers, and what is not promised.
 //! - [`guide::moving_over`]: how to replace a token manager of your own.

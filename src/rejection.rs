@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{HeaderMap, StatusCode, header::WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, StatusCode, header::WWW_AUTHENTICATE};
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// How certain it is that a response rejects the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,6 +69,32 @@ impl RejectionRule {
         predicate: impl Fn(StatusCode, &HeaderMap) -> Option<Rejection> + Send + Sync + 'static,
     ) -> Self {
         Self(Rule::Predicate(Arc::new(predicate)))
+    }
+
+    /// Creates the rule for gRPC. A definite rejection is the status `UNAUTHENTICATED` in the headers of the response, or a
+    /// `401` of a proxy.
+    ///
+    /// A status that comes after messages, in the trailers, is not seen: [the guide](crate::guide::grpc) shows how to
+    /// report it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use tower::service_fn;
+    /// # use tower_oauth::{BoxError, RejectionRule, Token, TokenRequest, TokenSource};
+    /// # let fetcher = service_fn(async |_: TokenRequest| Ok::<_, BoxError>(Token::new("abc")));
+    /// let source = TokenSource::builder(fetcher)
+    ///     .origin("https://grpc.example")
+    ///     .rejection(RejectionRule::grpc())
+    ///     .build()?;
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    pub fn grpc() -> Self {
+        Self::by(|status, headers| {
+            let unauthenticated = headers.get(GRPC_STATUS).is_some_and(|code| code == "16");
+            let rejects = status == StatusCode::UNAUTHORIZED || unauthenticated;
+            rejects.then_some(Rejection::Definite)
+        })
     }
 
     #[inline]
@@ -177,6 +205,29 @@ mod tests {
         assert_eq!(judge(&rule, 401, None), Some(Rejection::Definite));
         for status in [200, 204, 302, 400, 403, 407, 500] {
             assert_eq!(judge(&rule, status, None), None, "{status}");
+        }
+    }
+
+    /// The names and numbers are gRPC's: OK, PERMISSION_DENIED, UNAVAILABLE, UNAUTHENTICATED.
+    #[test]
+    fn for_grpc_unauthenticated_counts_and_no_other_status() {
+        let rule = RejectionRule::grpc();
+        let definite = Some(Rejection::Definite);
+        for (http, grpc, expected) in [
+            (200, Some("16"), definite),
+            (200, Some("0"), None),
+            (200, Some("7"), None),
+            (200, Some("14"), None),
+            (200, Some("161"), None),
+            (200, None, None),
+            (401, None, definite),
+            (403, None, None),
+            (503, None, None),
+        ] {
+            let status = StatusCode::from_u16(http).unwrap();
+            let grpc_status = grpc.map(|it| (GRPC_STATUS, HeaderValue::from_static(it)));
+            let headers = HeaderMap::from_iter(grpc_status);
+            assert_eq!(rule.judge(status, &headers), expected, "{http} {grpc:?}");
         }
     }
 

@@ -193,6 +193,38 @@ impl OAuthError {
         }
     }
 
+    /// Returns the code of the gRPC status for callers that expect one. `tonic::Code::from_i32` takes it:
+    ///
+    /// - `16`, `UNAUTHENTICATED`, if the token endpoint denied the request, unless the denial is
+    ///   [temporary](FailureClass::Transient);
+    /// - `13`, `INTERNAL`, for the rest of what [`suggested_status`](Self::suggested_status) answers 500 to;
+    /// - `14`, `UNAVAILABLE`, for everything that may pass: a back-off, a time-out, an endpoint that cannot be reached.
+    ///
+    /// [The guide](crate::guide::grpc) shows a client that maps its errors so.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use tower::service_fn;
+    /// # use tower_oauth::{BoxError, Token, TokenRequest, TokenSource};
+    /// # let fetcher = service_fn(async |_: TokenRequest| Ok::<_, BoxError>(Token::new("abc")));
+    /// let source = TokenSource::builder(fetcher).origin("https://grpc.example").build()?;
+    /// let error = source.permits(&"https://elsewhere.example/".parse()?).unwrap_err();
+    /// assert_eq!(error.suggested_grpc_code(), 13);
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    pub fn suggested_grpc_code(&self) -> i32 {
+        const INTERNAL: i32 = 13;
+        const UNAVAILABLE: i32 = 14;
+        const UNAUTHENTICATED: i32 = 16;
+        let may_pass = self.class() == Some(FailureClass::Transient);
+        match self.suggested_status() {
+            _ if self.is_denied() && !may_pass => UNAUTHENTICATED,
+            StatusCode::INTERNAL_SERVER_ERROR => INTERNAL,
+            _ => UNAVAILABLE,
+        }
+    }
+
     /// Returns the `Display` without its advice and without the time of the next attempt. Use it in tools that give
     /// their own advice.
     pub fn summary(&self) -> String {

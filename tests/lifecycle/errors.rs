@@ -41,13 +41,14 @@ fn outside_a_runtime(endpoint: &Endpoint) -> OAuthError {
 async fn every_kind_has_its_word_its_class_and_its_status() {
     use FailureClass::*;
     use OAuthErrorKind::*;
-    for (error, kind, word, class, status) in [
+    for (error, kind, word, class, status, grpc) in [
         (
             failed_with(FetchError::transient("busy")).await,
             Fetcher,
             "fetcher",
             Some(Transient),
             503,
+            14,
         ),
         (
             failed_with(FetchError::unclear("what")).await,
@@ -55,6 +56,7 @@ async fn every_kind_has_its_word_its_class_and_its_status() {
             "fetcher",
             Some(Unclear),
             503,
+            14,
         ),
         (
             failed_with(FetchError::permanent("no")).await,
@@ -62,6 +64,7 @@ async fn every_kind_has_its_word_its_class_and_its_status() {
             "fetcher",
             Some(Permanent),
             500,
+            13,
         ),
         (
             failed(Answer::Panic).await,
@@ -69,6 +72,7 @@ async fn every_kind_has_its_word_its_class_and_its_status() {
             "fetcher",
             Some(Unclear),
             503,
+            14,
         ),
         (
             failed(Answer::Token(Token::new("a\nb"))).await,
@@ -76,6 +80,7 @@ async fn every_kind_has_its_word_its_class_and_its_status() {
             "malformed",
             Some(Unclear),
             503,
+            14,
         ),
         (
             failed(Answer::Hang).await,
@@ -83,21 +88,24 @@ async fn every_kind_has_its_word_its_class_and_its_status() {
             "timeout",
             Some(Transient),
             504,
+            14,
         ),
-        (foreign(), ForeignOrigin, "foreign_origin", None, 500),
-        (shut_down().await, Closed, "closed", None, 500),
+        (foreign(), ForeignOrigin, "foreign_origin", None, 500, 13),
+        (shut_down().await, Closed, "closed", None, 500, 13),
         (
             outside_a_runtime(&Endpoint::new()),
             NoRuntime,
             "no_runtime",
             None,
             500,
+            13,
         ),
     ] {
         assert_eq!(error.kind(), kind, "{error}");
         assert_eq!(error.kind().as_str(), word, "{error}");
         assert_eq!(error.class(), class, "{error}");
         assert_eq!(error.suggested_status().as_u16(), status, "{error}");
+        assert_eq!(error.suggested_grpc_code(), grpc, "{error}");
         let waits = error.retry_at().is_some();
         assert_eq!(error.retry_after().is_some(), waits, "{error}");
         assert!(error.source().is_none(), "{error}");
