@@ -113,7 +113,7 @@ fn credentials(bank: &Bank, secret: &str) -> Result<ClientCredentialsBuilder, Bo
 
 /// There is no token: the status says what to do, and the error what has happened.
 async fn denied(bank: &Bank, origin: &str) -> Result<(), BoxError> {
-    let source = credentials(bank, "wrong")?
+    let source = credentials(bank, "not the secret")?
         .origin(origin)
         .build_reqwest(reqwest::Client::builder().tls_certs_only([]))?;
     let channel = Endpoint::from_shared(origin.to_owned())?.connect_lazy();
