@@ -1,6 +1,9 @@
 //! Bodies that can be read once, under retry: what the API gets when it rejects the token in the middle of one.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    future::{Ready, ready},
+    sync::{Arc, Mutex},
+};
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -8,7 +11,7 @@ use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tower::{ServiceBuilder, ServiceExt, service_fn, util::BoxCloneSyncService};
+use tower::{ServiceBuilder, ServiceExt, retry::Policy, service_fn, util::BoxCloneSyncService};
 use tower_oauth::{BoxError, OAuthLayer, ResendableBody, ResendableBodyLayer, TokenSource};
 
 use crate::support::{Endpoint, layered::in_time, secs};
@@ -182,4 +185,65 @@ async fn without_a_newer_token_the_first_sending_is_not_interrupted() {
     drop(chunks);
     tokio::time::sleep(secs(1)).await;
     assert_eq!(api.received(), ["one two."]);
+}
+
+/// A retry outside, whose policy asks the body.
+#[derive(Clone)]
+struct AfterA503;
+
+impl<C> Policy<Request<ResendableBody>, Response<C>, BoxError> for AfterA503 {
+    type Future = Ready<()>;
+
+    fn retry(
+        &mut self,
+        request: &mut Request<ResendableBody>,
+        result: &mut Result<Response<C>, BoxError>,
+    ) -> Option<Ready<()>> {
+        let failed = result.as_ref().is_ok_and(|it| it.status() == 503);
+        (failed && request.body().can_be_resent()).then(|| ready(()))
+    }
+
+    fn clone_request(
+        &mut self,
+        request: &Request<ResendableBody>,
+    ) -> Option<Request<ResendableBody>> {
+        Some(request.clone())
+    }
+}
+
+/// Four sendings of one body: two by each retry.
+#[tokio::test(start_paused = true)]
+async fn a_retry_outside_sends_the_body_again_after_the_layers_own() {
+    for (limit, expected, sendings) in [(64, 200, 4), (2, 503, 1)] {
+        let statuses = match expected {
+            200 => vec![200, 401, 503, 401],
+            _ => vec![503],
+        };
+        let statuses = Arc::new(Mutex::new(statuses));
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let api = {
+            let (statuses, received) = (statuses.clone(), received.clone());
+            service_fn(move |request: Request<ResendableBody>| {
+                let (statuses, received) = (statuses.clone(), received.clone());
+                async move {
+                    let body = request.into_body().collect().await?.to_bytes();
+                    received.lock().unwrap().push(body);
+                    let status = statuses.lock().unwrap().pop().expect("no more sendings");
+                    Ok::<_, BoxError>(Response::builder().status(status).body(())?)
+                }
+            })
+        };
+        let service = ServiceBuilder::new()
+            .layer(ResendableBodyLayer::new().limit(limit))
+            .retry(AfterA503)
+            .layer(OAuthLayer::new(Endpoint::new().source()).retry_rejected())
+            .service(api);
+        let (chunks, request) = live();
+        send(&chunks, "one ");
+        send(&chunks, "two");
+        drop(chunks);
+        let response = in_time(service.oneshot(request)).await.unwrap();
+        assert_eq!(response.status(), expected);
+        assert_eq!(*received.lock().unwrap(), vec!["one two"; sendings]);
+    }
 }

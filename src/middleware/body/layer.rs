@@ -12,10 +12,10 @@ const DEFAULT_LIMIT: usize = 64 * 1024;
 /// Makes the body of each request re-sendable, so that [`OAuthLayer::retry_rejected`](crate::OAuthLayer::retry_rejected)
 /// can retry requests whose body is not `Clone`, such as those of axum, reqwest and tonic.
 ///
-/// Put it directly outside the [`OAuthLayer`](crate::OAuthLayer). The services inside get a [`ResendableBody`] in place
-/// of the body. Nothing is buffered before it is sent: each chunk is passed on as soon as it arrives, and a copy is kept.
-/// If the API rejects the token before the body has ended, the retry sends what was kept, and then the rest as it
-/// arrives.
+/// Put it outside the [`OAuthLayer`](crate::OAuthLayer), with no layer between that wraps the body. The services inside
+/// get a [`ResendableBody`] in place of the body. Nothing is buffered before it is sent: each chunk is passed on as soon
+/// as it arrives, and a copy is kept. If the API rejects the token before the body has ended, the retry sends what was
+/// kept, and then the rest as it arrives.
 ///
 /// | the request | what happens when its token is rejected |
 /// |---|---|
