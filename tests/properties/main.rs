@@ -6,6 +6,7 @@ mod support;
 mod architecture;
 mod contributing;
 mod no_secrets;
+mod tracing;
 
 #[allow(unreachable_pub, reason = "the fuzz targets' own crate exports it")]
 mod decode;
