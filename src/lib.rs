@@ -41,7 +41,6 @@
 //! - [`guide::secrets_that_change`]: a client secret that is replaced without a restart.
 //! - [`guide::signed_assertions`]: a JWT that the client signs, in place of a secret.
 //! - [`guide::share_a_token`]: one token for all replicas, through Redis.
-//! - [`guide::many_customers`]: a token source for each of thousands of customers.
 //! - [`guide::stack`]: the order of time-outs, retries, redirects, tracing and limits.
 //! - [`guide::grpc`]: a tonic client, unary and streaming calls.
 //! - [`guide::test_your_service`]: banks on loopback, and paused clocks.
@@ -103,6 +102,7 @@
 //! - `rustls` (default): TLS for that client, and client certificates that are renewed while running, see [`identity`].
 //! - `reqwest-middleware`: the token source as a `reqwest_middleware::Middleware`.
 //! - `jwt`: clients that prove themselves by a JWT they sign, see [`Assertion`](client_credentials::Assertion).
+//! - `metrics`: counts, durations and gauges for a recorder of your choice, see [`metrics`].
 //! - `pool`: a source for each of many customers, see [`pool`].
 //! - `redis`: one token for all replicas of a service, see [`shared`].
 //! - `testing`: the four banks as strict servers on loopback.
@@ -120,6 +120,8 @@ pub mod client_credentials;
 pub mod guide;
 #[cfg(feature = "rustls")]
 pub mod identity;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "pool")]
 pub mod pool;
 #[cfg(feature = "client-credentials")]

@@ -22,6 +22,7 @@ struct Inner {
     has_written: AtomicBool,
     bypassed: AtomicBool,
     bypasses: AtomicU64,
+    leases: AtomicU64,
     store_failures: AtomicU64,
     lease_holder: Mutex<Option<String>>,
 }
@@ -34,6 +35,8 @@ pub struct SharingStatus {
     pub bypassed: bool,
     /// Attempts that were made without the store, because it was down.
     pub bypasses: u64,
+    /// Leases that were granted to this replica, which then fetched for all.
+    pub leases: u64,
     /// Operations of the store that failed or took too long.
     pub store_failures: u64,
     /// Which replica held the lease when it was last seen: an id without meaning, new with each start.
@@ -46,6 +49,7 @@ impl Sharing {
         SharingStatus {
             bypassed: self.0.bypassed.load(Ordering::Relaxed),
             bypasses: self.0.bypasses.load(Ordering::Relaxed),
+            leases: self.0.leases.load(Ordering::Relaxed),
             store_failures: self.0.store_failures.load(Ordering::Relaxed),
             lease_holder: self.holder().clone(),
         }
@@ -71,6 +75,10 @@ impl Sharing {
     pub(crate) fn bypass(&self) -> bool {
         self.0.bypasses.fetch_add(1, Ordering::Relaxed);
         !self.0.bypassed.swap(true, Ordering::Relaxed)
+    }
+
+    pub(crate) fn granted(&self) {
+        self.0.leases.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn store_failed(&self) {

@@ -27,7 +27,7 @@ use tower_oauth::BoxError;
 use self::environment::Environment;
 
 /// One per bank, and those for the operator.
-const ROUTES: [&str; 9] = [
+const ROUTES: [&str; 10] = [
     "/prices/debentures",
     "/cob/7978c0c97ea847e78e8849634473c1f1",
     "/statements/main",
@@ -35,6 +35,7 @@ const ROUTES: [&str; 9] = [
     "/health",
     "/health/live",
     "/health/ready",
+    "/metrics",
     "/status",
     "/",
 ];

@@ -83,6 +83,8 @@ pub struct ClientCredentialsBuilder {
     clock: Clock,
     observer: Option<Observer>,
     token_endpoint: Option<TokenEndpoint>,
+    #[cfg(feature = "metrics")]
+    metrics_name: Option<String>,
     #[cfg(feature = "rustls")]
     identity: Option<crate::identity::Identity>,
     #[cfg(feature = "redis")]
@@ -133,6 +135,8 @@ impl ClientCredentialsBuilder {
             clock: Clock::system(),
             observer: None,
             token_endpoint: None,
+            #[cfg(feature = "metrics")]
+            metrics_name: None,
             #[cfg(feature = "rustls")]
             identity: None,
             #[cfg(feature = "redis")]
@@ -200,6 +204,16 @@ impl ClientCredentialsBuilder {
     /// Sets the clocks. Default: [`Clock::system`]. Tests with paused time use [`Clock::tokio`].
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Sets the label `provider` in metrics. Default: the source's name. Feature `metrics`.
+    ///
+    /// Give the sources of a pool one such name: see
+    /// [`TokenSourceBuilder::metrics_name`](crate::TokenSourceBuilder::metrics_name).
+    #[cfg(feature = "metrics")]
+    pub fn metrics_name(mut self, name: impl Into<String>) -> Self {
+        self.metrics_name = Some(name.into());
         self
     }
 

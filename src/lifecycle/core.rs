@@ -57,6 +57,9 @@ pub struct Core {
 /// The configuration. The builder fills it, and nothing changes it afterwards.
 pub(crate) struct Config {
     pub(crate) name: Arc<str>,
+    /// The name in metrics, if it is another.
+    #[cfg(feature = "metrics")]
+    pub(crate) metrics_name: Option<Arc<str>>,
     /// Host and port of the token endpoint, if they are known.
     pub(crate) place: Option<Arc<str>>,
     /// What the source shares with the others of its token endpoint.
@@ -112,6 +115,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             name: "oauth".into(),
+            #[cfg(feature = "metrics")]
+            metrics_name: None,
             place: None,
             endpoint: None,
             policy: Policy::shared_default(),

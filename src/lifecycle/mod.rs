@@ -20,6 +20,8 @@ mod fetch;
 mod guard;
 mod health;
 mod keep_fresh;
+#[cfg(feature = "metrics")]
+mod metrics;
 #[cfg(all(test, tower_oauth_loom))]
 mod models;
 mod prepared;

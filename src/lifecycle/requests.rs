@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, Uri};
 
+#[cfg(feature = "metrics")]
+use super::metrics;
 use super::{
     bound::Bound,
     cell::{Issued, IssuedToken, Phase},
@@ -170,6 +172,15 @@ impl Core {
     /// The slow path: waits for a token, at most `timeouts.acquire`. It returns a suspended token only if there is no
     /// better one and another wait would not help.
     pub(crate) async fn acquire(self: &Arc<Self>) -> Result<IssuedToken, OAuthError> {
+        #[cfg(feature = "metrics")]
+        let since = self.now();
+        let acquired = self.wait_for_token().await;
+        #[cfg(feature = "metrics")]
+        metrics::waited(self, since, acquired.is_ok());
+        acquired
+    }
+
+    async fn wait_for_token(self: &Arc<Self>) -> Result<IssuedToken, OAuthError> {
         if runtime::Handle::try_current().is_err() {
             self.step(|_| self.restore());
             let error = || self.error(Reason::NoRuntime);
@@ -256,6 +267,8 @@ impl Core {
         rejection: Rejection,
     ) -> Option<Rejected> {
         AtomicCounters::count(&self.counters.rejections);
+        #[cfg(feature = "metrics")]
+        metrics::rejected(self, rejection);
         let after = |fetch| Rejected {
             generation,
             rejection,
@@ -291,6 +304,8 @@ impl Core {
         let newer = issued.generation() != rejected.generation;
         newer.then(|| {
             AtomicCounters::count(&self.counters.retries);
+            #[cfg(feature = "metrics")]
+            metrics::retried(self);
             telemetry::retried(self, rejected.generation, issued.generation());
             issued
         })

@@ -352,7 +352,7 @@ fn state_of(issued: &Issued, now: super::clock::Now, waits: bool) -> SourceState
     }
 }
 
-fn as_seconds<S: serde::Serializer>(
+pub(super) fn as_seconds<S: serde::Serializer>(
     duration: &Option<Duration>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

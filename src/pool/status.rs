@@ -119,6 +119,47 @@ impl SourceCounts {
     }
 }
 
+#[cfg(feature = "metrics")]
+impl PoolStatus {
+    /// Sets the metrics of this pool to what the status shows. Feature `metrics`. Call it before each scrape.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use tower_oauth::pool::PoolStatus;
+    /// fn scrape(status: PoolStatus) {
+    ///     status.record_metrics();
+    /// }
+    /// ```
+    pub fn record_metrics(&self) {
+        use crate::metrics as names;
+        use metrics::{counter, gauge};
+
+        let pool = || self.name.clone();
+        let counts = &self.sources;
+        for (state, count) in [
+            ("missing", counts.missing),
+            ("fresh", counts.fresh),
+            ("stale", counts.stale),
+            ("suspended", counts.suspended),
+            ("expired", counts.expired),
+        ] {
+            gauge!(names::POOL_SOURCES, "pool" => pool(), "state" => state).set(count as f64);
+        }
+        let others = counts.failing - counts.failing_for_good;
+        for (class, count) in [("permanent", counts.failing_for_good), ("other", others)] {
+            gauge!(names::POOL_FAILING, "pool" => pool(), "class" => class).set(count as f64);
+        }
+        gauge!(names::POOL_CAPACITY, "pool" => pool()).set(self.capacity as f64);
+        for (outcome, count) in [("made", self.made), ("failed", self.not_made)] {
+            counter!(names::POOL_MADE, "pool" => pool(), "outcome" => outcome).absolute(count);
+        }
+        for (reason, count) in [("idle", self.evicted_idle), ("full", self.evicted_full)] {
+            counter!(names::POOL_EVICTED, "pool" => pool(), "reason" => reason).absolute(count);
+        }
+    }
+}
+
 impl PoolStatus {
     pub(super) fn of<K>(shared: &Shared<K>) -> Self
     where

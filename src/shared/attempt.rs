@@ -145,6 +145,7 @@ impl Attempt {
             self.release().await;
             return Ok(found);
         }
+        parts.sharing.granted();
         let pause = self.pause(&seen);
         Ok(Next::Lease(Leased {
             fence,

@@ -13,6 +13,7 @@ mod decode;
 mod dialects;
 mod echoes;
 mod headers;
+mod operate;
 mod origins;
 mod requests;
 mod transport;

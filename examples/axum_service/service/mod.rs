@@ -3,6 +3,7 @@
 mod failure;
 mod health;
 mod id;
+mod metrics;
 mod page;
 mod upstream;
 
@@ -68,6 +69,7 @@ fn router(banks: Banks) -> Router {
         .route("/accounts/{account}", get(account))
         .route("/status", get(status))
         .merge(health::routes())
+        .merge(metrics::routes())
         .with_state(banks)
 }
 

@@ -86,6 +86,10 @@ impl ClientCredentialsBuilder {
         if let Some(identity) = &self.identity {
             source = source.identity(identity);
         }
+        #[cfg(feature = "metrics")]
+        if let Some(name) = self.metrics_name {
+            source = source.metrics_name(name);
+        }
         if let Some(endpoint) = &self.token_endpoint {
             source = source.token_endpoint(endpoint);
         }

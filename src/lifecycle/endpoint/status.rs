@@ -1,9 +1,12 @@
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
 use super::state::State;
-use crate::lifecycle::{clock::Now, status::as_timestamp};
+use crate::lifecycle::{
+    clock::Now,
+    status::{as_seconds, as_timestamp},
+};
 
 /// A token endpoint's state at one moment, for health pages and metrics. [`TokenEndpoint::status`] returns it.
 ///
@@ -31,6 +34,9 @@ pub struct TokenEndpointStatus {
     /// Until when no attempt is made, while the endpoint is paused.
     #[serde(serialize_with = "as_timestamp")]
     pub paused_until: Option<SystemTime>,
+    /// How long it is still paused.
+    #[serde(rename = "pause_left_s", serialize_with = "as_seconds")]
+    pub pause_left: Option<Duration>,
     /// Why it is paused.
     pub pause_reason: Option<String>,
     /// Attempts since the endpoint was built. Those that a store answered do not count.
@@ -44,15 +50,13 @@ pub struct TokenEndpointStatus {
 impl TokenEndpointStatus {
     pub(super) fn of(name: &str, state: &State, now: Now) -> Self {
         let pause = state.paused(now.monotonic);
-        let until = |pause: super::state::Pause| {
-            let left = pause.until.saturating_sub(now.monotonic);
-            now.after(left).wall_time()
-        };
+        let left = pause.map(|pause| pause.until.saturating_sub(now.monotonic));
         Self {
             name: name.to_owned(),
             waiting: state.waiting(),
             under_way: state.under_way(),
-            paused_until: pause.map(until),
+            paused_until: left.map(|left| now.after(left).wall_time()),
+            pause_left: left,
             pause_reason: pause.map(|pause| pause.why.to_string()),
             attempts: state.count.attempts,
             pauses: state.count.pauses,

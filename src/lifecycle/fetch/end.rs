@@ -7,6 +7,8 @@ use super::{
     drivers::Driver,
     task::{Failure, FetchTask},
 };
+#[cfg(feature = "metrics")]
+use crate::lifecycle::metrics;
 use crate::{
     error::{BoxError, OAuthError, Reason},
     lifecycle::{
@@ -46,6 +48,8 @@ impl FetchTask {
         }
         self.tell(Outcome::Succeeded);
         let took = self.took(started);
+        #[cfg(feature = "metrics")]
+        metrics::fetched(&self.core, self.fetch.cause, attempts, &installed, took);
         telemetry::fetched(attempts, &installed, lifetime, took);
     }
 
@@ -61,9 +65,12 @@ impl FetchTask {
         // Including an attempt that the fetch's bound cut short, or that panicked.
         AtomicCounters::add(&self.core.counters.failures, attempts);
         self.tell(Outcome::Failed(error.clone()));
+        let took = self.took(started);
+        #[cfg(feature = "metrics")]
+        metrics::fetch_failed(&self.core, self.fetch.cause, attempts, &error, took);
         match error.is_held_back() {
             true => telemetry::held_back(&error),
-            false => telemetry::fetch_failed(&error, self.took(started)),
+            false => telemetry::fetch_failed(&error, took),
         }
     }
 

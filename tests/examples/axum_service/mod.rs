@@ -2,6 +2,7 @@
 
 mod credentials;
 mod health;
+mod metrics;
 mod page;
 #[path = "../../../examples/axum_service/service/mod.rs"]
 mod service;
