@@ -71,7 +71,7 @@ impl<'a> Advice<'a> {
         errors.chain(statuses).collect()
     }
 
-    fn remedy(&self, cause: &Cause) -> String {
+    pub(crate) fn remedy(&self, cause: &Cause) -> String {
         if let Some(tls) = cause.tls {
             return self.on_tls(tls);
         }
@@ -104,7 +104,7 @@ impl<'a> Advice<'a> {
         }
     }
 
-    fn on_tls(&self, tls: Tls) -> String {
+    pub(crate) fn on_tls(&self, tls: Tls) -> String {
         let remedy = match (tls, self.has_cert) {
             (Tls::ClientRejected, true) => GOOD_CERT,
             (Tls::ClientRejected, false) => "Give a client certificate with --cert (and --key).",
@@ -209,11 +209,19 @@ impl<'a> Advice<'a> {
         }
     }
 
-    fn credentials(&self) -> String {
+    pub(crate) fn credentials(&self) -> String {
         if self.has_assertion {
             return "--client-id, --key, --alg, --kid, --audience and --claim".into();
         }
         format!("--client-id, {}", self.secret.unwrap_or("--cert"))
+    }
+
+    /// Where the address of one or the other comes from.
+    pub(crate) fn address(&self, is_api: bool) -> String {
+        match is_api {
+            true => "Check host and port of the URL.".into(),
+            false => format!("Check host and port of {}.", self.token_url()),
+        }
     }
 
     fn token_url(&self) -> String {
@@ -224,7 +232,7 @@ impl<'a> Advice<'a> {
     }
 
     /// What a status of the API means.
-    fn meaning(&self, status: u16) -> String {
+    pub(crate) fn meaning(&self, status: u16) -> String {
         match (status, &self.how) {
             (401, how) => {
                 let place = match how {

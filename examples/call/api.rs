@@ -1,7 +1,7 @@
 //! The way to the API: an HTTP client below the layer, and the token source that uses the same kind of client.
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -20,7 +20,7 @@ use crate::{
     args::{Args, BankArgs, ClientKind, RequestArgs},
     source,
     terminal::say,
-    tls::{self, Trust},
+    tls::{ALPN, Tls, Trust},
 };
 
 type Hyper = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
@@ -34,19 +34,40 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    pub(crate) fn open(args: &Args) -> Result<Self, BoxError> {
-        let origin = Origin::of(&args.url).map_err(|error| format!("the URL: {}", error.rule()))?;
+    pub(crate) fn open(args: &Args, url: &Uri) -> Result<Self, BoxError> {
+        let origin = origin(url)?;
         let builder = source::builder(args)?;
         let builder = match args.verbose {
             true => builder.on_attempt(|record| say(record.to_string().trim_end())),
             false => builder,
         };
-        let (source, client) = connect(args, builder, &origin)?;
-        let permitted = source.permits(&args.url);
-        permitted.map_err(|error| format!("{error}; here: {}", origins(&args.bank, &origin)))?;
+        let api = Self::over(&Tls::of(args)?, args, builder, &origin)?;
+        api.permit(args, url)?;
+        Ok(api)
+    }
+
+    /// With TLS and a token source that are at hand already.
+    pub(crate) fn over(
+        tls: &Tls,
+        args: &Args,
+        builder: ClientCredentialsBuilder,
+        origin: &Origin,
+    ) -> Result<Self, BoxError> {
+        let (source, client) = connect(tls, args, builder, origin)?;
         let service = guarded(&args.request, source.clone(), client);
         Ok(Self { source, service })
     }
+
+    /// Whether the token may be sent there.
+    pub(crate) fn permit(&self, args: &Args, url: &Uri) -> Result<(), BoxError> {
+        let here = origins(&args.bank, &origin(url)?);
+        let permitted = self.source.permits(url);
+        Ok(permitted.map_err(|error| format!("{error}; here: {here}"))?)
+    }
+}
+
+pub(crate) fn origin(url: &Uri) -> Result<Origin, BoxError> {
+    Ok(Origin::of(url).map_err(|error| format!("the URL: {}", error.rule()))?)
 }
 
 /// Where the user of this tool adds an origin.
@@ -60,18 +81,18 @@ fn origins(args: &BankArgs, origin: &Origin) -> String {
 }
 
 fn connect(
+    tls: &Tls,
     args: &Args,
     builder: ClientCredentialsBuilder,
     origin: &Origin,
 ) -> Result<(TokenSource, Client), BoxError> {
-    let named = |error| source::named(error, &args.bank);
-    let identity = tls::identity(&args.tls, args.signing.alg.is_some())?;
-    let trust = Trust::of(&args.tls, needs_tls(args))?;
-    let builder = match &identity {
+    let named = |error| source::named(error, args);
+    let (identity, trust) = (&tls.identity, tls.trust.clone());
+    let builder = match identity {
         Some(identity) => builder.identity(identity.clone()),
         None => builder,
     };
-    let (source, client) = match (args.client, &identity) {
+    let (source, client) = match (args.client, identity) {
         (ClientKind::Hyper, None) => {
             let client = hyper(&trust, None);
             (builder.build(client.clone()), erased(client))
@@ -82,11 +103,11 @@ fn connect(
             (builder.build(client.clone()), erased(client))
         }
         (ClientKind::Reqwest, identity) => {
-            let (shown, trust) = (identity.clone(), trust.clone());
+            let shown = identity.clone();
             let make = move || {
                 let mut tls = trust.config(shown.as_ref());
                 // The other client's connector sets them itself.
-                tls.alpn_protocols = tls::ALPN.map(Into::into).into();
+                tls.alpn_protocols = ALPN.map(Into::into).into();
                 reqwest::Client::builder().tls_backend_preconfigured(tls)
             };
             let client = match identity {
@@ -107,15 +128,6 @@ fn hyper(trust: &Trust, identity: Option<&Identity>) -> Hyper {
         .enable_http2()
         .build();
     legacy::Client::builder(TokioExecutor::new()).build(connector)
-}
-
-/// Whether anything is surely called by `https`; what a dialect's file says is not known here.
-fn needs_tls(args: &Args) -> bool {
-    let token_by_tls = match &args.bank.token_url {
-        Some(url) => url.starts_with("https:"),
-        None => args.bank.provider.is_some(),
-    };
-    token_by_tls || args.url.scheme_str() == Some("https")
 }
 
 fn erased<S, B>(client: S) -> Client

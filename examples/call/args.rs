@@ -20,12 +20,17 @@ use crate::{list, signing::claim};
 /// The answer of a single call, warnings and advice go to standard error. At the end, one JSON object goes to standard
 /// output. Exit status: 0 if every request got a 2xx, 1 if not, 2 for a usage or configuration error, before anything
 /// is sent.
+///
+/// With --check it walks the way step by step in place of that, to the token endpoint and to the API: name, TCP, TLS,
+/// client certificate, clock, token request, life and scopes of the token, and one call. Each step has a verdict, and
+/// a remedy where it needs one. Exit status: 0 if no step failed, 1 if one did, 2 as above.
 #[derive(Debug, Parser)]
 #[command(name = "call", group = ArgGroup::new("how").args(["provider", "dialect"]).required(true),
     group = ArgGroup::new("key_use").args(["cert", "alg"]).multiple(true))]
 pub(crate) struct Args {
-    /// The absolute URL to call, at an origin that the token may be sent to
-    pub(crate) url: Uri,
+    /// The absolute URL to call, at an origin that the token may be sent to; --check can do without
+    #[arg(required_unless_present = "check")]
+    pub(crate) url: Option<Uri>,
 
     #[command(flatten)]
     pub(crate) bank: BankArgs,
@@ -41,6 +46,12 @@ pub(crate) struct Args {
     /// The HTTP client, for the token endpoint and the API; both speak HTTP/2 where the server offers it
     #[arg(long, value_enum, default_value_t = ClientKind::Hyper)]
     pub(crate) client: ClientKind,
+    /// Check the way to the token endpoint and to the API, step by step, on standard output
+    #[arg(long, conflicts_with_all = ["requests", "concurrency", "rate", "duration"])]
+    pub(crate) check: bool,
+    /// Write what --check found as one JSON object
+    #[arg(long, requires = "check")]
+    pub(crate) json: bool,
     /// List the providers on standard output, as one JSON array, and exit
     #[arg(long, exclusive = true)]
     list: bool,

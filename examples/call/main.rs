@@ -11,6 +11,7 @@ mod advice;
 mod api;
 mod args;
 mod cause;
+mod check;
 mod dialect;
 mod list;
 mod pace;
@@ -25,6 +26,8 @@ mod warnings;
 
 use std::{io, process::ExitCode};
 
+use http::Uri;
+
 use crate::{advice::Advice, api::Api, args::Args, terminal::say};
 
 /// For a usage or configuration error, as clap has it.
@@ -34,23 +37,28 @@ const USAGE: u8 = 2;
 async fn main() -> ExitCode {
     let args = Args::from_command_line();
     warnings::show();
-    let api = match Api::open(&args) {
-        Ok(api) => api,
-        Err(error) => {
-            say(format!(
-                "call: {error}\n      Nothing was sent. See --help."
-            ));
-            return ExitCode::from(USAGE);
-        }
+    let outcome = match &args.url {
+        _ if args.check => check::check(&args).await,
+        Some(url) => call(&args, url).await,
+        None => unreachable!("only --check does without it"),
     };
-    call(api, &args).await.unwrap_or_else(|error| {
+    outcome.unwrap_or_else(|error| {
         say(format!("call: the figures could not be written: {error}"));
         ExitCode::FAILURE
     })
 }
 
-async fn call(api: Api, args: &Args) -> io::Result<ExitCode> {
-    let tally = run::run(api.service, args).await;
+async fn call(args: &Args, url: &Uri) -> io::Result<ExitCode> {
+    let api = match Api::open(args, url) {
+        Ok(api) => api,
+        Err(error) => {
+            say(format!(
+                "call: {error}\n      Nothing was sent. See --help."
+            ));
+            return Ok(ExitCode::from(USAGE));
+        }
+    };
+    let tally = run::run(api.service, args, url).await;
     let status = api.source.status();
     let advice = Advice::new(args, &status);
     advice.on(&tally).into_iter().for_each(say);

@@ -7,14 +7,20 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::{Instant, error::Elapsed, sleep_until, timeout};
 use tower::ServiceExt;
 use tower_oauth::BoxError;
 
-use crate::{api::Client, args::Args, pace::Pace, tally::Tally, terminal};
+use crate::{
+    api::Client,
+    args::{Args, RequestArgs},
+    pace::Pace,
+    tally::Tally,
+    terminal,
+};
 
 struct Run {
     service: Client,
@@ -27,10 +33,10 @@ struct Run {
 }
 
 /// Sends all the requests, or those until someone interrupts.
-pub(crate) async fn run(service: Client, args: &Args) -> Tally {
+pub(crate) async fn run(service: Client, args: &Args, url: &Uri) -> Tally {
     let run = Run {
         service,
-        request: request(args),
+        request: request(&args.request, url),
         timeout: args.load.timeout,
         shows_body: args.load.is_single(),
         pace: Pace::start(&args.load),
@@ -82,16 +88,17 @@ impl Run {
     }
 }
 
-fn request(args: &Args) -> Request<Full<Bytes>> {
-    let body = args.request.data.clone();
+/// What is sent to the API.
+pub(crate) fn request(args: &RequestArgs, url: &Uri) -> Request<Full<Bytes>> {
+    let body = args.data.clone();
     let method = match body {
         Some(_) => Method::POST,
         None => Method::GET,
     };
     let mut request = Request::new(Full::from(body.unwrap_or_default()));
-    *request.method_mut() = args.request.method.clone().unwrap_or(method);
-    *request.uri_mut() = args.url.clone();
-    for (name, value) in &args.request.header {
+    *request.method_mut() = args.method.clone().unwrap_or(method);
+    *request.uri_mut() = url.clone();
+    for (name, value) in &args.header {
         request.headers_mut().append(name, value.clone());
     }
     request

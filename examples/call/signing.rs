@@ -48,6 +48,19 @@ fn signing_key(path: &Path) -> Result<SigningKey, BoxError> {
     key.map_err(|error| named(format!("it {}", error.rule())).into())
 }
 
+/// The option that has set this field of the dialect.
+pub(crate) fn option(field: &str, args: &SigningArgs) -> Option<&'static str> {
+    let field = field.strip_prefix("assertion.")?;
+    let claim = field.strip_prefix("claims.");
+    let is_given = |name: &str| args.claim.iter().any(|(given, _)| given == name);
+    match field {
+        "kid" if args.kid.is_some() => Some("--kid"),
+        "audience" if args.audience.is_some() => Some("--audience"),
+        _ if claim.is_some_and(is_given) => Some("--claim"),
+        _ => None,
+    }
+}
+
 pub(crate) fn claim(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),

@@ -24,7 +24,7 @@ const STORE_KEY: &str = "OAUTH_STORE_KEY";
 /// The source without its transport.
 pub(crate) fn builder(all: &Args) -> Result<ClientCredentialsBuilder, BoxError> {
     let args = &all.bank;
-    let id = ClientId::new(&args.client_id).map_err(|error| named(error, args))?;
+    let id = ClientId::new(&args.client_id).map_err(|error| named(error, all))?;
     let dialect = described(args)?;
     // The assertion takes the secret's place.
     let by_assertion = all.signing.alg.is_some() || dialect.assertion.is_some();
@@ -32,10 +32,9 @@ pub(crate) fn builder(all: &Args) -> Result<ClientCredentialsBuilder, BoxError> 
         true => None,
         false => secret(args)?,
     };
-    let is_bankly = args.provider.is_some_and(|it| it.name() == "bankly");
     let assertion = dialect.assertion.clone();
     let mut builder = match secret {
-        None if is_bankly && all.tls.cert.is_some() && !by_assertion => {
+        None if is_bankly(args) && all.tls.cert.is_some() && !by_assertion => {
             bankly_by_certificate(id, args)?
         }
         None if args.provider.is_some() && !by_assertion && wants_secret(&dialect) => {
@@ -60,6 +59,27 @@ pub(crate) fn builder(all: &Args) -> Result<ClientCredentialsBuilder, BoxError> 
     };
     let origins = args.origin.iter().map(ToString::to_string);
     Ok(origins.fold(builder, ClientCredentialsBuilder::origin))
+}
+
+/// The token endpoint's address.
+pub(crate) fn token_url(all: &Args) -> Result<String, BoxError> {
+    let args = &all.bank;
+    if let Some(url) = &args.token_url {
+        return Ok(url.clone());
+    }
+    let dialect = described(args)?;
+    let by_assertion = all.signing.alg.is_some() || dialect.assertion.is_some();
+    let by_certificate = is_bankly(args) && all.tls.cert.is_some() && !by_assertion;
+    match args.provider {
+        Some(bankly) if by_certificate && secret(args)?.is_none() => {
+            Ok(bankly.dialect("sandbox-mtls")?.token_url)
+        }
+        _ => Ok(dialect.token_url),
+    }
+}
+
+fn is_bankly(args: &BankArgs) -> bool {
+    args.provider.is_some_and(|it| it.name() == "bankly")
 }
 
 fn described(args: &BankArgs) -> Result<Dialect, BoxError> {
@@ -135,7 +155,11 @@ fn no_secret() -> BoxError {
 }
 
 /// A setting that cannot work, by the name or the file that it has here.
-pub(crate) fn named(error: ConfigError, args: &BankArgs) -> BoxError {
+pub(crate) fn named(error: ConfigError, all: &Args) -> BoxError {
+    let args = &all.bank;
+    if let Some(option) = signing::option(error.field(), &all.signing) {
+        return format!("{error} (here: {option})").into();
+    }
     let secret_file = args.secret_file.as_ref().map(|it| it.display());
     let place = match (error.field(), &args.dialect) {
         ("client_secret", _) if secret_file.is_some() => "--secret-file".into(),

@@ -1,4 +1,4 @@
-//! What is written to standard error. Text from elsewhere may hold what moves a terminal's cursor or turns its text
+//! What is written for people. Text from elsewhere may hold what moves a terminal's cursor or turns its text
 //! around: it is escaped, also where standard error is a file, since somebody will print the file.
 
 use std::{
@@ -15,7 +15,7 @@ pub(crate) fn say(text: impl Display) {
 
 /// The text with its line breaks and tabs, and everything else that is not visible escaped as JSON has it: what was
 /// JSON still is.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {

@@ -3,18 +3,18 @@
 use std::{env, fs, path::Path, sync::Arc};
 
 use rustls::{
-    ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier, client::WantsClientCert,
+    ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier,
+    client::{WantsClientCert, WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::aws_lc_rs,
 };
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls_platform_verifier::{BuilderVerifierExt, Verifier};
 use tower_oauth::{
     BoxError, ConfigError, SecretRef,
     identity::{Identity, roots_from_pem},
 };
-
 use zeroize::Zeroizing;
 
-use crate::args::TlsArgs;
+use crate::args::{Args, TlsArgs};
 
 /// The protocols that both clients offer, in the order of preference.
 pub(crate) const ALPN: [&str; 2] = ["h2", "http/1.1"];
@@ -22,9 +22,34 @@ pub(crate) const ALPN: [&str; 2] = ["h2", "http/1.1"];
 /// The variable that holds the password of the certificate's key.
 pub(crate) const PASSWORD: &str = "OAUTH_CERT_PASSWORD";
 
+/// For the clients, and for the connections of `--check`.
+pub(crate) struct Tls {
+    pub(crate) identity: Option<Identity>,
+    pub(crate) trust: Trust,
+}
+
+impl Tls {
+    pub(crate) fn of(args: &Args) -> Result<Self, BoxError> {
+        Ok(Self {
+            identity: identity(&args.tls, args.signing.alg.is_some())?,
+            trust: Trust::of(&args.tls, is_needed(args))?,
+        })
+    }
+}
+
+/// Whether anything is surely called by `https`; what a dialect's file says is not known here.
+fn is_needed(args: &Args) -> bool {
+    let token_by_tls = match &args.bank.token_url {
+        Some(url) => url.starts_with("https:"),
+        None => args.bank.provider.is_some(),
+    };
+    let scheme = args.url.as_ref().and_then(|url| url.scheme_str());
+    token_by_tls || scheme == Some("https")
+}
+
 /// The client certificate, if one was named. With `signs` the key of `--key` signs an assertion. It is the
 /// certificate's too if the certificate's file has none.
-pub(crate) fn identity(args: &TlsArgs, signs: bool) -> Result<Option<Identity>, BoxError> {
+fn identity(args: &TlsArgs, signs: bool) -> Result<Option<Identity>, BoxError> {
     let builder = match (&args.cert, &args.key) {
         (None, _) => return Ok(None),
         (Some(cert), Some(key)) if !(signs && has_key(cert)) => Identity::pem_files(cert, key),
@@ -60,11 +85,16 @@ pub(crate) fn is_pkcs12(path: &Path) -> bool {
     })
 }
 
+const BY_NAME: &str =
+    " (a file whose name ends in .p12 or .pfx is read as PKCS #12, and any other as PEM)";
+
 /// The error by the option or the variable that it is about.
 fn named(error: &ConfigError, args: &TlsArgs) -> BoxError {
     let rule = error.rule();
+    let is_of_the_other_kind = rule.contains("PKCS #12") && rule.contains("PEM");
     let hint = match rule.contains("encrypted: ") {
         true => format!(" (here: the variable {PASSWORD})"),
+        false if is_of_the_other_kind => BY_NAME.into(),
         false => String::new(),
     };
     let option = |name: &str, path: &Path| format!("{name} {}: {rule}{hint}", path.display());
@@ -108,6 +138,18 @@ impl Trust {
         }
     }
 
+    /// The verifier that `config` uses.
+    pub(crate) fn verifier(&self) -> Result<Arc<dyn ServerCertVerifier>, BoxError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        Ok(match self {
+            Self::Roots(roots) => {
+                let roots = Arc::new(roots.clone());
+                WebPkiServerVerifier::builder_with_provider(roots, provider).build()?
+            }
+            Self::System => Arc::new(Verifier::new(provider)?),
+        })
+    }
+
     /// Made anew for each certificate: a configuration keeps TLS sessions.
     pub(crate) fn config(&self, identity: Option<&Identity>) -> ClientConfig {
         let builder = match self {
@@ -121,7 +163,7 @@ impl Trust {
     }
 }
 
-fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
+pub(crate) fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
     ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider has suites for both versions")

@@ -15,7 +15,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
 };
 use rustls::{
-    RootCertStore, ServerConfig,
+    ALL_VERSIONS, RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier},
@@ -46,8 +46,13 @@ impl Gateway {
         Self::with(bank, server_config(identity, protocols)).await
     }
 
-    /// Starts it with HTTP/2, for clients with a certificate of this authority.
-    pub async fn demanding(bank: &Bank, identity: &Identity, authority: &Authority) -> Self {
+    /// Starts it with HTTP/2, for clients with a certificate of this authority, in one version of TLS.
+    pub async fn demanding(
+        bank: &Bank,
+        identity: &Identity,
+        authority: &Authority,
+        version: &'static SupportedProtocolVersion,
+    ) -> Self {
         let mut roots = RootCertStore::empty();
         let pem = authority.certificate_pem();
         roots
@@ -55,7 +60,7 @@ impl Gateway {
             .unwrap();
         let provider = Arc::new(aws_lc_rs::default_provider());
         let clients = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
-        let config = config(clients.build().unwrap(), identity, &["h2"]);
+        let config = config(clients.build().unwrap(), identity, &["h2"], &[version]);
         Self::with(bank, config).await
     }
 
@@ -101,19 +106,20 @@ impl Drop for Gateway {
 
 /// A server's TLS without client certificates, with these protocols (ALPN).
 pub fn server_config(identity: &Identity, protocols: &[&str]) -> ServerConfig {
-    config(Arc::new(NoClientAuth), identity, protocols)
+    config(Arc::new(NoClientAuth), identity, protocols, ALL_VERSIONS)
 }
 
 fn config(
     clients: Arc<dyn ClientCertVerifier>,
     identity: &Identity,
     protocols: &[&str],
+    versions: &[&'static SupportedProtocolVersion],
 ) -> ServerConfig {
     let certificate = CertificateDer::from_pem_slice(identity.certificate_pem().as_bytes());
     let key = PrivateKeyDer::from_pem_slice(identity.key_pem().as_bytes());
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_client_cert_verifier(clients)
         .with_single_cert(vec![certificate.unwrap()], key.unwrap())

@@ -124,7 +124,7 @@ async fn each_mistake_says_what_to_do() {
             "d.p12",
             identity.certificate_pem().as_bytes(),
             None,
-            "the file is PEM",
+            "the file is PEM, and must be PKCS #12 here (a file whose name ends in .p12 or .pfx",
         ),
         (
             "e.p12",
@@ -142,7 +142,7 @@ async fn each_mistake_says_what_to_do() {
             "g.pem",
             &*good,
             Some(PASSWORD),
-            "the file is binary (PKCS #12)",
+            "the file is binary (PKCS #12), and must be PEM here (a file whose name ends in .p12",
         ),
         (
             "h.der",

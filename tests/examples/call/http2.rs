@@ -1,6 +1,7 @@
 //! Both clients speak HTTP/2 where the server offers it, and HTTP/1.1 elsewhere.
 
 use http::Version;
+use rustls::version::TLS13;
 use tower_oauth::testing::{Authority, Bank};
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
 };
 use crate::support::http2::Gateway;
 
-fn through(gateway: &Gateway, bank: &Bank) -> Call {
+pub(super) fn through(gateway: &Gateway, bank: &Bank) -> Call {
     Call::bare(&["--provider", "avista", "--client-id", bank.client_id()])
         .secret(bank.client_secret())
         .arg("--token-url", gateway.url(&bank.token_url()))
@@ -50,7 +51,7 @@ async fn a_client_certificate_that_is_rejected_is_named_over_http2_too() {
     let folder = Folder::new("http2-foreign", &authority, &stranger);
     let bank = Bank::avista().start().await.unwrap();
     let identity = authority.loopback_server().unwrap();
-    let gateway = Gateway::demanding(&bank, &identity, &authority).await;
+    let gateway = Gateway::demanding(&bank, &identity, &authority, &TLS13).await;
     let call = through(&gateway, &bank).arg("--client", "reqwest");
     let without = call.clone().arg("--cacert", folder.file("ca.pem"));
     for (call, alert, advice) in [

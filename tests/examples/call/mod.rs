@@ -6,6 +6,7 @@ mod advice;
 mod banks;
 mod catalogue;
 mod certificates;
+mod check;
 mod fifth_bank;
 mod http2;
 mod load;

@@ -264,7 +264,7 @@ async fn an_argument_is_not_printed() {
         ),
         (
             avista().url("http://x.example/?key=canary canary"),
-            "'<URL>'",
+            "'[URL]'",
         ),
         (
             avista()

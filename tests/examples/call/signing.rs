@@ -10,17 +10,17 @@ use tower_oauth::{
 use super::tool::{CLIENTS, Call};
 
 /// A file with this text, removed at the end.
-struct File(PathBuf);
+pub(super) struct File(PathBuf);
 
 impl File {
-    fn new(name: &str, text: &str) -> Self {
+    pub(super) fn new(name: &str, text: &str) -> Self {
         let name = format!("tower-oauth-{}-signing-{name}", std::process::id());
         let path = env::temp_dir().join(name);
         fs::write(&path, text).unwrap();
         Self(path)
     }
 
-    fn path(&self) -> String {
+    pub(super) fn path(&self) -> String {
         self.0.display().to_string()
     }
 }
@@ -102,7 +102,15 @@ async fn each_mistake_says_what_to_do() {
         (with(&good, "ES256").arg("--claim", "realm"), "NAME=VALUE"),
         (
             with(&good, "ES256").arg("--claim", "iss=x"),
-            "is set by `issuer`",
+            "is set by `issuer` (here: --claim)",
+        ),
+        (
+            with(&good, "ES256").arg("--kid", ""),
+            "must not be empty (here: --kid)",
+        ),
+        (
+            with(&good, "ES256").arg("--audience", ""),
+            "must not be empty (here: --audience)",
         ),
         (
             call.clone()
