@@ -12,6 +12,7 @@ macro_rules! guide {
         #[doc = "[guarantees]: crate::guide::guarantees"]
         #[doc = "[mtls]: crate::guide::mtls"]
         #[doc = "[server]: crate::guide::any_oauth_server#tokens-from-somewhere-else"]
+        #[doc = "[share]: crate::guide::share_a_token"]
         #[doc = "[stack]: crate::guide::stack"]
         #[doc = "[test]: crate::guide::test_your_service"]
         #[doc = ""]
@@ -25,6 +26,7 @@ guide!(any_oauth_server, "../docs/any_oauth_server.md");
 guide!(call_a_bank, "../docs/call_a_bank.md");
 guide!(grpc, "../docs/grpc.md");
 guide!(guarantees, "../docs/guarantees.md");
+guide!(many_customers, "../docs/many_customers.md");
 guide!(mtls, "../docs/mtls.md");
 guide!(moving_over, "../docs/moving_over.md");
 guide!(secrets_that_change, "../docs/secrets_that_change.md");

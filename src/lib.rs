@@ -41,6 +41,7 @@
 //! - [`guide::secrets_that_change`]: a client secret that is replaced without a restart.
 //! - [`guide::signed_assertions`]: a JWT that the client signs, in place of a secret.
 //! - [`guide::share_a_token`]: one token for all replicas, through Redis.
+//! - [`guide::many_customers`]: a token source for each of thousands of customers.
 //! - [`guide::stack`]: the order of time-outs, retries, redirects, tracing and limits.
 //! - [`guide::grpc`]: a tonic client, unary and streaming calls.
 //! - [`guide::test_your_service`]: banks on loopback, and paused clocks.

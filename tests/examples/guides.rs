@@ -40,7 +40,7 @@ fn lines(text: &str) -> Vec<&str> {
 #[test]
 fn each_block_of_a_guide_stands_in_its_example() {
     let guides = guides();
-    assert_eq!(guides.len(), 11);
+    assert_eq!(guides.len(), 12);
     for (name, page) in guides {
         let example = format!("examples/guide_{name}.rs");
         let code = fs::read_to_string(&example).expect(&example);
