@@ -108,6 +108,30 @@ async fn the_source_of_a_request_under_way_is_not_dropped() {
     assert_eq!((bank.made(1), bank.state().token_requests[&1]), (1, 2));
 }
 
+/// The client has taken the request apart, and only the layer still has its source.
+#[tokio::test(start_paused = true)]
+async fn the_source_of_a_request_that_was_sent_is_not_dropped() {
+    let bank = Bank::new();
+    let pool = bank.pool().idle_timeout(secs(1)).build().unwrap();
+    let slow = service_fn(|request: Request<String>| async move {
+        drop(request);
+        tokio::time::sleep(secs(30)).await;
+        Ok::<_, BoxError>(Response::new(()))
+    });
+    let api = OAuthLayer::from_extension().layer(slow);
+    let mut request = Request::new(String::new());
+    *request.uri_mut() = "https://api.example/cob".parse().unwrap();
+    let source = pool.source(&1).await.unwrap();
+    request.extensions_mut().insert(source);
+    let sending = tokio::spawn(api.oneshot(request));
+    tokio::time::sleep(secs(20)).await;
+    pool.evict_idle();
+    assert_eq!(pool.status().sources.total, 1);
+    sending.await.unwrap().unwrap();
+    pool.evict_idle();
+    assert_eq!(pool.status().sources.total, 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_full_pool_drops_what_is_used_least() {
     let bank = Bank::new();

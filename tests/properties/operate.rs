@@ -13,7 +13,9 @@ fn read(file: &str) -> String {
 fn alert_rules() -> Vec<(String, String)> {
     let text = read("alerts.yml");
     let of = |key: &str| {
-        let values = text.lines().filter_map(|line| line.trim().strip_prefix(key));
+        let values = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix(key));
         values.map(|it| it.trim().to_owned()).collect::<Vec<_>>()
     };
     let (names, expressions) = (of("- alert:"), of("expr:"));
@@ -37,7 +39,10 @@ fn board_expressions() -> Vec<String> {
         }
     }
     let mut found = Vec::new();
-    collect(&serde_json::from_str(&read("board.json")).unwrap(), &mut found);
+    collect(
+        &serde_json::from_str(&read("board.json")).unwrap(),
+        &mut found,
+    );
     found
 }
 
@@ -49,7 +54,9 @@ fn metric(name: &str) -> Option<&'static Metric> {
     ALL.iter().find(|metric| {
         let rest = name.strip_prefix(metric.name);
         match metric.kind {
-            MetricKind::Histogram => rest.is_some_and(|it| ["_bucket", "_sum", "_count"].contains(&it)),
+            MetricKind::Histogram => {
+                rest.is_some_and(|it| ["_bucket", "_sum", "_count"].contains(&it))
+            }
             _ => rest == Some(""),
         }
     })
@@ -72,7 +79,9 @@ fn mistakes(expression: &str) -> Vec<String> {
     let words = expression.split(|letter| !is_of_a_word(letter));
     let names: Vec<_> = words.filter(|word| word.starts_with("oauth_")).collect();
     let unknown = names.iter().filter(|name| metric(name).is_none());
-    let mut mistakes: Vec<_> = unknown.map(|name| format!("{name} in {expression}")).collect();
+    let mut mistakes: Vec<_> = unknown
+        .map(|name| format!("{name} in {expression}"))
+        .collect();
     let known: Vec<_> = names.iter().filter_map(|name| metric(name)).collect();
     for label in labels(expression) {
         let has = |metric: &&Metric| label == "le" || metric.labels.contains(&label);
@@ -101,7 +110,10 @@ fn the_check_sees_what_it_should() {
         ("oauth_token_usable{pool=\"x\"}", 1),
         ("sum by (endpoint) (oauth_pool_sources)", 1),
         ("oauth_wait_duration_seconds", 1),
-        ("sum by (provider, le) (rate(oauth_wait_duration_seconds_bucket[5m]))", 0),
+        (
+            "sum by (provider, le) (rate(oauth_wait_duration_seconds_bucket[5m]))",
+            0,
+        ),
     ] {
         assert_eq!(mistakes(expression).len(), wrong, "{expression}");
     }
@@ -123,7 +135,10 @@ fn each_metric_and_each_alert_is_explained() {
     }
     for (alert, _) in alert_rules() {
         let section = format!("### {alert}\n\n**It means:** ");
-        let text = page.split(&section).nth(1).unwrap_or_else(|| panic!("no section: {alert}"));
+        let text = page
+            .split(&section)
+            .nth(1)
+            .unwrap_or_else(|| panic!("no section: {alert}"));
         let text = text.split("\n### ").next().unwrap_or_default();
         assert!(text.contains("\n\n**Do:** "), "{alert}");
     }
@@ -134,7 +149,11 @@ fn each_metric_and_each_alert_is_explained() {
 #[test]
 fn the_board_asks_for_each_kind_of_metric() {
     let all = board_expressions().join("\n") + &read("alerts.yml");
-    let unused: Vec<_> = ALL.iter().map(|it| it.name).filter(|it| !all.contains(it)).collect();
+    let unused: Vec<_> = ALL
+        .iter()
+        .map(|it| it.name)
+        .filter(|it| !all.contains(it))
+        .collect();
     let expected = [
         "oauth_attempts_total",
         "oauth_token_age_seconds",
