@@ -197,10 +197,10 @@ impl OAuthError {
     ///
     /// - `16`, `UNAUTHENTICATED`, if the token endpoint denied the request, unless the denial is
     ///   [temporary](FailureClass::Transient);
-    /// - `13`, `INTERNAL`, for the rest of what [`suggested_status`](Self::suggested_status) answers 500 to;
-    /// - `14`, `UNAVAILABLE`, for everything that may pass: a back-off, a time-out, an endpoint that cannot be reached.
+    /// - `13`, `INTERNAL`, for everything else for which [`suggested_status`](Self::suggested_status) returns 500;
+    /// - `14`, `UNAVAILABLE`, for everything temporary: a back-off, a time-out, an endpoint that cannot be reached.
     ///
-    /// [The guide](crate::guide::grpc) shows a client that maps its errors so.
+    /// [The guide](crate::guide::grpc) shows a tonic client that uses it.
     ///
     /// # Examples
     ///
