@@ -144,6 +144,8 @@ async fn a_failure_is_a_table_of_words_and_numbers() {
             "kind": "fetcher",
             "attempts": 1,
             "consecutive": 1,
+            "summary": "test: the fetcher failed: invalid_client",
+            "advice": null,
         })
     );
 }
