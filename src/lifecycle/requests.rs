@@ -172,23 +172,17 @@ impl Core {
     /// The slow path: waits for a token, at most `timeouts.acquire`. It returns a suspended token only if there is no
     /// better one and another wait would not help.
     pub(crate) async fn acquire(self: &Arc<Self>) -> Result<IssuedToken, OAuthError> {
-        #[cfg(feature = "metrics")]
-        let since = self.now();
-        let acquired = self.wait_for_token().await;
-        #[cfg(feature = "metrics")]
-        metrics::waited(self, since, acquired.is_ok());
-        acquired
-    }
-
-    async fn wait_for_token(self: &Arc<Self>) -> Result<IssuedToken, OAuthError> {
         if runtime::Handle::try_current().is_err() {
             self.step(|_| self.restore());
             let error = || self.error(Reason::NoRuntime);
             return self.or_serviceable(error).map(IssuedToken);
         }
-        self.acquire_within(&mut self.patience())
-            .await
-            .map(IssuedToken)
+        #[cfg(feature = "metrics")]
+        let since = self.now();
+        let acquired = self.acquire_within(&mut self.patience()).await;
+        #[cfg(feature = "metrics")]
+        metrics::waited(self, since, acquired.is_ok());
+        acquired.map(IssuedToken)
     }
 
     async fn acquire_within(
