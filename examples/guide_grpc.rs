@@ -11,10 +11,9 @@ mod server;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response, uri::PathAndQuery};
+use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
-use server::{EchoServer, LATE, Text, UNARY};
 use tonic::{
     Code, Status,
     body::Body,
@@ -23,9 +22,15 @@ use tonic::{
 };
 use tower::{ServiceBuilder, ServiceExt, util::BoxCloneService};
 use tower_oauth::{
-    BoxError, ClientId, ClientSecret, Generation, OAuthError, OAuthLayer, RejectionRule,
-    ResendableBody, ResendableBodyLayer, TokenSource, client_credentials::ClientCredentialsBuilder,
-    provider, testing::Bank,
+    BoxError, Generation, OAuthError, OAuthLayer, RejectionRule, ResendableBody,
+    ResendableBodyLayer, TokenSource,
+};
+
+// What only this program needs.
+use http::uri::PathAndQuery;
+use server::{EchoServer, LATE, Text, UNARY};
+use tower_oauth::{
+    ClientId, ClientSecret, client_credentials::ClientCredentialsBuilder, provider, testing::Bank,
 };
 
 type Service = BoxCloneService<Request<Body>, Response<Body>, BoxError>;
