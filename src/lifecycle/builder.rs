@@ -72,7 +72,7 @@ impl TokenSourceBuilder {
     /// Sets the label `provider` in metrics. Default: the [name](Self::name). Feature `metrics`.
     ///
     /// Give the sources of a pool one such name: with a label of its own, each of 10,000 customers would add some
-    /// twenty time series. Leave it out for a few sources.
+    /// thirty time series. Leave it out for a few sources.
     #[cfg(feature = "metrics")]
     pub fn metrics_name(mut self, name: impl Into<String>) -> Self {
         self.config.metrics_name = Some(name.into().into());

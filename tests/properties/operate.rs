@@ -62,7 +62,7 @@ fn metric(name: &str) -> Option<&'static Metric> {
     })
 }
 
-/// The labels that an expression names: in braces, in `by (…)`, or in `label_values(…, label)`.
+/// The labels that an expression names: in braces, in `by (…)`, in `on (…)`, or in `label_values(…, label)`.
 fn labels(expression: &str) -> BTreeSet<&str> {
     let between = |open: &'static str, close: char| {
         let parts = expression.split(open).skip(1);
@@ -71,11 +71,21 @@ fn labels(expression: &str) -> BTreeSet<&str> {
     let matchers = between("{", '}').flat_map(|it| it.split(','));
     let matchers = matchers.filter_map(|it| it.split(['=', '!']).next());
     let grouped = between("by (", ')').flat_map(|it| it.split(','));
-    matchers.chain(grouped).map(str::trim).collect()
+    let matched = between("on (", ')').flat_map(|it| it.split(','));
+    matchers
+        .chain(grouped)
+        .chain(matched)
+        .map(str::trim)
+        .collect()
 }
 
-/// What is wrong with an expression.
+/// What is wrong with an expression. The operands of `and` may have different labels.
 fn mistakes(expression: &str) -> Vec<String> {
+    let operands = expression.split(" and ");
+    operands.flat_map(mistakes_of_operand).collect()
+}
+
+fn mistakes_of_operand(expression: &str) -> Vec<String> {
     let words = expression.split(|letter| !is_of_a_word(letter));
     let names: Vec<_> = words.filter(|word| word.starts_with("oauth_")).collect();
     let unknown = names.iter().filter(|name| metric(name).is_none());
@@ -110,6 +120,11 @@ fn the_check_sees_what_it_should() {
         ("oauth_token_usable{pool=\"x\"}", 1),
         ("sum by (endpoint) (oauth_pool_sources)", 1),
         ("oauth_wait_duration_seconds", 1),
+        (
+            "oauth_fetches_total{class=\"x\"} > 0 and on (provider) oauth_token_usable",
+            0,
+        ),
+        ("oauth_token_usable and on (provider) oauth_pool_sources", 1),
         (
             "sum by (provider, le) (rate(oauth_wait_duration_seconds_bucket[5m]))",
             0,
