@@ -86,7 +86,7 @@
 //! | what happened | answer | because |
 //! |---|---|---|
 //! | the token endpoint denied the request for good ([`FailureClass::Permanent`]) | 500 | the configuration is wrong, and somebody must fix it |
-//! | [`is_foreign_origin`](OAuthError::is_foreign_origin), [`is_closed`](OAuthError::is_closed), a call outside a Tokio runtime | 500 | the program is wrong |
+//! | [`is_foreign_origin`](OAuthError::is_foreign_origin), [`is_closed`](OAuthError::is_closed), a request without its source, a call outside a Tokio runtime | 500 | the program is wrong |
 //! | [`is_timeout`](OAuthError::is_timeout), or a time-out of your own | 504 | the result is not known yet |
 //! | any other [`OAuthError`] | 503, with [`retry_after`](OAuthError::retry_after) as `Retry-After` | the failure is temporary |
 //! | any other error | 502 | the bank could not be reached |

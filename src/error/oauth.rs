@@ -176,7 +176,8 @@ impl OAuthError {
     /// - `500` for what needs a fix: a [permanent](FailureClass::Permanent) failure, a foreign origin, a closed source,
     ///   a request without its source, a call outside a Tokio runtime;
     /// - `504` for a time-out;
-    /// - `503` while the source backs off: send a `Retry-After` with it, from [`retry_after`](Self::retry_after).
+    /// - `503` for everything else, such as a back-off, or a pool's source that could not be made. If
+    ///   [`retry_after`](Self::retry_after) is known, send it as `Retry-After`.
     ///
     /// It is not the status of the token endpoint's answer, which [`FetchError::status`] returns.
     pub fn suggested_status(&self) -> StatusCode {
