@@ -21,7 +21,7 @@ async fn scrape(world: &World) -> Scrape {
         assert!(!text.contains(bank.client_secret()) && !text.contains(bank.client_id()));
     }
     assert!(
-        text.contains("# HELP oauth_fetches_total Fetches that have ended."),
+        text.contains("# HELP oauth_token_usable 1 if a request would get a token"),
         "{text}"
     );
     let lines = text
