@@ -60,8 +60,8 @@ pub struct Metric {
     pub name: &'static str,
     /// What it is.
     pub kind: MetricKind,
-    /// The unit of its values; for the facade.
-    pub unit: Unit,
+    /// For the facade.
+    unit: Unit,
     /// The names of its labels.
     pub labels: &'static [&'static str],
     /// What it means.
@@ -89,169 +89,164 @@ pub(crate) const ENDPOINT_UNDER_WAY: &str = "oauth_endpoint_under_way";
 pub(crate) const ENDPOINT_PAUSE: &str = "oauth_endpoint_pause_seconds";
 pub(crate) const ENDPOINT_ATTEMPTS: &str = "oauth_endpoint_attempts_total";
 pub(crate) const ENDPOINT_PAUSES: &str = "oauth_endpoint_pauses_total";
-#[cfg(feature = "pool")]
 pub(crate) const POOL_SOURCES: &str = "oauth_pool_sources";
-#[cfg(feature = "pool")]
 pub(crate) const POOL_FAILING: &str = "oauth_pool_failing";
-#[cfg(feature = "pool")]
 pub(crate) const POOL_CAPACITY: &str = "oauth_pool_capacity";
-#[cfg(feature = "pool")]
 pub(crate) const POOL_MADE: &str = "oauth_pool_sources_made_total";
-#[cfg(feature = "pool")]
 pub(crate) const POOL_EVICTED: &str = "oauth_pool_evicted_total";
 
 /// All metrics, those of other features included.
 pub const ALL: &[Metric] = &[
     counter(
-        "oauth_fetches_total",
+        FETCHES,
         Unit::Count,
         &["provider", "cause", "outcome", "class"],
         "Fetches that have ended. `outcome`: `new`, `repeated`, `from_store`, `failed` or `held_back`. `class` of a failure: `transient`, `unclear` or `permanent`, else `none`.",
     ),
     histogram(
-        "oauth_fetch_duration_seconds",
+        FETCH_DURATION,
         &["provider", "outcome"],
         "How long a fetch took, with all its attempts and the waits between them.",
     ),
     counter(
-        "oauth_attempts_total",
+        ATTEMPTS,
         Unit::Count,
         &["provider"],
         "Attempts of the fetches that have ended, each a token request or an answer of the shared store.",
     ),
     histogram(
-        "oauth_wait_duration_seconds",
+        WAIT,
         &["provider", "outcome"],
         "How long a request without a usable token waited. `outcome`: `token` or `error`.",
     ),
     counter(
-        "oauth_rejections_total",
+        REJECTIONS,
         Unit::Count,
         &["provider", "rejection"],
         "Responses of the API that rejected a token. `rejection`: `definite` or `ambiguous`.",
     ),
     counter(
-        "oauth_retries_total",
+        RETRIES,
         Unit::Count,
         &["provider"],
         "Requests that were sent once more with a newer token.",
     ),
     gauge(
-        "oauth_token_usable",
+        USABLE,
         Unit::Count,
         &["provider"],
         "1 if a request would get a token without waiting, else 0.",
     ),
     gauge(
-        "oauth_token_expiry_seconds",
+        EXPIRY,
         Unit::Seconds,
         &["provider"],
         "How long until the current token expires. 0 without a token.",
     ),
     gauge(
-        "oauth_token_age_seconds",
+        AGE,
         Unit::Seconds,
         &["provider"],
         "How long ago the current token was issued. 0 without a token.",
     ),
     gauge(
-        "oauth_back_off_seconds",
+        BACK_OFF,
         Unit::Seconds,
         &["provider"],
         "How long the source still backs off. 0 if it does not.",
     ),
     gauge(
-        "oauth_consecutive_failures",
+        FAILURES,
         Unit::Count,
         &["provider"],
         "How many fetches have failed since one succeeded.",
     ),
     gauge(
-        "oauth_certificate_expiry_seconds",
+        CERTIFICATE_EXPIRY,
         Unit::Seconds,
         &["provider"],
         "How long until the client certificate expires; negative after it. Absent without a certificate.",
     ),
     gauge(
-        "oauth_store_bypassed",
+        STORE_BYPASSED,
         Unit::Count,
         &["provider"],
         "1 while the replica fetches by itself because the shared store is down, else 0. Absent if the source shares nothing.",
     ),
     counter(
-        "oauth_store_bypasses_total",
+        STORE_BYPASSES,
         Unit::Count,
         &["provider"],
         "Attempts that were made without the shared store, because it was down.",
     ),
     counter(
-        "oauth_store_failures_total",
+        STORE_FAILURES,
         Unit::Count,
         &["provider"],
         "Operations of the shared store that failed or took too long.",
     ),
     counter(
-        "oauth_store_leases_total",
+        STORE_LEASES,
         Unit::Count,
         &["provider"],
         "Leases of the shared store that were granted to this replica: it fetches for all.",
     ),
     gauge(
-        "oauth_endpoint_waiting",
+        ENDPOINT_WAITING,
         Unit::Count,
         &["endpoint"],
         "Fetches that wait for their turn at a shared token endpoint.",
     ),
     gauge(
-        "oauth_endpoint_under_way",
+        ENDPOINT_UNDER_WAY,
         Unit::Count,
         &["endpoint"],
         "Attempts under way at a shared token endpoint.",
     ),
     gauge(
-        "oauth_endpoint_pause_seconds",
+        ENDPOINT_PAUSE,
         Unit::Seconds,
         &["endpoint"],
         "How long a shared token endpoint is still paused for all its clients. 0 if it is not.",
     ),
     counter(
-        "oauth_endpoint_attempts_total",
+        ENDPOINT_ATTEMPTS,
         Unit::Count,
         &["endpoint"],
         "Attempts at a shared token endpoint.",
     ),
     counter(
-        "oauth_endpoint_pauses_total",
+        ENDPOINT_PAUSES,
         Unit::Count,
         &["endpoint"],
         "Pauses of a shared token endpoint.",
     ),
     gauge(
-        "oauth_pool_sources",
+        POOL_SOURCES,
         Unit::Count,
         &["pool", "state"],
         "Sources in a pool. `state`: `missing`, `fresh`, `stale`, `suspended` or `expired`.",
     ),
     gauge(
-        "oauth_pool_failing",
+        POOL_FAILING,
         Unit::Count,
         &["pool", "class"],
         "Sources in a pool whose last fetch failed. `class`: `permanent` or `other`.",
     ),
     gauge(
-        "oauth_pool_capacity",
+        POOL_CAPACITY,
         Unit::Count,
         &["pool"],
         "How many sources a pool keeps when it is full.",
     ),
     counter(
-        "oauth_pool_sources_made_total",
+        POOL_MADE,
         Unit::Count,
         &["pool", "outcome"],
         "Calls of the function that makes a pool's sources. `outcome`: `made` or `failed`.",
     ),
     counter(
-        "oauth_pool_evicted_total",
+        POOL_EVICTED,
         Unit::Count,
         &["pool", "reason"],
         "Sources that a pool dropped. `reason`: `idle` or `full`.",

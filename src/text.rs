@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use crate::error::{ConfigError, ConfigErrorKind};
+
 /// The longest part of a configured text that an error repeats, in characters.
 const LONGEST: usize = 80;
 
@@ -17,7 +19,19 @@ pub(crate) fn hidden(text: &str) -> Option<Hidden> {
     find(text, |character, _| is_hidden(character))
 }
 
-/// The same, and a space at either end.
+/// Checks the name of something that logs and errors show.
+pub(crate) fn check_name(name: &str) -> Result<(), ConfigError> {
+    if name.is_empty() {
+        let missing = ConfigError::new("name", "must not be empty");
+        return Err(missing.with_kind(ConfigErrorKind::Missing));
+    }
+    match hidden(name) {
+        Some(hidden) => Err(ConfigError::new("name", hidden.rule(false)).given(name)),
+        None => Ok(()),
+    }
+}
+
+/// As [`hidden`], and a space at either end.
 pub(crate) fn hidden_or_loose(text: &str) -> Option<Hidden> {
     let last = text.chars().count();
     find(text, |character, position| {

@@ -13,13 +13,13 @@ use super::{
     source::TokenSource,
 };
 use crate::{
-    error::{BoxError, ConfigError, ConfigErrorKind},
+    error::{BoxError, ConfigError},
     headers::TokenHeaders,
     origin::{AllowedOrigins, Origin},
     policy::Policy,
     rejection::RejectionRule,
     sharing::Sharing,
-    text::hidden,
+    text::check_name,
     token::{Token, TokenRequest},
 };
 
@@ -204,13 +204,7 @@ impl TokenSourceBuilder {
 
     fn checked(self) -> Result<TokenSource, ConfigError> {
         let config = self.config;
-        if config.name.is_empty() {
-            let missing = ConfigError::new("name", "must not be empty");
-            return Err(missing.with_kind(ConfigErrorKind::Missing));
-        }
-        if let Some(hidden) = hidden(&config.name) {
-            return Err(ConfigError::new("name", hidden.rule(false)).given(&config.name));
-        }
+        check_name(&config.name)?;
         config.headers.check()?;
         config.policy.check()?;
         self.origin_error.map_or(Ok(()), Err)?;
@@ -301,7 +295,7 @@ mod tests {
         for name in ["", "x\u{1b}[2J", "x\nINFO", "x\u{202e}", "x\u{200b}"] {
             let error = rejected(|it| it.name(name));
             assert_eq!(error.field(), "name", "{name:?}");
-            assert_eq!(hidden(&error.to_string()), None, "{error}");
+            assert_eq!(crate::text::hidden(&error.to_string()), None, "{error}");
         }
         assert_eq!(
             rejected(|it| it.name("x\u{1b}[2J")).rule(),

@@ -115,14 +115,18 @@ impl Status {
     /// Sets the gauges of this source to what the status shows, and the counters of the shared store. Feature
     /// `metrics`.
     ///
-    /// Call it for each source before each scrape. Do not call it for the sources of a pool:
-    /// [`PoolStatus::record_metrics`](crate::pool::PoolStatus::record_metrics) shows them together.
+    /// Call it for each source before each scrape. Give each source a name of its own: of two with one name the last
+    /// one counts. Do not call it for the sources of a pool, which `PoolStatus::record_metrics` (feature `pool`) shows
+    /// together.
     ///
     /// # Examples
     ///
     /// See [`metrics`](crate::metrics).
     pub fn record_metrics(&self) {
-        let provider = || self.name.clone();
+        let provider = || match &self.metrics_name {
+            Some(name) => name.to_string(),
+            None => self.name.clone(),
+        };
         let set = |name, value: f64| gauge!(name, "provider" => provider()).set(value);
         let left = self.retry_at.and_then(|at| at.duration_since(self.at).ok());
         let age = self
@@ -151,7 +155,8 @@ impl Status {
 }
 
 impl TokenEndpointStatus {
-    /// Sets the metrics of this endpoint to what the status shows. Feature `metrics`. Call it before each scrape.
+    /// Sets the metrics of this endpoint to what the status shows. Feature `metrics`. Call it before each scrape. Of two
+    /// endpoints with one name the last one counts.
     ///
     /// # Examples
     ///

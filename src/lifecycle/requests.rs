@@ -177,6 +177,10 @@ impl Core {
             let error = || self.error(Reason::NoRuntime);
             return self.or_serviceable(error).map(IssuedToken);
         }
+        // A token that came just before is no wait.
+        if let Some(issued) = self.current() {
+            return Ok(issued);
+        }
         #[cfg(feature = "metrics")]
         let since = self.now();
         let acquired = self.acquire_within(&mut self.patience()).await;
@@ -289,10 +293,15 @@ impl Core {
 
     /// The token to retry a rejected request with, if one comes.
     pub(crate) async fn replacement(self: &Arc<Self>, rejected: Rejected) -> Option<IssuedToken> {
-        if let Some(fetch) = rejected.fetch
-            && let Outcome::Failed(_) = follow(self, &fetch, &mut self.patience()).await?
-        {
-            return None;
+        if let Some(fetch) = rejected.fetch {
+            #[cfg(feature = "metrics")]
+            let since = self.now();
+            let outcome = follow(self, &fetch, &mut self.patience()).await;
+            #[cfg(feature = "metrics")]
+            metrics::waited(self, since, matches!(outcome, Some(Outcome::Succeeded)));
+            if let Outcome::Failed(_) = outcome? {
+                return None;
+            }
         }
         let issued = self.acquire().await.ok()?;
         let newer = issued.generation() != rejected.generation;

@@ -84,6 +84,10 @@ pub struct Status {
     pub certificate: Option<CertificateStatus>,
     /// Counts since the source was built.
     pub counters: Counters,
+    /// The name in metrics, if it is another.
+    #[cfg(feature = "metrics")]
+    #[serde(skip)]
+    pub(super) metrics_name: Option<Arc<str>>,
 }
 
 /// A client certificate in use.
@@ -308,6 +312,8 @@ impl Status {
             closed: seen.blocked.as_ref().is_some_and(OAuthError::is_closed),
             certificate: core.config.certificate.as_ref().map(|it| it.status()),
             counters: core.counters.snapshot(),
+            #[cfg(feature = "metrics")]
+            metrics_name: core.config.metrics_name.clone(),
         }
     }
 }

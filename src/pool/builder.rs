@@ -3,11 +3,7 @@ use std::{fmt, hash::Hash, sync::Arc, time::Duration};
 use quick_cache::{OptionsBuilder, sync::Cache};
 
 use super::{ByUse, Count, Made, One, Shared, SourcePool, Sweep};
-use crate::{
-    error::{ConfigError, ConfigErrorKind},
-    lifecycle::Clock,
-    text::hidden,
-};
+use crate::{error::ConfigError, lifecycle::Clock, text::check_name};
 
 /// With fewer sources in a part of the cache, chance would fill one part long before the others.
 const LEAST_IN_A_PART: usize = 1000;
@@ -108,13 +104,7 @@ where
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        if self.name.is_empty() {
-            let missing = ConfigError::new("name", "must not be empty");
-            return Err(missing.with_kind(ConfigErrorKind::Missing));
-        }
-        if let Some(hidden) = hidden(&self.name) {
-            return Err(ConfigError::new("name", hidden.rule(false)).given(&self.name));
-        }
+        check_name(&self.name)?;
         if self.capacity == 0 {
             return Err(ConfigError::new("capacity", "must be at least 1").given_value(&0));
         }

@@ -130,7 +130,7 @@ where
     /// Returns the source of a key, and makes it if there is none.
     ///
     /// Put it into the request's extensions, and drop other handles soon: as long as one exists, the source is not
-    /// evicted.
+    /// evicted. Eight times within the idle time-out, a call looks at all sources for idle ones before it returns.
     ///
     /// # Errors
     ///

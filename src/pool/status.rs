@@ -121,7 +121,8 @@ impl SourceCounts {
 
 #[cfg(feature = "metrics")]
 impl PoolStatus {
-    /// Sets the metrics of this pool to what the status shows. Feature `metrics`. Call it before each scrape.
+    /// Sets the metrics of this pool to what the status shows. Feature `metrics`. Call it before each scrape. Of two
+    /// pools with one name the last one counts.
     ///
     /// # Examples
     ///

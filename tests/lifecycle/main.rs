@@ -17,6 +17,7 @@ mod health;
 mod keep_fresh;
 mod last_fetch;
 mod lifetimes;
+mod metrics;
 mod on_runtimes;
 mod refresh;
 mod rejection;

@@ -7,11 +7,7 @@ use super::{
     Shared, TokenEndpoint,
     state::{Limits, Rate, State},
 };
-use crate::{
-    error::{ConfigError, ConfigErrorKind},
-    lifecycle::clock::Clock,
-    text::hidden,
-};
+use crate::{error::ConfigError, lifecycle::clock::Clock, text::check_name};
 
 /// As long as [`Policy`](crate::Policy) lets a server make a client wait.
 const LONGEST_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
@@ -98,13 +94,7 @@ impl TokenEndpointBuilder {
     }
 
     fn limits(&self) -> Result<Limits, ConfigError> {
-        if self.name.is_empty() {
-            let missing = ConfigError::new("name", "must not be empty");
-            return Err(missing.with_kind(ConfigErrorKind::Missing));
-        }
-        if let Some(hidden) = hidden(&self.name) {
-            return Err(ConfigError::new("name", hidden.rule(false)).given(&self.name));
-        }
+        check_name(&self.name)?;
         if self.concurrency == 0 {
             return Err(ConfigError::new("concurrency", "must be at least 1").given_value(&0));
         }
