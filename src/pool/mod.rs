@@ -154,6 +154,10 @@ where
                     if place.insert(entry.clone()).is_err() {
                         continue;
                     }
+                    // However short the failure memory: its own caller would otherwise make it for ever.
+                    if let Entry::Failed(failure) = &entry {
+                        return Err(failure.error.clone());
+                    }
                     entry
                 }
             };

@@ -52,6 +52,19 @@ async fn it_is_remembered_for_a_moment_and_not_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_is_not_remembered_is_still_returned() {
+    let bank = Bank::new();
+    bank.state().unknown = vec![7];
+    bank.state().making = Duration::from_millis(10);
+    let pool = bank.pool().failure_memory(Duration::ZERO).build().unwrap();
+    for asked in 1..=2 {
+        let answer = tokio::time::timeout(secs(1), pool.source(&7)).await;
+        answer.expect("it asks again and again").unwrap_err();
+        assert_eq!(bank.made(7), asked);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn removing_the_key_forgets_it() {
     let bank = Bank::new();
     bank.state().unknown = vec![7];
