@@ -278,9 +278,11 @@ impl State {
                 self.answered(now);
                 None
             }
+            // The pause that has begun answers it: many that were sent together are not a sequence of failures.
+            Said::Wait(None, _) if self.paused(now).is_some() => None,
             Said::Wait(wait, why) => {
                 let wait = wait.unwrap_or_else(|| self.back_off());
-                self.begin_pause(now.saturating_add(wait), why)
+                self.begin_pause(now.saturating_add(wait), why, now)
             }
             Said::Failed(why) => self.failed(source, why, now),
         };
@@ -320,19 +322,22 @@ impl State {
             return None;
         }
         let wait = self.back_off();
-        self.begin_pause(now.saturating_add(wait), why)
+        self.begin_pause(now.saturating_add(wait), why, now)
     }
 
-    fn begin_pause(&mut self, until: Duration, why: Why) -> Option<Pause> {
+    /// Begins a pause, or lengthens the one that lasts.
+    fn begin_pause(&mut self, until: Duration, why: Why, now: Duration) -> Option<Pause> {
         if self.pause.is_some_and(|pause| pause.until >= until) {
             return None;
         }
+        if self.paused(now).is_none() {
+            self.pauses = self.pauses.saturating_add(1);
+            self.count.pauses += 1;
+        }
         let pause = Pause { until, why };
         self.pause = Some(pause);
-        self.pauses = self.pauses.saturating_add(1);
         self.trust = 1;
         self.failed.clear();
-        self.count.pauses += 1;
         Some(pause)
     }
 

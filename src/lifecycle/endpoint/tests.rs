@@ -184,6 +184,29 @@ fn after_a_pause_one_goes_first_and_each_answer_lets_one_more() {
     assert_eq!(four, 4);
 }
 
+/// They were sent before the pause, and say no more than the first of them.
+#[test]
+fn what_many_say_at_once_begins_one_pause() {
+    for asked in [None, Some(1)] {
+        let mut state = state(16, None);
+        let running: Vec<_> = (0..16)
+            .map(|_| attempt(&mut state, secs(1)).unwrap())
+            .collect();
+        for (source, attempt) in running.into_iter().enumerate() {
+            // Each is lengthened at random.
+            let wait = asked.map(|asked| secs(asked) + millis(source as u64));
+            state.ended(attempt, source, Said::Wait(wait, BUSY), secs(1));
+        }
+        let left = state.paused(secs(1)).unwrap().until - secs(1);
+        assert!(left <= millis(1250), "{left:?}");
+        let probe = attempt(&mut state, secs(3)).unwrap();
+        state.ended(probe, 1, Said::Wait(None, BUSY), secs(3));
+        let left = state.paused(secs(3)).unwrap().until - secs(3);
+        assert!(left <= millis(2500), "{left:?}");
+        assert_eq!(state.count.pauses, 2);
+    }
+}
+
 #[test]
 fn a_pause_longer_than_ones_patience_holds_it_back() {
     let mut state = state(16, None);
