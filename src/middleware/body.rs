@@ -87,10 +87,10 @@ impl ResendableBody {
         }
     }
 
-    /// Whether a clone that is not sent yet can send the whole body. `false` once the body is longer than the limit, or
-    /// has failed. Use it in a retry policy of your own; [`OAuthLayer`](crate::OAuthLayer) does.
+    /// Whether this clone, which is not sent yet, can send the whole body. `false` once the body is longer than the limit,
+    /// or has failed, or a clone of a later clone has begun. Use it in a retry policy of your own; [`OAuthLayer`](crate::OAuthLayer) does.
     pub fn can_be_resent(&self) -> bool {
-        lock(&self.state).is_whole()
+        lock(&self.state).may_begin(&self.reader)
     }
 
     /// Makes this clone the one that reads. Its first poll does so too; this says before if it fails.

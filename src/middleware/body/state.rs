@@ -86,9 +86,9 @@ impl State {
         }
     }
 
-    /// Whether everything is here: what was read, and the rest.
-    pub(super) fn is_whole(&self) -> bool {
-        self.why_not_whole().is_none()
+    /// Whether a clone that has not begun could begin now, and send everything.
+    pub(super) fn may_begin(&self, reader: &Reader) -> bool {
+        self.why_not_to_begin(reader).is_none()
     }
 
     fn why_not_whole(&self) -> Option<Unsendable> {

@@ -523,3 +523,17 @@ proptest! {
         }
     }
 }
+
+/// It could not send anything, so a retry outside must not count on it.
+#[test]
+fn a_clone_says_that_a_clone_of_a_later_one_has_begun() {
+    let (sender, mut first) = live();
+    let mut outer = first.clone();
+    let inner = first.clone();
+    send(&sender, "whole");
+    assert_eq!(next(&mut first), "whole");
+    assert!(outer.can_be_resent());
+    assert_eq!(next(&mut inner.clone()), "whole");
+    assert!(!outer.can_be_resent());
+    assert!(outer.begin().is_err());
+}
