@@ -6,4 +6,5 @@ mod failures;
 mod keys;
 mod lives;
 mod shared;
+mod slow_fetcher;
 mod status;

@@ -21,6 +21,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(in crate::lifecycle) struct Permit {
     endpoint: Arc<Shared>,
     attempt: Option<UnderWay>,
+    /// How long the attempt may take.
+    bound: Duration,
 }
 
 /// A place in the queue, which is given up when it is dropped.
@@ -55,7 +57,7 @@ impl TokenEndpoint {
         let mut waiter = Waiter::new(&self.0, usable_for());
         loop {
             let wait = match waiter.turn(bounds, usable_for()) {
-                Turn::Now(attempt) => return Ok(Permit::new(&self.0, attempt)),
+                Turn::Now(attempt) => return Ok(Permit::new(&self.0, attempt, bounds.attempt)),
                 Turn::HeldBack(why, left) => return Err(FetchError::held_back(why, left)),
                 Turn::Later(wait) => wait.min(LOOK),
             };
@@ -95,11 +97,19 @@ impl Drop for Waiter<'_> {
 }
 
 impl Permit {
-    fn new(endpoint: &Arc<Shared>, attempt: UnderWay) -> Self {
+    fn new(endpoint: &Arc<Shared>, attempt: UnderWay, bound: Duration) -> Self {
         Self {
             endpoint: endpoint.clone(),
             attempt: Some(attempt),
+            bound,
         }
+    }
+
+    /// Whether the attempt may be sent now. If not, get another permit.
+    pub(in crate::lifecycle) fn renew(&self) -> bool {
+        let now = self.endpoint.clock.now().monotonic;
+        let renewed = |attempt| self.endpoint.state().renew(attempt, now, self.bound);
+        self.attempt.is_some_and(renewed)
     }
 
     /// Reports how the attempt ended.

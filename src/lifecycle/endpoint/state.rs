@@ -294,6 +294,17 @@ impl State {
         begins
     }
 
+    /// An attempt is about to be sent, which may be long after it was admitted. Returns whether it still may be: it counts
+    /// from now on. If not, it needs another turn.
+    pub(super) fn renew(&mut self, attempt: UnderWay, now: Duration, bound: Duration) -> bool {
+        if self.paused(now).is_some() {
+            return false;
+        }
+        let mut under_way = self.under_way.iter_mut();
+        let own = under_way.find(|it| it.number == attempt.number);
+        own.map(|it| it.until = now.saturating_add(bound)).is_some()
+    }
+
     /// An attempt has ended, and nobody says how. It may have reached the endpoint.
     pub(super) fn dropped(&mut self, attempt: UnderWay, now: Duration) {
         self.end(attempt, true, now);

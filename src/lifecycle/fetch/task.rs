@@ -175,7 +175,6 @@ impl FetchTask {
     }
 
     async fn attempt(&mut self) -> Result<PreparedToken, Failure> {
-        self.admit().await.map_err(Failure::Fetch)?;
         // Not bounded by the attempt's time-out: a rate limit around the fetcher may take longer.
         let (anchor, call) = self.call().await?;
         let timeout = self.core.config.policy.timeouts.attempt;
@@ -196,6 +195,7 @@ impl FetchTask {
     /// Calls the fetcher as soon as it is ready, and returns when that was.
     async fn call(&mut self) -> Result<(Now, Call), Failure> {
         loop {
+            self.admit().await.map_err(Failure::Fetch)?;
             match poll_fn(|cx| self.poll_call(cx)).await {
                 Some(called) => return called,
                 None => time::sleep(OCCUPIED).await,
@@ -203,7 +203,7 @@ impl FetchTask {
         }
     }
 
-    /// `None`: a replaced driver is still inside the fetcher.
+    /// `None`: a replaced driver is still inside the fetcher, or the token endpoint's leave has lapsed.
     fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(Now, Call), Failure>>> {
         let core = self.core.clone();
         let Some(mut place) = core.fetcher.try_lock() else {
@@ -214,6 +214,10 @@ impl FetchTask {
         };
         if let Err(error) = ready!(fetcher.poll_ready(cx)) {
             return Poll::Ready(Some(Err(Failure::Closed(error))));
+        }
+        if self.permit.as_ref().is_some_and(|permit| !permit.renew()) {
+            self.permit = None; // the fetcher took too long to be ready
+            return Poll::Ready(None);
         }
         // Just before the request is sent: a slow answer must not lengthen the token's life.
         let anchor = core.now();
