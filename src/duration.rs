@@ -23,6 +23,16 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer.deserialize_str(Words)
 }
 
+/// The nanoseconds, at most the largest number.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The milliseconds, at most the largest number.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A duration as it is written in configuration.
 pub(crate) fn words(duration: Duration) -> String {
     SignedDuration::try_from(duration)

@@ -151,6 +151,8 @@ mod sharing;
 mod table;
 mod text;
 mod token;
+#[cfg(feature = "reqwest")]
+mod unless;
 mod unwind;
 
 #[cfg(any(feature = "client-credentials", feature = "testing"))]

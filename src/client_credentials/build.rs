@@ -21,13 +21,14 @@ use self::origins::Origins;
 use self::share::Share;
 use super::{
     attempt_record::{AttemptRecord, Observer},
-    dialect::{Dialect, ParamValue, check_name},
+    dialect::{Dialect, ParamValue},
     request::Client,
 };
 use crate::{
     ClientId, ConfigError, RejectionRule, Secret,
     lifecycle::{Clock, TokenEndpoint},
     policy::Policy,
+    text::check_name,
 };
 
 /// Builds a token source, or a fetcher alone, from a [`Dialect`], the client's id and secret, and scopes. Methods

@@ -5,9 +5,8 @@
 //! runs.
 
 use std::{
-    future::poll_fn,
     io,
-    pin::{Pin, pin},
+    pin::Pin,
     task::{Context, Poll},
     thread,
 };
@@ -19,7 +18,7 @@ use tower::{Service, util::BoxService};
 use tracing::{Instrument, instrument::WithSubscriber};
 
 use super::{exchange::Exchange, response::Answer};
-use crate::FetchError;
+use crate::{FetchError, unless::unless};
 
 type Result<T> = std::result::Result<T, FetchError>;
 
@@ -75,14 +74,7 @@ fn drive<T>(future: impl Future<Output = T>, mut tell: oneshot::Sender<io::Resul
             return;
         }
     };
-    let result = runtime.block_on(async {
-        let mut future = pin!(future);
-        poll_fn(|cx| match tell.poll_closed(cx) {
-            Poll::Ready(()) => Poll::Ready(None),
-            Poll::Pending => future.as_mut().poll(cx).map(Some),
-        })
-        .await
-    });
+    let result = runtime.block_on(unless(tell.closed(), future));
     if let Some(result) = result {
         let _ = tell.send(Ok(result));
     }

@@ -15,6 +15,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use crate::error::NextAttempt;
+
 /// The two clocks that measure a token's lifetime: a monotonic one, which stops while the machine is suspended, and the
 /// wall clock, which can step. A lifetime ends when either clock reaches its end.
 ///
@@ -87,6 +89,16 @@ impl Clock {
     fn step(&self, by: i64) {
         if let Kind::Tokio(tokio) = &self.0 {
             tokio.stepped.fetch_add(by, Ordering::Relaxed);
+        }
+    }
+
+    /// What an error says of the attempt that may be made a back-off after `now`.
+    pub(crate) fn next_attempt(&self, now: Now, back_off: Duration) -> NextAttempt {
+        let (clock, until) = (self.clone(), now.monotonic.saturating_add(back_off));
+        NextAttempt {
+            at: now.after(back_off).wall_time(),
+            back_off,
+            left: Box::new(move || until.saturating_sub(clock.now().monotonic)),
         }
     }
 

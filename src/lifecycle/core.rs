@@ -18,7 +18,8 @@ use super::{
     sync::{AtomicU64, Mutex, OnceLock, Ordering},
 };
 use crate::{
-    error::{CHECK_NETWORK, FetchError, NextAttempt, OAuthError, Reason},
+    duration::nanos,
+    error::{CHECK_NETWORK, FetchError, OAuthError, Reason},
     headers::TokenHeaders,
     origin::AllowedOrigins,
     policy::Policy,
@@ -205,13 +206,7 @@ impl Core {
 
     /// The error of a fetch that failed now, after which the source backs off.
     pub(crate) fn failure(&self, reason: Reason, now: Now, back_off: Duration) -> OAuthError {
-        let clock = self.config.clock.clone();
-        let until = now.monotonic.saturating_add(back_off);
-        let next = NextAttempt {
-            at: now.after(back_off).wall_time(),
-            back_off,
-            left: Box::new(move || until.saturating_sub(clock.now().monotonic)),
-        };
+        let next = self.config.clock.next_attempt(now, back_off);
         OAuthError::new(self.config.name.clone(), reason, Some(next))
     }
 
@@ -434,10 +429,6 @@ fn cause(current: Option<Phase>) -> FetchCause {
         Some(Phase::Suspended) => FetchCause::Rejected,
         Some(Phase::Fresh | Phase::Stale) => FetchCause::Ahead,
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Debug for Core {

@@ -178,6 +178,7 @@ impl Core {
             return self.or_serviceable(error).map(IssuedToken);
         }
         // A token that came just before is no wait.
+        #[cfg(feature = "metrics")]
         if let Some(issued) = self.current() {
             return Ok(issued);
         }

@@ -7,6 +7,7 @@ use tracing::{Span, debug, field, info, info_span, warn};
 
 use super::core::{Core, Installed};
 use crate::{
+    duration::millis,
     error::{FetchError, OAuthError},
     rejection::Rejection,
     token::{FetchCause, Generation},
@@ -116,8 +117,4 @@ pub(crate) fn retried(core: &Core, from: Generation, to: Generation) {
         to = to.get(),
         "request retried with a newer token"
     );
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

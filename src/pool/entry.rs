@@ -10,7 +10,8 @@ use quick_cache::{Lifecycle, Weighter};
 
 use super::status::Count;
 use crate::{
-    error::{NextAttempt, OAuthError, Reason},
+    duration::nanos,
+    error::{OAuthError, Reason},
     lifecycle::{Clock, TokenSource},
 };
 
@@ -62,14 +63,8 @@ impl Failure {
 impl Entry {
     pub(super) fn failed(name: &Arc<str>, reason: Reason, clock: &Clock, memory: Duration) -> Self {
         let now = clock.now();
+        let error = OAuthError::new(name.clone(), reason, Some(clock.next_attempt(now, memory)));
         let until = now.monotonic.saturating_add(memory);
-        let clock = clock.clone();
-        let next = NextAttempt {
-            at: now.after(memory).wall_time(),
-            back_off: memory,
-            left: Box::new(move || until.saturating_sub(clock.now().monotonic)),
-        };
-        let error = OAuthError::new(name.clone(), reason, Some(next));
         Self::Failed(Arc::new(Failure { error, until }))
     }
 
@@ -121,8 +116,4 @@ impl<K> Lifecycle<K, Entry> for ByUse {
         }
         evicted.push((key, entry));
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -4,9 +4,13 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+#[cfg(feature = "metrics")]
+use metrics::{counter, gauge};
 use serde::Serialize;
 
 use super::{Entry, Shared};
+#[cfg(feature = "metrics")]
+use crate::metrics as names;
 use crate::{
     FailureClass,
     lifecycle::{SourceState, Status, Summary, TokenSource},
@@ -133,9 +137,6 @@ impl PoolStatus {
     /// }
     /// ```
     pub fn record_metrics(&self) {
-        use crate::metrics as names;
-        use metrics::{counter, gauge};
-
         let pool = || self.name.clone();
         let counts = &self.sources;
         for (state, count) in [

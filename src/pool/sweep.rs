@@ -6,11 +6,12 @@ use std::{
 };
 
 use super::{Entry, Shared, status::Count};
+use crate::duration::nanos;
 
 /// How many times in an idle time-out the pool looks for idle sources.
 const LOOKS: u32 = 8;
 
-/// When to look for idle sources next, in milliseconds on the monotonic clock.
+/// When to look for idle sources next, in nanoseconds on the monotonic clock.
 #[derive(Debug, Default)]
 pub(super) struct Sweep(AtomicU64);
 
@@ -18,8 +19,8 @@ impl Sweep {
     /// Whether it is due. Only one of those who ask at the same time gets `true`.
     fn take(&self, now: Duration, idle_timeout: Duration) -> bool {
         let due = self.0.load(Ordering::Relaxed);
-        let now = millis(now);
-        let next = now.saturating_add(millis(idle_timeout / LOOKS).max(1));
+        let now = nanos(now);
+        let next = now.saturating_add(nanos(idle_timeout / LOOKS).max(1));
         now >= due
             && self
                 .0
@@ -58,8 +59,4 @@ where
             }
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -9,13 +9,14 @@ use tracing::{debug, warn};
 
 use super::{
     access::Down,
-    entry::{Pause, StoredToken, encode, millis},
+    entry::{Pause, StoredToken, encode},
     layer::{Core, WhenStoreIsDown},
     sealing::{Label, Opened},
     store::{Holder, Lease, Snapshot},
 };
 use crate::{
-    ClientSecret, FetchCause, FetchError, Token, TokenRequest, sharing::Access, token::Life,
+    ClientSecret, FetchCause, FetchError, Token, TokenRequest, duration::millis, sharing::Access,
+    token::Life,
 };
 
 /// By how much a lease outlives the longest attempt.

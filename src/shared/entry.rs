@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::sealing::Opened;
-use crate::{FailureClass, FetchError, FetchErrorKind, ObtainedFrom, Token, TokenRequest};
+use crate::{
+    FailureClass, FetchError, FetchErrorKind, ObtainedFrom, Token, TokenRequest, duration::millis,
+};
 
 /// How often a replica looks whether the pause of another one was ended early.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -124,8 +126,4 @@ pub(super) fn encode<T: Serialize>(entry: &T) -> Option<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
     serde_json::to_writer(&mut *bytes, entry).ok()?;
     Some(bytes)
-}
-
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -7,11 +7,8 @@ use ::redis::{
     aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
 };
 
-use super::{
-    entry::millis,
-    store::{BOUND, Holder, Lease, Operation, Snapshot, StoreError, TokenStore},
-};
-use crate::ConfigError;
+use super::store::{BOUND, Holder, Lease, Operation, Snapshot, StoreError, TokenStore};
+use crate::{ConfigError, duration::millis};
 
 /// The keys are in this order in every script: token, pause, lease, fence.
 const LOAD: &str = "

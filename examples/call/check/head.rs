@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, header::DATE};
+use http::{HeaderMap, Request, Response, header::DATE};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -52,9 +52,6 @@ where
     })
 }
 
-// Request and connection are driven together, the request first: what ends the connection is then the request's error,
-// too. Apart, the connection may end before the request is made, and the request is told nothing but that.
-
 async fn by_http1<S>(stream: S, server: &Server) -> Result<HeaderMap, BoxError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -63,15 +60,8 @@ where
     let authority = server.authority();
     let request = Request::head("/").header("host", authority);
     let request = request.body(Empty::<Bytes>::new())?;
-    let mut answer = pin!(sender.send_request(request));
-    tokio::select! {
-        biased;
-        answer = &mut answer => Ok(answer?.into_parts().0.headers),
-        ended = connection => match ended {
-            Err(why) => Err(why.into()),
-            Ok(()) => Ok(answer.await?.into_parts().0.headers),
-        },
-    }
+    let answer = sender.send_request(request);
+    headers(answer, connection).await
 }
 
 /// hyper runs the connection in a task of its own.
@@ -81,13 +71,28 @@ where
 {
     let (mut sender, connection) = h2::client::handshake(stream).await?;
     let request = Request::head(format!("{}/", server.origin)).body(())?;
-    let (mut answer, _) = sender.send_request(request, true)?;
-    tokio::select! {
+    let (answer, _) = sender.send_request(request, true)?;
+    headers(answer, connection).await
+}
+
+/// Drives request and connection together, the request first: what ends the connection is then the request's error, too.
+/// Apart, the connection may end before the request is made, and the request is told nothing but that.
+async fn headers<B, E, W>(
+    answer: impl Future<Output = Result<Response<B>, E>>,
+    connection: impl Future<Output = Result<(), W>>,
+) -> Result<HeaderMap, BoxError>
+where
+    E: Into<BoxError>,
+    W: Into<BoxError>,
+{
+    let mut answer = pin!(answer);
+    let answered = tokio::select! {
         biased;
-        answer = &mut answer => Ok(answer?.into_parts().0.headers),
+        answer = &mut answer => answer,
         ended = connection => match ended {
-            Err(why) => Err(why.into()),
-            Ok(()) => Ok(answer.await?.into_parts().0.headers),
+            Err(why) => return Err(why.into()),
+            Ok(()) => answer.await,
         },
-    }
+    };
+    Ok(answered.map_err(Into::into)?.into_parts().0.headers)
 }

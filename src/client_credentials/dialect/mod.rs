@@ -31,7 +31,7 @@ pub use self::{
     response::ResponseFields,
     scope::{ScopeFormat, ScopeRule},
 };
-pub(super) use self::{derived::Place, proof::Proof, validate::name as check_name};
+pub(super) use self::{derived::Place, proof::Proof};
 use crate::{ConfigError, Margin, Origin, TokenHeaders, text::url_without_secrets};
 
 /// Describes a provider as data: its token request, its answer, and the headers that its API expects.

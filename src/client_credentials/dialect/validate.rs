@@ -8,7 +8,7 @@ use super::{
 use crate::{
     ConfigError, ConfigErrorKind, Origin,
     duration::words,
-    text::{hidden, url_without_secrets},
+    text::{check_name, hidden, url_without_secrets},
 };
 
 mod extras;
@@ -21,7 +21,7 @@ const WIDEST_OFFSET_MINUTES: u16 = 15 * 60;
 type Checked = Result<(), ConfigError>;
 
 pub(super) fn dialect(dialect: &Dialect) -> Checked {
-    name(&dialect.name)?;
+    check_name(&dialect.name)?;
     urls(dialect)?;
     assertion::check(dialect)?;
     body(dialect)?;
@@ -61,12 +61,6 @@ fn visible(field: &str, text: &str) -> Checked {
         Some(hidden) => Err(ConfigError::new(field.to_owned(), hidden.rule(false)).given(text)),
         None => Ok(()),
     }
-}
-
-pub(in crate::client_credentials) fn name(name: &str) -> Checked {
-    rule(!name.is_empty(), "name", "must not be empty")
-        .map_err(|error| error.with_kind(ConfigErrorKind::Missing))?;
-    visible("name", name)
 }
 
 const SAFE: &str = "must be https or loopback (see `danger_allow_http`)";

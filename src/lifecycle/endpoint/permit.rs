@@ -17,7 +17,7 @@ use crate::{
 /// The longest time between two looks at the state: one that is not woken looks by itself.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Leave for one attempt. Dropped without a report, it says nothing about the endpoint.
+/// Permission for one attempt. Dropped without a report, it says nothing about the endpoint.
 pub(in crate::lifecycle) struct Permit {
     endpoint: Arc<Shared>,
     attempt: Option<UnderWay>,
@@ -34,7 +34,7 @@ struct Waiter<'a> {
 }
 
 impl TokenEndpoint {
-    /// Waits for leave to make an attempt. `usable_for` returns how long requests can still use the current token.
+    /// Waits for the permission to make an attempt. `usable_for` returns how long requests can still use the current token.
     ///
     /// # Errors
     ///

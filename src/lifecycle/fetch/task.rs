@@ -65,7 +65,7 @@ pub(super) struct FetchTask {
     pub(super) progress: Progress,
     /// [`Core::basis`] before the last attempt.
     basis: u64,
-    /// The token endpoint's leave for the next attempt.
+    /// The token endpoint's permission for the next attempt.
     permit: Option<Permit>,
     last_failure: Option<FetchError>,
     rng: fastrand::Rng,
@@ -142,7 +142,7 @@ impl FetchTask {
         self.admit().await
     }
 
-    /// Gets the token endpoint's leave for an attempt.
+    /// Gets the token endpoint's permission for an attempt.
     async fn admit(&mut self) -> Result<(), FetchError> {
         let core = &self.core;
         if let (Some(endpoint), None) = (&core.config.endpoint, &self.permit) {
@@ -203,7 +203,7 @@ impl FetchTask {
         }
     }
 
-    /// `None`: a replaced driver is still inside the fetcher, or the token endpoint's leave has lapsed.
+    /// `None`: a replaced driver is still inside the fetcher, or the token endpoint's permission has lapsed.
     fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(Now, Call), Failure>>> {
         let core = self.core.clone();
         let Some(mut place) = core.fetcher.try_lock() else {

@@ -11,11 +11,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::sync::mpsc;
 
-use super::{
-    Shared,
-    worker::{ENDED, unless},
-};
-use crate::BoxError;
+use super::{Shared, worker::ENDED};
+use crate::{BoxError, unless::unless};
 
 /// `None` is the end of the body. Without it, a thread that ended in the middle would look like the end.
 type Sent = Option<Result<Frame<Bytes>, BoxError>>;

@@ -1,11 +1,9 @@
 //! The thread, and how a request gets to it and its response back.
 
 use std::{
-    future::poll_fn,
     io,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{Mutex, PoisonError},
-    task::Poll,
     thread,
 };
 
@@ -21,7 +19,7 @@ use tokio::{
 use tracing::{Instrument, instrument::WithSubscriber};
 
 use super::body::{self, Frames};
-use crate::BoxError;
+use crate::{BoxError, unless::unless};
 
 type Answer<T> = Result<Response<T>, BoxError>;
 type Call = Pin<Box<dyn Future<Output = Answer<Body>> + Send>>;
@@ -114,17 +112,4 @@ async fn run(Job { call, mut tell }: Job) {
             }
         }
     }
-}
-
-/// `None`: nobody wants the result any more.
-pub(super) async fn unless<T>(
-    unwanted: impl Future<Output = ()>,
-    future: impl Future<Output = T>,
-) -> Option<T> {
-    let (mut unwanted, mut future) = (pin!(unwanted), pin!(future));
-    poll_fn(|cx| match unwanted.as_mut().poll(cx) {
-        Poll::Ready(()) => Poll::Ready(None),
-        Poll::Pending => future.as_mut().poll(cx).map(Some),
-    })
-    .await
 }
